@@ -1,0 +1,213 @@
+"""What a scenario file may say.
+
+The measures are those of the systems that are registered when `scenario_model` is called, so
+that a new domain can be written in a scenario without a change here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Literal, Self, Union
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+
+from twin.system import Measure, systems
+
+DAY_S = 86400.0
+LONGEST_DAYS = 7
+BASE = "base"
+RESERVED = (BASE, "city", "agents")
+
+Response = Literal["none", "en_route", "equilibrium"]
+_TIME = re.compile(r"(\d{1,3}):([0-5]\d)")
+
+
+def seconds_of(time: str) -> float:
+    """Return seconds since midnight of a time of day "HH:MM", which may pass 24:00.
+
+    Raises
+    ------
+    ValueError
+        If the text is no such time.
+
+    Examples
+    --------
+    >>> seconds_of("07:30")
+    27000.0
+    """
+    found = _TIME.fullmatch(time)
+    if found is None:
+        msg = 'is no time of day; write "HH:MM", e.g. "07:30"'
+        raise ValueError(msg)
+    return 3600.0 * int(found[1]) + 60.0 * int(found[2])
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Period(_Part):
+    """The hours that are evaluated; the warm-up is simulated before them."""
+
+    day: dt.date = Field(description="First day, YYYY-MM-DD; weekday and season follow from it.")
+    begin: str = Field(description='Time of day at which counting begins, "HH:MM".')
+    end: str = Field(description='Time of day at which it ends; "29:00" is 5 in the morning after.')
+    warmup_minutes: float = Field(
+        30.0, ge=0.0, le=720.0, description="Minutes simulated before `begin` and not counted."
+    )
+
+    @field_validator("begin", "end")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        seconds_of(value)
+        return value
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        begin, end = seconds_of(self.begin), seconds_of(self.end)
+        if not begin < end <= begin + LONGEST_DAYS * DAY_S:
+            msg = (
+                f"ends at {self.end} and begins at {self.begin}; let it end later, "
+                f'by {LONGEST_DAYS} days at most (after midnight goes on with "24:00", "25:00", ...)'
+            )
+            raise ValueError(msg)
+        if begin < 60.0 * self.warmup_minutes:
+            msg = (
+                f"begins at {self.begin}, so a warm-up of {self.warmup_minutes:g} minutes would "
+                "begin before midnight; begin later or shorten warmup_minutes"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def warmup_s(self) -> float:
+        """Seconds simulated before counting begins."""
+        return 60.0 * self.warmup_minutes
+
+    @property
+    def begin_s(self) -> float:
+        """Second of the first day at which the simulation, warm-up included, begins."""
+        return seconds_of(self.begin) - self.warmup_s
+
+    @property
+    def end_s(self) -> float:
+        """Second of the first day at which the simulation ends."""
+        return seconds_of(self.end)
+
+
+class DemandOptions(_Part):
+    """How many trips are made."""
+
+    scale: float = Field(1.0, ge=0.0, le=100.0, description="Factor on all expected trips.")
+
+
+class EquilibriumOptions(_Part):
+    """How long drivers learn before the base is simulated."""
+
+    iterations: int = Field(8, ge=1, le=200, description="Largest number of learning days.")
+    gap: float = Field(
+        0.02, ge=0.0, le=1.0, description="Stop when routes are this share from the fastest ones."
+    )
+
+
+class Alternative(_Part):
+    """A bundle of measures that is compared with the base."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$",
+        description="Short name in small letters, digits and hyphens; names the folder.",
+    )
+    title: str = Field("", max_length=200, description="What the report calls it.")
+    response: Response = Field(
+        "none", description="How drivers respond: not at all, en route, or by a new equilibrium."
+    )
+    measures: tuple[Measure, ...] = Field((), description="Measures over the base, in order.")
+
+    @property
+    def label(self) -> str:
+        """The title, or the name where there is none."""
+        return self.title or self.name
+
+
+class Scenario(_Part):
+    """A city, a period, a base and alternatives; see `scenario_model` for the measures."""
+
+    name: str = Field(min_length=1, max_length=200, description="What the report calls it.")
+    city: str = Field(min_length=1, description="helsinki, a saved city, or a source of one.")
+    period: Period
+    demand: DemandOptions = DemandOptions()
+    equilibrium: EquilibriumOptions = EquilibriumOptions()
+    replications: int = Field(10, ge=1, le=10_000, description="Random days per alternative.")
+    seed: int = Field(1, ge=0, lt=2**31, description="Replication k of 0, 1, ... uses seed + k.")
+    systems: tuple[str, ...] | None = Field(None, description="Systems at work; default all.")
+    agents: dict[str, str] = Field(
+        {}, description="Files of trained agents by the name of the policy that they are."
+    )
+    base: tuple[Measure, ...] = Field((), description="Measures that hold everywhere.")
+    alternatives: tuple[Alternative, ...] = Field((), description="What is compared.")
+
+    @field_validator("systems")
+    @classmethod
+    def _are_systems(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        known = systems()
+        for name in value or ():
+            if name not in known:
+                msg = f"names no system ({name!r}); known: {', '.join(known)}"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("alternatives")
+    @classmethod
+    def _are_distinct(cls, value: tuple[Alternative, ...]) -> tuple[Alternative, ...]:
+        seen: set[str] = set()
+        for alternative in value:
+            if alternative.name in RESERVED:
+                msg = f"have a name that is taken ({alternative.name!r}); choose another"
+                raise ValueError(msg)
+            if alternative.name in seen:
+                msg = f"have the name {alternative.name!r} twice; choose another"
+                raise ValueError(msg)
+            seen.add(alternative.name)
+        return value
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the replications."""
+        return tuple(range(self.seed, self.seed + self.replications))
+
+
+def measure_models() -> tuple[type[Measure], ...]:
+    """Return the models of all measures that the registered systems bring."""
+    return tuple(model for system in systems().values() for model in system.measures)
+
+
+def scenario_model() -> type[Scenario]:
+    """Return the model of a scenario file with the measures that are registered now."""
+    models = measure_models()
+    measure: Any = Measure if not models else Union[models]  # noqa: UP007 - built at call time
+    if len(models) > 1:
+        measure = Annotated[measure, Field(discriminator="kind")]
+    many: Any = tuple[measure, ...]
+    alternative = create_model(
+        "Alternative",
+        __base__=Alternative,
+        __doc__=Alternative.__doc__,
+        measures=(many, Field((), description=Alternative.model_fields["measures"].description)),
+    )
+    alternatives: Any = tuple[alternative, ...]  # type: ignore[valid-type]
+    return create_model(
+        "Scenario",
+        __base__=Scenario,
+        __doc__="A city, a period, a base and the alternatives that are compared with it.",
+        base=(many, Field((), description=Scenario.model_fields["base"].description)),
+        alternatives=(
+            alternatives,
+            Field((), description=Scenario.model_fields["alternatives"].description),
+        ),
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a scenario file, for editors that complete and check YAML."""
+    return scenario_model().model_json_schema()

@@ -1,0 +1,100 @@
+"""Small cities made by hand: the tables that the traffic model reads, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass
+class ToyCity:
+    """Collects streets, movements and signals; `build()` gives what a Network is made from."""
+
+    streets: list[dict[str, Any]] = field(default_factory=list)
+    movements: list[dict[str, Any]] = field(default_factory=list)
+    conflicts: list[tuple[int, int]] = field(default_factory=list)
+    phases: list[dict[str, Any]] = field(default_factory=list)
+
+    def street(self, length_m: float, speed_m_s: float = 50 / 3.6, lanes: int = 1) -> int:
+        self.streets.append({"length_m": length_m, "speed_m_s": speed_m_s, "lanes": lanes})
+        return len(self.streets) - 1
+
+    def lane(self, street: int, index: int = 0) -> int:
+        return sum(s["lanes"] for s in self.streets[:street]) + index
+
+    def turn(
+        self,
+        street: int,
+        to_street: int,
+        *,
+        lane: int | None = None,
+        signal: int = -1,
+        link: int = -1,
+        length_m: float = 0.0,
+        speed_m_s: float | None = None,
+        wait_m: float = 0.0,
+    ) -> int:
+        """Movements from one lane (or all) of a street; returns the last one's position."""
+        lanes = range(self.streets[street]["lanes"]) if lane is None else [lane]
+        for index in lanes:
+            self.movements.append(
+                {
+                    "lane": (street, index),
+                    "street": street,
+                    "to_street": to_street,
+                    "signal": signal,
+                    "link": link,
+                    "length_m": length_m,
+                    "speed_m_s": speed_m_s or self.streets[street]["speed_m_s"],
+                    "wait_m": wait_m,
+                }
+            )
+        return len(self.movements) - 1
+
+    def yields(self, movement: int, foe: int) -> None:
+        self.conflicts.append((movement, foe))
+
+    def program(self, signal: int, *phases: tuple[float, str], offset_s: float = 0.0) -> None:
+        for k, (duration_s, state) in enumerate(phases):
+            self.phases.append(
+                {
+                    "signal": signal,
+                    "id": f"s{signal}",
+                    "phase": k,
+                    "duration_s": duration_s,
+                    "state": state,
+                    "offset_s": offset_s,
+                }
+            )
+
+    def build(self) -> Any:
+        streets = pd.DataFrame(self.streets)
+        streets["id"] = [f"e{k}" for k in range(len(streets))]
+        lanes = streets.loc[np.repeat(streets.index, streets["lanes"])].copy()
+        lanes["street"] = lanes.index
+        lanes = lanes.drop(columns="lanes").reset_index(drop=True)
+        lanes["cars"] = lanes["lorries"] = lanes["buses"] = True
+        m = pd.DataFrame(
+            [{**row, "lane": self.lane(*row["lane"])} for row in self.movements],
+            columns=[
+                "lane", "street", "to_street", "signal", "link", "length_m", "speed_m_s", "wait_m",
+            ],
+        )
+        m["geometry"] = None
+        conflicts = pd.DataFrame(
+            [(a, b, True) for a, b in self.conflicts], columns=["movement", "foe", "yields"]
+        )
+        conflicts["yields"] = conflicts["yields"].astype(bool)
+        columns = ["signal", "id", "phase", "duration_s", "state", "offset_s"]
+        return SimpleNamespace(
+            name="toy",
+            streets=streets,
+            lanes=lanes,
+            movements=m,
+            conflicts=conflicts,
+            signals=pd.DataFrame(self.phases, columns=columns).astype({"duration_s": float}),
+        )

@@ -1,0 +1,1 @@
+"""Stadtzwilling: an open digital twin of a city for planning."""

@@ -1,0 +1,291 @@
+"""Buildings, places, land use and water of an OSM extract, read by pyrosm."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twin.city import defaults, schema
+from twin.city.osm import not_osm
+from twin.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import geopandas as gpd
+    import pandas as pd
+    import pyproj
+    import pyrosm
+
+_NUMBER = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(m|ft|')?\s*(?:$|;)")
+_FOOT_M = 0.3048
+
+
+def read_features(path: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables buildings, places, landuse and water of a PBF file.
+
+    Parameters
+    ----------
+    path
+        The PBF file to read.
+    crs
+        The metric CRS of the tables.
+    shown_as
+        The file that an error message names.
+
+    Raises
+    ------
+    InputError
+        If pyrosm cannot read the file.
+    """
+    import pyrosm
+
+    try:
+        # The other engine keeps its results in a folder that every user can write to.
+        source = pyrosm.OSM(str(path), engine="in_memory")
+        landuse = _landuse(source, crs)
+        return {
+            "buildings": _buildings(source, crs, landuse),
+            "places": _places(source, crs),
+            "landuse": landuse,
+            "water": _water(source, crs),
+        }
+    except (RuntimeError, ValueError, KeyError, IndexError, OSError) as error:
+        raise InputError(not_osm(shown_as, error)) from error
+
+
+def parse_metres(text: str | None) -> float:
+    """Return an OSM length (`12`, `12.5 m`, `40 ft`) in metres, NaN if it is none.
+
+    >>> parse_metres("12,5 m")
+    12.5
+    """
+    match = _NUMBER.match(text or "")
+    if match is None:
+        return float("nan")
+    value = float(match[1].replace(",", "."))
+    return value * _FOOT_M if match[2] in {"ft", "'"} else value
+
+
+def building_use(tags: dict[str, str | None]) -> str:
+    """Return the use of a building from its OSM tags, `other` where they say nothing."""
+    use = defaults.USE_BY_BUILDING.get(tags.get("building") or "")
+    if use:
+        return use
+    use = defaults.USE_BY_AMENITY.get(tags.get("amenity") or "")
+    if use:
+        return use
+    if tags.get("shop") or tags.get("tourism") in {"hotel", "hostel", "guest_house"}:
+        return "retail"
+    if tags.get("office"):
+        return "office"
+    if tags.get("tourism") in {"museum", "gallery"}:
+        return "public"
+    return "other"
+
+
+def building_size(tags: dict[str, str | None], use: str) -> tuple[float, float, str]:
+    """Return height in metres, storeys, and what the height was taken from."""
+    height = parse_metres(tags.get("height"))
+    levels = parse_metres(tags.get("building:levels"))
+    if not 0.0 < height <= defaults.MAX_HEIGHT_M:
+        height = float("nan")
+    if not 0.0 < levels <= defaults.MAX_HEIGHT_M / defaults.STOREY_HEIGHT_M:
+        levels = float("nan")
+    if not np.isnan(height):
+        if np.isnan(levels):
+            levels = max(1.0, float(round(height / defaults.STOREY_HEIGHT_M)))
+        return height, levels, "height"
+    if not np.isnan(levels):
+        return levels * defaults.STOREY_HEIGHT_M, levels, "levels"
+    kind = tags.get("building") or ""
+    levels = defaults.LEVELS_BY_BUILDING.get(kind, defaults.LEVELS_BY_USE[use])
+    return levels * defaults.STOREY_HEIGHT_M, levels, "default"
+
+
+def _buildings(source: pyrosm.OSM, crs: pyproj.CRS, landuse: pd.DataFrame) -> pd.DataFrame:
+    keys = ["building", "amenity", "shop", "office", "tourism", "height", "building:levels", "name"]
+    found = _query(source, {"building": True}, keys, crs, nodes=False)
+    rows = [row for row in _areas(found) if row["building"] != "no"]
+    columns: dict[str, list[Any]] = {name: [] for name in schema.TABLES["buildings"]}
+    around = _use_around([row["geometry"] for row in rows], landuse)
+    for row, land in zip(rows, around, strict=True):
+        use = building_use(row)
+        if use == "other" and row["building"] == "yes":
+            use = land
+        height, levels, origin = building_size(row, use)
+        area = row["geometry"].area
+        values = (row["id"], use, height, origin, levels, area, area * levels, row["name"] or "",
+                  row["geometry"])  # fmt: skip
+        for column, value in zip(columns, values, strict=True):
+            columns[column].append(value)
+    return schema.build("buildings", columns, crs)
+
+
+def _use_around(shapes: list[Any], landuse: pd.DataFrame) -> list[str]:
+    """Return the use that the land under each building suggests, `other` if none."""
+    import shapely
+
+    uses = ["other"] * len(shapes)
+    areas = landuse[landuse["kind"].isin(list(defaults.USE_BY_LANDUSE))]
+    kinds = areas["kind"].tolist()
+    tree = shapely.STRtree(areas["geometry"].to_numpy())
+    points = [shapely.point_on_surface(shape) for shape in shapes]
+    for building, area in sorted(tree.query(points, predicate="within").T.tolist()):
+        uses[building] = defaults.USE_BY_LANDUSE[kinds[area]]
+    return uses
+
+
+def _places(source: pyrosm.OSM, crs: pyproj.CRS) -> pd.DataFrame:
+    import shapely
+
+    wanted = {
+        key: True if kinds is None else sorted(kinds) for key, kinds in defaults.PLACE_KINDS.items()
+    }
+    found = _query(source, wanted, [*defaults.PLACE_KEYS, "name"], crs)
+    columns: dict[str, list[Any]] = {name: [] for name in schema.TABLES["places"]}
+    for row in _records(found):
+        kind = place_kind(row)
+        point = shapely.point_on_surface(row["geometry"])
+        if not kind or point.is_empty:
+            continue
+        for column, value in zip(columns, (row["id"], kind, row["name"] or "", point), strict=True):
+            columns[column].append(value)
+    return schema.build("places", columns, crs)
+
+
+def place_kind(tags: dict[str, str | None]) -> str:
+    """Return what kind of place the tags make, "" if none."""
+    for key, kinds in defaults.PLACE_KINDS.items():
+        value = tags.get(key)
+        if not value or value == "no":
+            continue
+        if kinds is None:
+            return key
+        if value in kinds:
+            return value
+    return ""
+
+
+def _landuse(source: pyrosm.OSM, crs: pyproj.CRS) -> pd.DataFrame:
+    tags = {
+        key: True if kinds is None else sorted(kinds)
+        for key, kinds in defaults.LANDUSE_TAGS.items()
+    }
+    found = _query(source, tags, list(tags), crs, nodes=False)
+    rows = [
+        (row["id"], kind, part)
+        for row in _areas(found)
+        if (kind := _tag(row, defaults.LANDUSE_TAGS)) and not _tag(row, defaults.WATER_TAGS)
+        for part in _polygons(row["geometry"])
+    ]
+    return _simple("landuse", rows, crs)
+
+
+def _water(source: pyrosm.OSM, crs: pyproj.CRS) -> pd.DataFrame:
+    tags: dict[str, Any] = {key: sorted(kinds) for key, kinds in defaults.WATER_TAGS.items()}
+    found = _query(source, tags, list(tags), crs, nodes=False)
+    rows = [
+        (row["id"], kind, part)
+        for row in _records(found)
+        if (kind := _tag(row, defaults.WATER_TAGS))
+        for part in _polygons_or_lines(row["geometry"])
+    ]
+    return _simple("water", rows, crs)
+
+
+def _simple(table: str, rows: list[tuple[str, str, Any]], crs: pyproj.CRS) -> pd.DataFrame:
+    columns = {
+        "id": [row[0] for row in rows],
+        "kind": [row[1] for row in rows],
+        "geometry": [row[2] for row in rows],
+    }
+    return schema.build(table, columns, crs)
+
+
+def _tag(row: dict[str, Any], tags: Any) -> str:
+    """Return the value of the first tag that counts, "" if none."""
+    for key, kinds in tags.items():
+        value = row.get(key)
+        if value and value != "no" and (kinds is None or value in kinds):
+            return str(value)
+    return ""
+
+
+def _query(
+    source: pyrosm.OSM,
+    tags: dict[str, Any],
+    columns: list[str],
+    crs: pyproj.CRS,
+    *,
+    nodes: bool = True,
+) -> gpd.GeoDataFrame | None:
+    """Return the elements with one of the tags, their coordinates rounded to millimetres."""
+    import shapely
+
+    found = source.get_data_by_custom_criteria(
+        custom_filter=tags,
+        filter_type="keep",
+        keep_nodes=nodes,
+        keep_ways=True,
+        keep_relations=True,
+        tags_as_columns=columns,
+    )
+    if found is None or not len(found):
+        return None
+    found = found[found.geometry.notna()].to_crs(crs)
+    found["geometry"] = shapely.transform(found.geometry.to_numpy(), lambda xy: np.round(xy, 3))
+    for column in columns:
+        if column not in found:
+            found[column] = None
+    return found
+
+
+def _records(found: gpd.GeoDataFrame | None) -> list[dict[str, Any]]:
+    """Return the rows as dictionaries, sorted by id, missing tags as None."""
+    if found is None:
+        return []
+    frame = found.assign(id=found["osm_type"].astype(str) + "/" + found["id"].astype(str))
+    frame = frame.drop_duplicates("id").sort_values("id", kind="stable")
+    return [
+        {key: value if _present(value) else None for key, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+
+
+def _present(value: Any) -> bool:
+    return value is not None and value == value and value != ""  # noqa: PLR0124 - NaN differs
+
+
+def _areas(found: gpd.GeoDataFrame | None) -> list[dict[str, Any]]:
+    """Return the records that are areas, repaired where they cross themselves."""
+    import shapely
+
+    rows = []
+    for row in _records(found):
+        parts = _polygons(row["geometry"])
+        if parts:
+            shape = parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
+            rows.append(row | {"geometry": shape})
+    return rows
+
+
+def _polygons(shape: Any) -> list[Any]:
+    """Return the valid polygons of a shape with an area."""
+    import shapely
+
+    if not shape.is_valid:
+        shape = shapely.make_valid(shape)
+    return [p for p in shapely.get_parts(shape, return_index=False).tolist()
+            if p.geom_type == "Polygon" and p.area > 0.0]  # fmt: skip
+
+
+def _polygons_or_lines(shape: Any) -> list[Any]:
+    import shapely
+
+    if "Polygon" in shape.geom_type:
+        return _polygons(shape)
+    return [p for p in shapely.get_parts(shape).tolist()
+            if p.geom_type == "LineString" and p.length > 0.0]  # fmt: skip

@@ -1,0 +1,187 @@
+"""One city, one clock: the systems of a replication brought together and run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from twin.claims import Claims
+from twin.clock import Clock
+from twin.errors import SimulationError
+from twin.ledger import Ledger, Results
+from twin.system import Measure, Part, system_of, systems
+from twin.traffic.preparation import Prepared, prepare
+
+if TYPE_CHECKING:
+    from twin.city import City
+    from twin.traffic.signals import Controller
+
+Response = Literal["none", "en_route", "equilibrium"]
+__all__ = ["Prepared", "Simulation", "Snapshot", "prepare"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """State of a simulation between two ticks; `Simulation(..., snapshot=...)` goes on from it."""
+
+    now_s: float
+    parts: Mapping[str, Any]
+    events: tuple[Any, ...] = field(default=())
+
+
+class Simulation:
+    """A replication: a city, prepared traffic, measures, and what follows.
+
+    Parameters
+    ----------
+    city
+        The city.
+    prepared
+        Trips and routes; drawn and routed for `seed` where not given.
+    seed
+        Seed of every stream of random numbers.
+    begin_s, end_s
+        Window that is simulated, seconds from midnight of `day`.
+    warmup_s
+        Trips due in the first seconds of the window are simulated but not counted.
+    measures
+        Measures (interventions) of any registered system.
+    response
+        How drivers respond to closures: "none", "en_route" (those who meet one take
+        another way), or "equilibrium" (`prepared` was routed with the measures; those
+        under way respond, too).
+    policies
+        Finds the controller that a measure names.
+    systems_on
+        Names of the systems that take part; all unless given.
+    interval_s
+        Length of the intervals in which streets are measured.
+    snapshot
+        Go on from here instead of starting with empty streets.
+
+    Raises
+    ------
+    SimulationError
+        For a window that ends before it begins, or a measure of a system that is off.
+    """
+
+    def __init__(
+        self,
+        city: City,
+        prepared: Prepared | None = None,
+        *,
+        seed: int = 0,
+        begin_s: float = 7 * 3600.0,
+        end_s: float = 9 * 3600.0,
+        warmup_s: float = 0.0,
+        measures: Sequence[Measure] = (),
+        response: Response = "none",
+        policies: Callable[[str], Controller] | None = None,
+        systems_on: Sequence[str] | None = None,
+        day: dt.date = dt.date(2026, 9, 15),
+        interval_s: float = 900.0,
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        if end_s <= begin_s:
+            msg = f"the window ends at {end_s:g} s, not after its begin at {begin_s:g} s"
+            raise SimulationError(msg)
+        self.city, self.seed = city, seed
+        self.begin_s, self.end_s, self.interval_s = begin_s, end_s, interval_s
+        self.counted_from_s = begin_s + warmup_s
+        self.measures, self.response = tuple(measures), response
+        self._policies = policies
+        self._arguments: dict[str, Any] = {
+            "seed": seed,
+            "begin_s": begin_s,
+            "end_s": end_s,
+            "warmup_s": warmup_s,
+            "response": response,
+            "policies": policies,
+            "systems_on": systems_on,
+            "day": day,
+            "interval_s": interval_s,
+        }
+        self.prepared = prepared or prepare(city, seed=seed, begin_s=begin_s, end_s=end_s)
+        midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
+        self.clock = Clock(midnight, begin_s if snapshot is None else snapshot.now_s)
+        self.claims = Claims(len(city.streets))
+        self.ledger = Ledger()
+        self.parts: dict[str, Part] = self._make_parts(systems_on)
+        if snapshot is not None:
+            self.ledger.events.extend(snapshot.events)
+            for name, state in snapshot.parts.items():
+                self.parts[name].restore(state)
+        for part in self.parts.values():
+            part.start()
+
+    def _make_parts(self, systems_on: Sequence[str] | None) -> dict[str, Part]:
+        known = systems()
+        wanted = list(known) if systems_on is None else list(systems_on)
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            msg = f"system {unknown[0]!r} is not registered; there are {', '.join(known)}"
+            raise SimulationError(msg)
+        parts = {name: system.create(self) for name, system in known.items() if name in wanted}
+        for measure in self.measures:
+            system = system_of(measure)
+            if system.name not in parts:
+                msg = (
+                    f"measure {measure.kind!r} belongs to the system {system.name!r}, "
+                    "which is off; switch it on"
+                )
+                raise SimulationError(msg)
+            parts[system.name].apply(measure)
+        return parts
+
+    def note(self, system: str, kind: str, text: str, street: int = -1) -> None:
+        """Write an event of now into the ledger."""
+        self.ledger.record(self.clock.now_s, system, kind, text, street)
+
+    def policy(self, name: str) -> Controller:
+        """The controller of that name.
+
+        Raises
+        ------
+        SimulationError
+            Where nobody was given who knows policies.
+        """
+        if self._policies is None:
+            msg = f"signal policy {name!r} cannot be found: the simulation was given no policies"
+            raise SimulationError(msg)
+        return self._policies(name)
+
+    def run(self, until_s: float | None = None) -> Results:
+        """Run to the end of the window, or to `until_s`, and report."""
+        self.clock.run(self.end_s if until_s is None else min(until_s, self.end_s))
+        return self.results()
+
+    def results(self) -> Results:
+        """Indicators and tables of what has happened so far."""
+        import pandas as pd
+
+        indicators: dict[str, float] = {}
+        tables: dict[str, pd.DataFrame] = {}
+        for part in self.parts.values():
+            indicators.update(part.indicators())
+            tables.update(part.tables())
+        columns = ["time_s", "system", "kind", "street", "text"]
+        tables["events"] = pd.DataFrame([vars(e) for e in self.ledger.events], columns=columns)
+        return Results(indicators, tables)
+
+    def without(self, system: str) -> Results:
+        """Results of the same replication without the measures of one system."""
+        rest = [m for m in self.measures if system_of(m).name != system]
+        arguments = {**self._arguments, "end_s": self.clock.now_s}
+        if self.clock.now_s <= self.begin_s:
+            return self.results()
+        return Simulation(self.city, self.prepared, measures=rest, **arguments).run()
+
+    def snapshot(self) -> Snapshot:
+        """State from which `Simulation(..., snapshot=...)` with the same arguments goes on."""
+        return Snapshot(
+            self.clock.now_s,
+            {name: part.snapshot() for name, part in self.parts.items()},
+            tuple(self.ledger.events),
+        )

@@ -1,0 +1,165 @@
+"""The registry of systems: what each domain brings, for rooms that know no domain by name.
+
+A domain (traffic, roads, later water, fire service, fibre) registers one `System`.  The
+scenario schema, the comparison, the report, the maps and the command line read it here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from twin.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from twin.simulation import Simulation
+
+BUILT_IN = ("twin.traffic.system", "twin.roads.system")
+ENTRY_POINTS = "stadtzwilling.systems"
+
+
+class Measure(BaseModel):
+    """An intervention (Massnahme) as a scenario writes it; `kind` tells measures apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: str
+
+    def streets(self) -> tuple[str, ...]:
+        """References to streets (name, id or OSM id) that must exist in the city."""
+        return ()
+
+    def describe(self) -> str:
+        """One line for the report, in words of a planner."""
+        return self.kind.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """A number that is reported for every replication."""
+
+    name: str
+    title: str
+    unit: str
+    better: Literal["lower", "higher", "neither"]
+    digits: int = 1
+    key: bool = False  # on the first page
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A column of a result table that can be drawn on the streets."""
+
+    name: str
+    title: str
+    unit: str
+    table: str
+    column: str
+    better: Literal["lower", "higher", "neither"] = "lower"
+
+
+class Part(Protocol):
+    """A system at work in one simulation."""
+
+    def start(self) -> None:
+        """Start the SimPy processes."""
+
+    def apply(self, measure: Any) -> None:
+        """Take in one of the system's own measures, before the start."""
+
+    def indicators(self) -> Mapping[str, float]:
+        """Values of the system's indicators at the end."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Tables that it leaves."""
+
+    def snapshot(self) -> Any:
+        """Copy of its state."""
+
+    def restore(self, state: Any) -> None:
+        """Go back to a copy."""
+
+
+@dataclass(frozen=True)
+class System:
+    """What a domain brings to the twin.
+
+    Attributes
+    ----------
+    create
+        Makes the domain's part of a simulation.
+    measures
+        Models of its measures; each has a literal `kind` of its own.
+    indicators, layers
+        What it reports, and what of it can be mapped.
+    claims
+        Fields of `Claim` that it may file.
+    assumptions
+        Rows (name, value, unit, source) that the report prints.
+    """
+
+    name: str
+    title: str
+    create: Callable[[Simulation], Part]
+    measures: tuple[type[Measure], ...] = ()
+    indicators: tuple[Indicator, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    claims: tuple[str, ...] = ()
+    assumptions: Callable[[], list[tuple[str, float | str, str, str]]] = field(default=list)
+    module: str = ""
+
+
+_REGISTERED: dict[str, System] = {}
+
+
+def register(system: System) -> System:
+    """Add a system, or replace the one of that name."""
+    _REGISTERED[system.name] = system
+    return system
+
+
+def unregister(name: str) -> None:
+    """Take a system out."""
+    _REGISTERED.pop(name, None)
+
+
+def systems() -> dict[str, System]:
+    """Every system by name: the built-in ones, those of installed packages, those registered."""
+    for module in BUILT_IN:
+        importlib.import_module(module)
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        entry.load()
+    order = {module: k for k, module in enumerate(BUILT_IN)}
+    found = sorted(_REGISTERED.values(), key=lambda s: (order.get(s.module, 99), s.name))
+    return {s.name: s for s in found}
+
+
+def system_of(measure: Measure) -> System:
+    """The system that a measure belongs to.
+
+    Raises
+    ------
+    InputError
+        For a measure that no system brings.
+    """
+    for system in systems().values():
+        if type(measure) in system.measures:
+            return system
+    msg = f"no system brings the measure {measure.kind!r}; register the system that does"
+    raise InputError(msg)
+
+
+def indicators() -> dict[str, Indicator]:
+    """Every indicator by name."""
+    return {i.name: i for s in systems().values() for i in s.indicators}
+
+
+def layers() -> dict[str, Layer]:
+    """Every map layer by name."""
+    return {layer.name: layer for s in systems().values() for layer in s.layers}

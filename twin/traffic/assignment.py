@@ -1,0 +1,189 @@
+"""Dynamic user equilibrium: drivers change routes until nobody gains by changing.
+
+Wardrop's first principle by departure time: each trip takes a route that is fastest at the times
+that all trips together cause. It is approached by iteration. A traffic model turns routes into
+times, the fastest routes on these times are found, and some trips switch to theirs. How far one is
+from equilibrium is the relative gap, sum(cost - fastest) / sum(fastest) over all trips.
+
+Which trips switch decides how fast the gap falls. Switching a share 1/k in iteration k (method of
+successive averages, MSA) moves trips that have nothing to gain as readily as trips that lose much.
+Lu, Mahmassani and Zhou (2009) shift flow in proportion to what a path loses against the fastest.
+For single trips the rule `excess` does this by a probability, sqrt(excess / mean excess) / k: of
+the powers 0 (MSA), 1/2 and 1 of the excess, 1/2 was fastest or nearly so from light to heavy
+congestion on point-queue networks (power 1 overshoots in the first iterations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import SimulationError
+from twin.random import Stream
+from twin.traffic.routing import RoadGraph, Routes, TravelTimes, route_costs, shortest_routes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Simulate = Callable[[Routes], TravelTimes]
+Progress = Callable[[int, float], None]
+
+RULES = ("excess", "msa")
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibrium:
+    """The best iteration of an assignment.
+
+    Parameters
+    ----------
+    routes : route of each trip
+    times : the times that these routes produced
+    gaps : relative gap of each iteration
+    gap : relative gap of `routes` on `times`, the smallest of `gaps`
+    iterations : number of simulations run
+    unrouted : number of trips without any route; they take no part
+    """
+
+    routes: Routes
+    times: TravelTimes
+    gaps: list[float]
+    gap: float
+    iterations: int
+    unrouted: int
+
+
+def equilibrate(
+    graph: RoadGraph,
+    trips: pd.DataFrame,
+    simulate: Simulate,
+    *,
+    iterations: int = 30,
+    gap: float = 0.01,
+    seed: int = 0,
+    blocked: Bools | None = None,
+    initial: Routes | None = None,
+    rule: str = "excess",
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Equilibrium:
+    """Return routes near a dynamic user equilibrium.
+
+    Parameters
+    ----------
+    graph : graph of the trips' vehicle class
+    trips : columns `origin`, `destination`, `depart_s` (s on the clock of the times that `simulate`
+        returns) and, if draws shall follow trips and not rows, `id` (integer)
+    simulate : runs the traffic and returns the times that were met, per turn and interval of
+        entry, with free times where nobody drove
+    iterations : largest number of simulations
+    gap : stop when the relative gap is at most this
+    seed : seed of the draws of who switches
+    blocked : streets that may not be entered, [streets] or [K, streets]
+    initial : routes to start from; default the fastest in an empty city
+    rule : who switches, `excess` (in proportion to the relative excess) or `msa` (a share 1/k)
+    threads : threads of the route search
+    progress : called with iteration and gap
+
+    Returns
+    -------
+    The iteration of the smallest gap: its routes, and the times and the gap that they produced.
+
+    Raises
+    ------
+    SimulationError : an argument is out of range or shapes disagree
+    """
+    if rule not in RULES or iterations < 1:
+        msg = f"rule(={rule!r}) must be in {RULES} and iterations(={iterations}) >= 1."
+        raise SimulationError(msg)
+    origin, destination, depart_s = _trip_arrays(trips)
+    identity = trips["id"].to_numpy() if "id" in trips else np.arange(len(trips))
+    stream = Stream(seed, "routes")
+
+    def fastest(times: TravelTimes, block: Bools | None) -> Routes:
+        return shortest_routes(graph, times, origin, destination, depart_s, block, threads=threads)
+
+    routes = _start(fastest, initial, graph, depart_s, blocked)
+    kept, kept_times, gaps = routes, TravelTimes.free(graph), [np.inf]
+    for iteration in range(1, iterations + 1):
+        times = simulate(routes)
+        best = fastest(times, blocked)
+        cost_s = route_costs(graph, times, routes, depart_s, blocked)
+        best_s = np.minimum(best.cost_s, cost_s)
+        gaps.append(relative_gap(cost_s, best_s))
+        if progress is not None:
+            progress(iteration, gaps[-1])
+        if gaps[-1] <= min(gaps):
+            kept, kept_times = Routes(routes.ptr, routes.street, cost_s), times
+        if gaps[-1] <= gap or iteration == iterations:
+            break
+        chance = switch_chance(cost_s, best_s, iteration, rule)
+        index = np.flatnonzero(stream.uniform(identity, tick=iteration) < chance)
+        routes = routes.replace(index, best.take(index))
+    unrouted = int(np.sum(kept.lengths == 0))
+    return Equilibrium(kept, kept_times, gaps[1:], min(gaps), len(gaps) - 1, unrouted)
+
+
+def relative_gap(cost_s: Floats, best_s: Floats) -> float:
+    """Return sum(cost - best) / sum(best) over the trips that have a route at all.
+
+    It is inf when a trip that has a route uses one that is blocked.
+    """
+    routed = np.isfinite(best_s)
+    total_s = float(best_s[routed].sum())
+    excess_s = float((cost_s[routed] - best_s[routed]).sum())
+    return excess_s / total_s if total_s > 0.0 else 0.0
+
+
+def switch_chance(cost_s: Floats, best_s: Floats, iteration: int, rule: str = "excess") -> Floats:
+    """Return with which probability each trip takes its fastest route.
+
+    Trips on a blocked route switch for certain, trips without any route never.
+    """
+    routed = np.isfinite(best_s)
+    chance = np.where(routed & ~np.isfinite(cost_s), 1.0, 0.0)
+    usable = routed & np.isfinite(cost_s) & (best_s > 0.0)
+    excess = cost_s[usable] / best_s[usable] - 1.0
+    if rule == "msa":
+        chance[usable] = 1.0 / (iteration + 1.0)
+    elif rule == "excess":
+        losing = excess[excess > 1e-6]
+        mean = float(losing.mean()) if len(losing) else 1.0
+        chance[usable] = np.minimum(1.0, np.sqrt(excess / mean) / (iteration + 1.0))
+    return chance
+
+
+def _start(
+    fastest: Callable[[TravelTimes, Bools | None], Routes],
+    initial: Routes | None,
+    graph: RoadGraph,
+    depart_s: Floats,
+    blocked: Bools | None,
+) -> Routes:
+    """Return the initial routes, with those that are missing or blocked all the time replaced."""
+    always = np.all(blocked, axis=0) if blocked is not None and np.ndim(blocked) == 2 else blocked
+    free = TravelTimes.free(graph)
+    if initial is None:
+        return fastest(free, always)
+    unusable = np.isinf(route_costs(graph, free, initial, depart_s, always))
+    if not unusable.any():
+        return initial
+    return initial.replace(unusable, fastest(free, always).take(unusable))
+
+
+def _trip_arrays(trips: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+    missing = {"origin", "destination", "depart_s"} - set(trips.columns)
+    if missing:
+        msg = f"trips lack the column {sorted(missing)[0]!r}."
+        raise SimulationError(msg)
+    return (
+        trips["origin"].to_numpy(),
+        trips["destination"].to_numpy(),
+        trips["depart_s"].to_numpy(dtype=np.float64),
+    )

@@ -1,0 +1,135 @@
+"""Drivers who meet a closure: new routes for those concerned, old ones once it ends.
+
+When a street closes, everybody under way whose way ahead enters it, and everybody who
+departs while it is expected to be closed, takes the route that is fastest on a usual day
+without the closed streets.  Who starts on a closed street starts on the next one; who
+wants to go to a closed street ends the trip on a street before it.  When it opens again,
+those who have not departed take their usual route.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.traffic.kernel import refresh_links, remaining_uses
+from twin.traffic.routing import RoadGraph, Routes, shortest_routes
+
+if TYPE_CHECKING:
+    from twin.traffic.kernel import State
+    from twin.traffic.process import Traffic
+
+Bools = npt.NDArray[np.bool_]
+I8 = npt.NDArray[np.int64]
+
+
+class Detours:
+    """Keeps the usual routes and writes new ones into the state of the flow."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.traffic = traffic
+        self.usual: tuple[I8, I8] | None = None
+
+    def respond(self, closed: Bools, before: Bools) -> State:
+        """State with routes that respect what is closed now."""
+        state = self.traffic.state
+        if self.usual is None:
+            self.usual = state.vehicle["route"].copy(), state.vehicle["route_end"].copy()
+        if (before & ~closed).any():
+            self._restore(state)
+        flagged = np.zeros(len(state.vehicle), bool)
+        remaining_uses(state, closed, flagged)
+        chosen = np.flatnonzero(flagged & self._concerned(state, closed))
+        if len(chosen):
+            state = self._reroute(state, chosen, closed)
+        refresh_links(self.traffic.network.arrays, state)
+        return state
+
+    def _restore(self, state: State) -> None:
+        assert self.usual is not None  # noqa: S101 - set by respond
+        waiting = state.vehicle["depart"] < 0
+        state.vehicle["route"][waiting] = self.usual[0][waiting]
+        state.vehicle["route_at"][waiting] = self.usual[0][waiting]
+        state.vehicle["route_end"][waiting] = self.usual[1][waiting]
+
+    def _concerned(self, state: State, closed: Bools) -> Bools:
+        """Those under way, and those who depart before everything is expected to reopen."""
+        sim = self.traffic.sim
+        until = max(sim.claims.held(int(s)).until_s for s in np.flatnonzero(closed))
+        due_s = state.vehicle["due"] / self.traffic.network.arrays.tps
+        return np.asarray((state.vehicle["depart"] >= 0) | (due_s < until))
+
+    def _reroute(self, state: State, chosen: I8, closed: Bools) -> State:
+        vehicle, tps = state.vehicle, self.traffic.network.arrays.tps
+        now = self.traffic.sim.clock.now
+        under_way = vehicle["depart"][chosen] >= 0
+        driven_from = vehicle["route"][chosen].astype(np.int64)
+        at = np.where(under_way, vehicle["route_at"][chosen], driven_from).astype(np.int64)
+        end = vehicle["route_end"][chosen].astype(np.int64)
+        goal = state.route_street[end - 1]
+        moved = ~under_way & closed[state.route_street[at]] & (end - at > 1)
+        start = state.route_street[np.where(moved, at + 1, at)]
+        depart_s = np.maximum(vehicle["due"][chosen], now) / tps
+        ways = self._ways(vehicle["type"][chosen], start, goal, depart_s, closed)
+        pieces, pointer, end_at, place = [], [], [], []
+        length = len(state.route_street)
+        for k, v in enumerate(chosen):
+            way = ways[k]
+            if not len(way):
+                continue
+            driven = state.route_street[driven_from[k] : at[k]] if under_way[k] else way[:0]
+            pieces.append(np.concatenate([driven, way]).astype(np.int32))
+            pointer.append((v, length, length + len(driven)))
+            length += len(pieces[-1])
+            end_at.append(length)
+            place.append(v)
+        if not pieces:
+            return state
+        rows = np.array(pointer, np.int64)
+        vehicle["route"][rows[:, 0]] = rows[:, 1]
+        vehicle["route_at"][rows[:, 0]] = rows[:, 2]
+        vehicle["route_end"][rows[:, 0]] = end_at
+        return state._replace(route_street=np.concatenate([state.route_street, *pieces]))
+
+    def _ways(
+        self,
+        kind: npt.NDArray[np.int32],
+        start: npt.NDArray[np.int32],
+        goal: npt.NDArray[np.int32],
+        depart_s: npt.NDArray[np.float64],
+        closed: Bools,
+    ) -> list[npt.NDArray[np.int32]]:
+        """The fastest way of each vehicle that enters no closed street; empty without one."""
+        prepared = self.traffic.sim.prepared
+        ways: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)] * len(kind)
+        classes = np.array([t.vehicle_class for t in self.traffic.network.types])[kind]
+        for name in np.unique(classes):
+            graph, times = prepared.graph_and_times(str(name))
+            mine = np.flatnonzero(classes == name)
+            for goals in _goals(graph, goal[mine], closed):
+                found: Routes = shortest_routes(
+                    graph, times, start[mine], goals, depart_s[mine], closed
+                )
+                open_start = ~closed[start[mine]] | (found.lengths > 0)
+                for k in np.flatnonzero((found.lengths > 0) & open_start):
+                    ways[mine[k]] = found[int(k)]
+                mine_left = np.flatnonzero(found.lengths == 0)
+                mine, goal_left = mine[mine_left], goal[mine][mine_left]
+                if not len(goal_left):
+                    break
+        return ways
+
+
+def _goals(
+    graph: RoadGraph, goal: npt.NDArray[np.int32], closed: Bools
+) -> list[npt.NDArray[np.int32]]:
+    """The goals themselves; where a goal is closed, the first open street that leads to it."""
+    near = goal.copy()
+    for street in np.unique(goal[closed[goal]]):
+        before = graph.turn_from[graph.turn_to == street]
+        before = before[~closed[before]]
+        if len(before):
+            near[goal == street] = before[0]
+    return [near]

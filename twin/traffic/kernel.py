@@ -1,0 +1,701 @@
+"""The compiled vehicle flow: vehicle-exact link transmission by lane, event by event.
+
+A lane is a queue in order of entry (Newell 1993, Yperman 2007).  Its head leaves when
+
+1. it has reached the stop line (entry + length / speed) and the saturation headway since
+   the last departure has passed,
+2. its signal allows: green, plus a start-up loss for who stood; in yellow who can't brake,
+3. the next street has room on a lane that serves the way onward: standing vehicles take
+   metres, and a departure frees its metres only when the backward wave has come through,
+4. where it has to yield: no vehicle with right of way comes within the accepted gap.
+
+Nothing happens between events, so a lane is looked at only when its head can be ready,
+when its light turns green, or when room has come free.  Lanes wait in a time wheel of one
+bucket a tick.  Lanes of one tick act in the order in which their heads have been ready,
+then sources (vehicles that wait to enter the city).  `tests/traffic/specification.py` says
+the same as plain SimPy processes, one a vehicle, and must agree to the tick.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+from numba.cpython.unsafe.numbers import trailing_zeros
+
+from twin.traffic.network import MAJOR, MINOR, RED, UNSIGNALLED, YELLOW
+
+I4 = npt.NDArray[np.int32]
+I8 = npt.NDArray[np.int64]
+Records = npt.NDArray[np.void]
+NEVER = np.int32(2**31 - 1)
+WHEEL = 1 << 14
+MASK = WHEEL - 1
+AHEAD = 3  # vehicles of a lane that those who yield to it look at
+FIXED, CONTROLLED = 0, 1
+GREEN_STAGE, YELLOW_STAGE, RED_STAGE = 0, 1, 2
+
+CLOCK = np.dtype(
+    [
+        ("now", "i8"),  # next tick that has not been simulated
+        ("moves", "i8"),  # entries of vehicles into lanes so far
+        ("first", "i8"),  # tick at which the first interval of the measurements begins
+        ("length", "i8"),  # ticks of an interval
+    ]
+)
+LANE = np.dtype(
+    [
+        ("inside", "i4"),  # vehicles in the lane
+        ("gone", "i4"),  # departed, but their place is not free yet
+        ("tail", "i4"),  # ring position of the oldest of those
+        ("occupied", "i4"),  # cm taken
+        ("next_out", "i4"),  # earliest next departure
+        ("next_in", "i4"),  # earliest next entry
+        ("look", "i4"),  # next look for a gap; 0 where the head has not looked
+        ("no_room", "u1"),  # the head found no room at its last try
+        ("open", "u1"),  # may be entered
+        ("speed", "f4"),  # m/s allowed now
+    ],
+    align=True,
+)
+SLOT = np.dtype(
+    [
+        ("vehicle", "i4"),
+        ("time", "i4"),  # ready at the stop line; once gone: time of departure
+        ("link", "i4"),  # the link that it takes next; -1 ends its trip
+    ]
+)
+LINK = np.dtype(
+    [
+        ("since", "i4"),  # the light's last change
+        ("last", "i4"),  # last departure
+        ("light", "i4"),
+    ]
+)
+SIGNAL = np.dtype(
+    [
+        ("mode", "i4"),  # FIXED or CONTROLLED
+        ("phase", "i4"),  # row of the program that is shown, or was shown last
+        ("target", "i4"),  # CONTROLLED: row that is being changed to
+        ("stage", "i4"),
+        ("switch", "i4"),  # next change
+        ("green_at", "i4"),  # CONTROLLED: when the present phase became green
+        ("yellow", "i4"),  # CONTROLLED: ticks of yellow
+        ("all_red", "i4"),  # CONTROLLED: ticks of all-red
+    ]
+)
+ID = np.dtype(  # lanes, then sources
+    [
+        ("wake", "i4"),
+        ("slot_of", "i4"),  # bucket of the wheel, or -1
+        ("following", "i4"),
+        ("previous", "i4"),
+        ("awaits", "i4"),  # place with no room, or -1
+        ("waiter_next", "i4"),
+    ]
+)
+SOURCE = np.dtype([("next", "i4"), ("end", "i4")])  # into source_vehicle
+VEHICLE = np.dtype(
+    [
+        ("type", "i4"),
+        ("factor", "f4"),  # desired speed over the limit
+        ("due", "i4"),
+        ("depart", "i4"),  # -1 until inserted
+        ("arrive", "i4"),  # -1 until arrived
+        ("entered", "i4"),  # tick of entering the present street
+        ("place", "i4"),  # lane, or -1
+        ("extra", "i4"),  # ticks lost at the start of the trip (from a stand)
+        ("route", "i4"),  # its streets are route_street[route:route_end]
+        ("route_end", "i4"),
+        ("route_at", "i4"),
+    ]
+)
+
+
+class State(NamedTuple):
+    """All that changes, as flat arrays of records; a copy of them is a snapshot."""
+
+    clock: Records  # [1] CLOCK
+    lane: Records  # LANE
+    slot: Records  # SLOT, the rings of all lanes
+    link: Records  # LINK
+    signal: Records  # SIGNAL
+    id: Records  # ID
+    waiter: I4  # [places] first id that awaits room there
+    bucket: I4  # [WHEEL] first id
+    bits: npt.NDArray[np.uint64]  # [WHEEL / 64] buckets in use
+    batch: I8  # [ids + 1] keys of those that act in a tick
+    source: Records  # SOURCE
+    source_vehicle: I4  # by time due
+    vehicle: Records  # VEHICLE
+    route_street: I4
+    turn_sum: I8  # [intervals, turns] ticks, by interval of entry into the street
+    turn_count: I4
+    exit_sum: I8  # [intervals, streets]
+    exit_count: I4
+    entered: I4  # [intervals, streets]
+
+
+@njit(cache=True)
+def _unlink(st: Any, i: int) -> None:
+    b = st.id[i].slot_of
+    if b < 0:
+        return
+    before, after = st.id[i].previous, st.id[i].following
+    if before >= 0:
+        st.id[before].following = after
+    else:
+        st.bucket[b] = after
+        if after < 0:
+            st.bits[b >> 6] &= ~(np.uint64(1) << np.uint64(b & 63))
+    if after >= 0:
+        st.id[after].previous = before
+    st.id[i].slot_of = -1
+
+
+@njit(cache=True)
+def schedule(st: Any, i: int, t: int, now: int) -> None:
+    """Wake `i` at `t`, unless it wakes earlier anyhow."""
+    if st.id[i].slot_of >= 0:
+        if st.id[i].wake <= t:
+            return
+        _unlink(st, i)
+    st.id[i].wake = t
+    b = min(t, now + WHEEL - 1) & MASK
+    first = st.bucket[b]
+    st.bucket[b] = i
+    st.id[i].previous = -1
+    st.id[i].following = first
+    if first >= 0:
+        st.id[first].previous = i
+    st.bits[b >> 6] |= np.uint64(1) << np.uint64(b & 63)
+    st.id[i].slot_of = b
+
+
+@njit(cache=True)
+def _next_bucket(st: Any, t: int, until: int) -> int:
+    """First tick from `t`, before `until`, whose bucket is in use; else `until`."""
+    while t < until:
+        word = st.bits[(t & MASK) >> 6] >> np.uint64(t & 63)
+        if word != 0:
+            return min(until, t + int(trailing_zeros(word)))
+        t = (t | 63) + 1
+    return until
+
+
+@njit(cache=True)
+def _await(st: Any, i: int, place: int) -> None:
+    if st.id[i].awaits < 0:
+        st.id[i].awaits = place
+        st.id[i].waiter_next = st.waiter[place]
+        st.waiter[place] = i
+
+
+@njit(cache=True)
+def _room_came(st: Any, place: int, now: int) -> None:
+    i = st.waiter[place]
+    st.waiter[place] = -1
+    while i >= 0:
+        following = st.id[i].waiter_next
+        st.id[i].awaits = -1
+        schedule(st, i, now + 1, now)
+        i = following
+
+
+@njit(cache=True)
+def _head(net: Any, st: Any, lane: int) -> int:
+    """Ring slot of the vehicle that leaves next."""
+    row = st.lane[lane]
+    return net.lane[lane].ring + (row.tail + row.gone) % net.lane[lane].size
+
+
+@njit(cache=True)
+def _release(net: Any, st: Any, lane: int, t: int) -> None:
+    """Free the places of those whose departure the backward wave has carried through."""
+    ring, size = net.lane[lane].ring, net.lane[lane].size
+    while st.lane[lane].gone > 0:
+        slot = ring + st.lane[lane].tail
+        if st.slot[slot].time + net.lane[lane].lag > t:
+            return
+        st.lane[lane].occupied -= net.type[st.vehicle[st.slot[slot].vehicle].type].cm
+        st.lane[lane].gone -= 1
+        st.lane[lane].tail = (st.lane[lane].tail + 1) % size
+
+
+@njit(cache=True)
+def _link_to(net: Any, lane: int, street: int) -> int:
+    for link in range(net.lane[lane].link, net.lane[lane].link_end):
+        if net.link[link].street == street:
+            return link
+    return -1
+
+
+@njit(cache=True)
+def _onward(net: Any, lane: int, street: int) -> int:
+    """Link to a street from a lane, else from its neighbours (a late lane change)."""
+    link = _link_to(net, lane, street)
+    if link >= 0:
+        return link
+    own = net.lane[lane].street
+    for other in range(net.street_lane[own], net.street_lane[own + 1]):
+        link = _link_to(net, other, street)
+        if link >= 0:
+            return link
+    return -1
+
+
+@njit(cache=True)
+def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int) -> int:
+    """`t` where the vehicle may enter now, else when that may change, else NEVER."""
+    _release(net, st, lane, t)
+    if t + via < st.lane[lane].next_in:
+        return st.lane[lane].next_in - via
+    taken = st.lane[lane].occupied
+    if taken == 0 or taken + net.type[st.vehicle[vehicle].type].cm <= net.lane[lane].capacity:
+        return t
+    if st.lane[lane].gone > 0:
+        return st.slot[net.lane[lane].ring + st.lane[lane].tail].time + net.lane[lane].lag
+    return NEVER
+
+
+@njit(cache=True)
+def _choose(net: Any, st: Any, street: int, onward: int, vehicle: int, t: int, via: int) -> Any:
+    """Lane of `street` to enter, and when to try again where there is none (-1).
+
+    Among the open lanes that serve the street after it, the emptiest.
+    """
+    best, least, again = -1, NEVER, NEVER
+    bit = net.type[st.vehicle[vehicle].type].bit
+    for strict in range(2):
+        served = False
+        for lane in range(net.street_lane[street], net.street_lane[street + 1]):
+            if st.lane[lane].open == 0 or (net.lane[lane].classes & bit) == 0:
+                continue
+            if strict == 0 and onward >= 0 and _link_to(net, lane, onward) < 0:
+                continue
+            served = True
+            when = _fits(net, st, lane, vehicle, t, via)
+            if when <= t:
+                if st.lane[lane].occupied < least:
+                    best, least = lane, st.lane[lane].occupied
+            else:
+                again = min(again, when)
+        if served:
+            break
+    return best, again
+
+
+@njit(cache=True)
+def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: int) -> None:
+    """Put a vehicle at the upstream end of a lane at tick `t` (now or a little later)."""
+    ring, size = net.lane[lane].ring, net.lane[lane].size
+    slot = ring + (st.lane[lane].tail + st.lane[lane].gone + st.lane[lane].inside) % size
+    kind = st.vehicle[vehicle].type
+    speed = min(st.lane[lane].speed * st.vehicle[vehicle].factor, net.type[kind].speed)
+    ready = t + int(net.lane[lane].length / speed * net.tps + 0.5) + extra
+    st.slot[slot].vehicle = vehicle
+    st.slot[slot].time = max(ready, t + 1)
+    at = st.vehicle[vehicle].route_at + 1
+    if net.lane[lane].street < 0:
+        st.slot[slot].link = net.lane[lane].link
+    elif at >= st.vehicle[vehicle].route_end:
+        st.slot[slot].link = -1
+    else:
+        st.slot[slot].link = _onward(net, lane, st.route_street[at])
+    st.lane[lane].occupied += net.type[kind].cm
+    st.lane[lane].inside += 1
+    st.lane[lane].next_in = t + net.entry_headway[kind, lane]
+    st.vehicle[vehicle].place = lane
+    st.clock[0].moves += 1
+    if st.lane[lane].inside == 1:
+        st.lane[lane].look = 0
+        st.lane[lane].no_room = 0
+        schedule(st, lane, max(st.slot[slot].time, st.lane[lane].next_out), now)
+
+
+@njit(cache=True)
+def _bin(st: Any, t: int) -> int:
+    return min(max(0, (t - st.clock[0].first) // st.clock[0].length), st.entered.shape[0] - 1)
+
+
+@njit(cache=True)
+def _leave(net: Any, st: Any, lane: int, t: int, headway: int) -> None:
+    """Take the head of a lane out of it."""
+    slot = _head(net, st, lane)
+    st.slot[slot].time = t
+    st.lane[lane].gone += 1
+    st.lane[lane].inside -= 1
+    st.lane[lane].next_out = t + headway
+    st.lane[lane].look = 0
+    st.lane[lane].no_room = 0
+    _room_came(st, net.lane[lane].place, t)
+
+
+@njit(cache=True)
+def _signal_allows(net: Any, st: Any, link: int, ready: int, t: int) -> int:
+    """`t` where the light lets the head go, else when to ask again."""
+    light = st.link[link].light
+    if light == RED:
+        return NEVER
+    if light == YELLOW:
+        moving = t - ready <= net.standing
+        return t if moving and t <= st.link[link].since + net.link[link].braking else NEVER
+    if light != UNSIGNALLED and ready < st.link[link].since:
+        return max(t, st.link[link].since + min(net.link[link].start, st.link[link].since - ready))
+    return t
+
+
+@njit(cache=True)
+def _comes(net: Any, st: Any, foe: int, ready: int, t: int, gap: int) -> bool:
+    """Whether a vehicle of link `foe` comes within the gap."""
+    light = st.link[foe].light
+    if light == RED:
+        return False
+    lane = net.link[foe].lane
+    ring, size = net.lane[lane].ring, net.lane[lane].size
+    for k in range(min(st.lane[lane].inside, AHEAD)):
+        slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+        due = max(st.slot[slot].time, st.lane[lane].next_out)
+        link = st.slot[slot].link
+        if k == 0:
+            if st.lane[lane].no_room == 1 or (link >= 0 and st.link[link].light == RED):
+                return False
+            if st.lane[lane].look > 0 and due >= ready:  # it yields itself, and came later
+                return False
+        if due >= t + gap:
+            return False
+        if link == foe:
+            return not (light == YELLOW and due > st.link[foe].since + net.link[foe].braking)
+    return False
+
+
+@njit(cache=True)
+def _gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
+    gap = net.link[link].gap_standing if t > ready else net.link[link].gap_moving
+    waited = min(t - ready, net.patience)
+    gap -= gap * 2 * waited // (5 * net.patience)
+    for k in range(net.link[link].yields, net.link[link].yields_end):
+        foe = net.yield_link[k]
+        if st.link[foe].light != RED and st.link[foe].last + net.link[foe].clear > t:
+            return False
+        if _comes(net, st, foe, ready, t, gap):
+            return False
+    return True
+
+
+@njit(cache=True)
+def _record_turn(net: Any, st: Any, vehicle: int, link: int, t: int) -> None:
+    k = _bin(st, st.vehicle[vehicle].entered)
+    turn = net.link[link].turn
+    st.turn_sum[k, turn] += t - st.vehicle[vehicle].entered
+    st.turn_count[k, turn] += 1
+
+
+@njit(cache=True)
+def _arrive(net: Any, st: Any, lane: int, vehicle: int, t: int) -> int:
+    kind = st.vehicle[vehicle].type
+    k = _bin(st, st.vehicle[vehicle].entered)
+    street = net.lane[lane].street
+    st.exit_sum[k, street] += t - st.vehicle[vehicle].entered
+    st.exit_count[k, street] += 1
+    st.vehicle[vehicle].arrive = t
+    st.vehicle[vehicle].place = -1
+    _leave(net, st, lane, t, net.entry_headway[kind, lane])
+    return _head_ready(net, st, lane)
+
+
+@njit(cache=True)
+def _head_ready(net: Any, st: Any, lane: int) -> int:
+    if st.lane[lane].inside == 0:
+        return NEVER
+    slot = _head(net, st, lane)
+    return max(st.slot[slot].time, st.lane[lane].next_out)
+
+
+@njit(cache=True)
+def _go(net: Any, st: Any, lane: int, link: int, target: int, vehicle: int, t: int, stood: bool) -> int:
+    """Move the head of `lane` through `link` into `target`; when its follower is ready."""
+    kind = st.vehicle[vehicle].type
+    via = net.link[link].via
+    headway = net.headway[kind, link]
+    if stood:
+        via += net.link[link].start
+        headway = max(headway, net.link[link].follow)
+    _leave(net, st, lane, t, headway)
+    st.link[link].last = t
+    if net.link[link].wait < 0:
+        st.vehicle[vehicle].route_at += 1
+        _record_turn(net, st, vehicle, link, t + via)
+        st.vehicle[vehicle].entered = t + via
+        st.entered[_bin(st, t + via), net.link[link].street] += 1
+    _enter(net, st, target, vehicle, t + via, 0, t)
+    return _head_ready(net, st, lane)
+
+
+@njit(cache=True)
+def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
+    """Let the head of a lane go if it may; the tick at which to look at the lane again."""
+    ready = _head_ready(net, st, lane)
+    if ready > t or st.lane[lane].look > t:
+        return max(ready, st.lane[lane].look) if ready < NEVER else ready
+    slot = _head(net, st, lane)
+    vehicle, link = st.slot[slot].vehicle, st.slot[slot].link
+    if link < 0:
+        if st.vehicle[vehicle].route_at + 1 >= st.vehicle[vehicle].route_end:
+            return _arrive(net, st, lane, vehicle, t)
+        return NEVER
+    when = _signal_allows(net, st, link, ready, t)
+    if when > t:
+        return when
+    via = net.link[link].via
+    target = net.link[link].wait
+    if target >= 0:
+        place = net.lane[target].place
+        again = _fits(net, st, target, vehicle, t, via)
+        if again > t:
+            target = -1
+    else:
+        place = net.link[link].street
+        at = st.vehicle[vehicle].route_at + 2
+        onward = st.route_street[at] if at < st.vehicle[vehicle].route_end else -1
+        target, again = _choose(net, st, place, onward, vehicle, t, via)
+    if target < 0:
+        st.lane[lane].no_room = 1
+        st.lane[lane].look = 0
+        _await(st, lane, place)
+        return again
+    st.lane[lane].no_room = 0
+    yields = net.link[link].yields_end > net.link[link].yields and st.link[link].light != MAJOR
+    stood = yields and st.lane[lane].look > 0
+    if yields and not _gap_is_free(net, st, link, ready, t):
+        st.lane[lane].look = t + net.look
+        return st.lane[lane].look
+    return _go(net, st, lane, link, target, vehicle, t, stood)
+
+
+@njit(cache=True)
+def _source_acts(net: Any, st: Any, source: int, t: int, n_lanes: int) -> int:
+    """Let the first vehicle of a source into the city if there is room."""
+    at = st.source[source].next
+    if at >= st.source[source].end:
+        return NEVER
+    vehicle = st.source_vehicle[at]
+    if st.vehicle[vehicle].due > t:
+        return st.vehicle[vehicle].due
+    first = st.vehicle[vehicle].route
+    street = st.route_street[first]
+    onward = st.route_street[first + 1] if first + 1 < st.vehicle[vehicle].route_end else -1
+    lane, again = _choose(net, st, street, onward, vehicle, t, 0)
+    if lane < 0:
+        _await(st, n_lanes + source, street)
+        return again
+    st.source[source].next += 1
+    st.vehicle[vehicle].depart = t
+    st.vehicle[vehicle].entered = t
+    st.vehicle[vehicle].route_at = first
+    st.entered[_bin(st, t), street] += 1
+    _enter(net, st, lane, vehicle, t, st.vehicle[vehicle].extra, t)
+    if at + 1 >= st.source[source].end:
+        return NEVER
+    return max(st.vehicle[st.source_vehicle[at + 1]].due, t + 1)
+
+
+@njit(cache=True)
+def _show(st: Any, link: int, light: int, t: int) -> None:
+    """Change a light; a link that turns green wakes its lane."""
+    old = st.link[link].light
+    if old == light:
+        return
+    st.link[link].light = light
+    if not (old >= MINOR and light >= MINOR):
+        st.link[link].since = t
+
+
+@njit(cache=True)
+def _show_row(net: Any, sig: Any, st: Any, s: int, row: int, t: int) -> None:
+    for k in range(sig.link[s], sig.link[s + 1]):
+        link = sig.links[k]
+        _show(st, link, sig.light[row, k - sig.link[s]], t)
+        schedule(st, net.link[link].lane, t, t)
+
+
+@njit(cache=True)
+def _signal_acts(net: Any, sig: Any, st: Any, s: int, t: int) -> None:
+    if st.signal[s].mode == FIXED:
+        row = st.signal[s].phase + 1
+        if row >= sig.phase[s + 1]:
+            row = sig.phase[s]
+        st.signal[s].phase = row
+        st.signal[s].switch = t + sig.duration[row]
+        _show_row(net, sig, st, s, row, t)
+        return
+    if st.signal[s].stage == YELLOW_STAGE and st.signal[s].all_red > 0:
+        st.signal[s].stage = RED_STAGE
+        st.signal[s].switch = t + st.signal[s].all_red
+        for k in range(sig.link[s], sig.link[s + 1]):
+            if st.link[sig.links[k]].light == YELLOW:
+                _show(st, sig.links[k], RED, t)
+        return
+    st.signal[s].stage = GREEN_STAGE
+    st.signal[s].phase = st.signal[s].target
+    st.signal[s].green_at = t
+    st.signal[s].switch = NEVER
+    _show_row(net, sig, st, s, st.signal[s].phase, t)
+
+
+@njit(cache=True)
+def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
+    """Begin the change of a controlled signal to a row of its program, through yellow."""
+    t = st.clock[0].now
+    current = st.signal[s].phase
+    if row == current or st.signal[s].stage != GREEN_STAGE:
+        return
+    st.signal[s].target = row
+    st.signal[s].stage = YELLOW_STAGE
+    st.signal[s].switch = t + st.signal[s].yellow
+    for k in range(sig.link[s], sig.link[s + 1]):
+        link, column = sig.links[k], k - sig.link[s]
+        now, then = sig.light[current, column], sig.light[row, column]
+        if now in (MINOR, MAJOR) and then not in (MINOR, MAJOR):
+            _show(st, link, YELLOW, t)
+
+
+@njit(cache=True)
+def _sort(keys: Any, n: int) -> None:
+    """Shell sort: batches are short, and it compiles in no time."""
+    step = n // 2
+    while step > 0:
+        for i in range(step, n):
+            key = keys[i]
+            j = i
+            while j >= step and keys[j - step] > key:
+                keys[j] = keys[j - step]
+                j -= step
+            keys[j] = key
+        step //= 2
+
+
+@njit(cache=True)
+def _collect(net: Any, st: Any, t: int, n_lanes: int) -> int:
+    """Take the ids of a tick out of the wheel; their keys, in the order of acting."""
+    n = 0
+    i = st.bucket[t & MASK]
+    while i >= 0:
+        following = st.id[i].following
+        _unlink(st, i)
+        if st.id[i].wake > t:
+            schedule(st, i, st.id[i].wake, t)
+        elif i < n_lanes:
+            if st.lane[i].inside > 0:
+                st.batch[n] = (np.int64(_head_ready(net, st, i)) << 28) | i
+                n += 1
+        else:
+            at = st.source[i - n_lanes].next
+            due = st.vehicle[st.source_vehicle[at]].due if at < st.source[i - n_lanes].end else NEVER
+            st.batch[n] = (np.int64(1) << 62) | (np.int64(due) << 28) | i
+            n += 1
+        i = following
+    _sort(st.batch, n)
+    return n
+
+
+@njit(cache=True)
+def _tick(net: Any, sig: Any, st: Any, t: int, n_lanes: int) -> None:
+    for s in range(len(st.signal)):
+        if st.signal[s].switch == t:
+            _signal_acts(net, sig, st, s, t)
+    n = _collect(net, st, t, n_lanes)
+    for k in range(n):
+        i = int(st.batch[k] & ((1 << 28) - 1))
+        if i < n_lanes:
+            again = _lane_acts(net, st, i, t)
+        else:
+            again = _source_acts(net, st, i - n_lanes, t, n_lanes)
+        if again < NEVER:
+            schedule(st, i, max(again, t + 1), t)
+
+
+@njit(cache=True, nogil=True)
+def advance(net: Any, sig: Any, st: Any, until: int) -> None:
+    """Simulate every tick before `until`."""
+    n_lanes = len(net.lane)
+    t = st.clock[0].now
+    switch = NEVER
+    for s in range(len(st.signal)):
+        switch = min(switch, st.signal[s].switch)
+    while t < until:
+        t = _next_bucket(st, t, min(until, max(t, switch)))
+        if t >= until:
+            break
+        _tick(net, sig, st, t, n_lanes)
+        if t == switch:
+            switch = NEVER
+            for s in range(len(st.signal)):
+                switch = min(switch, st.signal[s].switch)
+        t += 1
+    st.clock[0].now = until
+
+
+@njit(cache=True)
+def wake_all(net: Any, st: Any) -> None:
+    """Let every lane and source look again: closures, routes or lights have changed."""
+    t = st.clock[0].now
+    for i in range(len(st.id)):
+        schedule(st, i, t, t)
+
+
+@njit(cache=True)
+def refresh_links(net: Any, st: Any) -> None:
+    """Recompute the next link of every vehicle on a lane, after routes have changed."""
+    for lane in range(len(net.lane)):
+        if net.lane[lane].street < 0:
+            continue
+        ring, size = net.lane[lane].ring, net.lane[lane].size
+        for k in range(st.lane[lane].inside):
+            slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+            vehicle = st.slot[slot].vehicle
+            at = st.vehicle[vehicle].route_at + 1
+            last = at >= st.vehicle[vehicle].route_end
+            st.slot[slot].link = -1 if last else _onward(net, lane, st.route_street[at])
+
+
+@njit(cache=True)
+def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: I4) -> None:
+    """Count at the present tick.
+
+    By link: vehicles at a stand before its stop line, and those under way to it.  By lane:
+    vehicles, and ticks for which the head has been ready.
+    """
+    t = st.clock[0].now
+    waiting[:] = 0
+    approaching[:] = 0
+    for lane in range(len(net.lane)):
+        ring, size = net.lane[lane].ring, net.lane[lane].size
+        vehicles[lane] = st.lane[lane].inside
+        wait[lane] = max(0, t - _head_ready(net, st, lane)) if st.lane[lane].inside > 0 else 0
+        for k in range(st.lane[lane].inside):
+            slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+            link = st.slot[slot].link
+            if link < 0:
+                continue
+            if st.slot[slot].time <= t:
+                waiting[link] += 1
+            else:
+                approaching[link] += 1
+
+
+@njit(cache=True)
+def remaining_uses(st: Any, street_flag: Any, out: Any) -> None:
+    """Mark vehicles not yet arrived whose way ahead enters a flagged street."""
+    for v in range(len(st.vehicle)):
+        row = st.vehicle[v]
+        out[v] = False
+        if row.arrive >= 0:
+            continue
+        first = row.route if row.depart < 0 else row.route_at + 1
+        for at in range(first, row.route_end):
+            if street_flag[st.route_street[at]]:
+                out[v] = True
+                break

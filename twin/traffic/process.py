@@ -1,0 +1,185 @@
+"""Traffic at work in a simulation: the kernel driven from SimPy, claims, controllers, detours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+
+from twin.clock import Process
+from twin.traffic import indicators as reported
+from twin.traffic.detours import Detours
+from twin.traffic.kernel import advance, wake_all
+from twin.traffic.signals import Controller, SignalControl
+from twin.traffic.state import copy_state, initial_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from twin.simulation import Simulation
+    from twin.traffic.kernel import State
+
+Bools = npt.NDArray[np.bool_]
+BOUND_S = 300.0  # longest stretch for which the flow is left alone
+STEP_S = 0.5  # stretch while somebody awaits something in the flow
+
+
+class Traffic:
+    """The vehicle flow on the clock.
+
+    Whoever reads or changes traffic calls `sync()` first; the flow is then simulated up
+    to, and not including, the present tick.
+    """
+
+    def __init__(self, sim: Simulation) -> None:
+        self.sim = sim
+        self.network = sim.prepared.network
+        self.vehicles = sim.prepared.vehicles(self.network, sim.seed)
+        self.state: State = initial_state(
+            self.network,
+            self.vehicles,
+            begin_s=sim.begin_s,
+            end_s=sim.end_s,
+            interval_s=sim.interval_s,
+        )
+        self.control: SignalControl | None = None
+        self._detours = Detours(self) if sim.response != "none" else None
+        self._awaited: list[tuple[Callable[[State], bool], simpy.Event]] = []
+        self._wakened: simpy.Event = sim.clock.env.event()
+        self._closed = np.zeros(self.network.n_streets, bool)
+        self._measures: list[Any] = []
+        self._marked = 0
+        self._blocked = np.zeros(self.state.entered.shape, bool)
+        sim.claims.on_change(self._claimed)
+
+    # what others call
+
+    def sync(self) -> State:
+        """Bring the flow to the present tick, and return its state."""
+        net = self.network
+        now = self.sim.clock.now
+        if now > int(self.state.clock["now"][0]):
+            advance(net.arrays, net.signals, self.state, now)
+        return self.state
+
+    def when(self, condition: Callable[[State], bool]) -> simpy.Event:
+        """Event that happens within half a second of `condition(state)` becoming true."""
+        event = self.sim.clock.env.event()
+        self._awaited.append((condition, event))
+        if not self._wakened.triggered:
+            self._wakened.succeed()
+        return event
+
+    def arrival(self, vehicle: int) -> simpy.Event:
+        """Event of a vehicle's arrival."""
+        return self.when(lambda state: bool(state.vehicle["arrive"][vehicle] >= 0))
+
+    def blocked(self) -> Bools:
+        """[intervals, streets] whether a street was closed at some time of an interval."""
+        self._mark_blocked()
+        return self._blocked
+
+    # Part
+
+    def apply(self, measure: Any) -> None:
+        """Take in a measure of traffic."""
+        self._measures.append(measure)
+
+    def start(self) -> None:
+        """Start the processes of the flow and of the measures."""
+        self.sim.clock.process(self._advance())
+        for k, measure in enumerate(self._measures):
+            self.sim.clock.process(measure.process(self, f"traffic/{measure.kind}-{k + 1}"))
+
+    def indicators(self) -> dict[str, float]:
+        """Values of the indicators of traffic."""
+        return reported.indicator_values(self._trips(), self.sim.counted_from_s)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables `trips` and `streets`."""
+        trips = self._trips()
+        known = self.sim.prepared.trip_labels()
+        return {
+            "trips": known.join(trips),
+            "streets": reported.street_table(self.network, self.state, self.sim.counted_from_s),
+        }
+
+    def snapshot(self) -> Any:
+        """Copy of the flow."""
+        usual = None if self._detours is None else self._detours.usual
+        return copy_state(self.sync()), self._closed.copy(), usual
+
+    def restore(self, state: Any) -> None:
+        """Go back to a copy of the flow."""
+        flow, closed, usual = state
+        self.state = copy_state(flow)
+        self._closed = closed.copy()
+        if self._detours is not None:
+            self._detours.usual = usual
+        if self.control is not None:
+            self.control.state = self.state
+
+    # inside
+
+    def _trips(self) -> pd.DataFrame:
+        return reported.trip_table(self.network, self.sync())
+
+    def _advance(self) -> Process:
+        clock = self.sim.clock
+        while True:
+            bound = clock.wait(STEP_S if self._awaited else BOUND_S)
+            yield bound | self._wakened
+            if self._wakened.triggered:
+                self._wakened = clock.env.event()
+            state = self.sync()
+            due = [(c, e) for c, e in self._awaited if c(state)]
+            self._awaited = [pair for pair in self._awaited if pair not in due]
+            for _, event in due:
+                event.succeed()
+
+    def run_controller(self, controller: Controller, until_s: float) -> Process:
+        """Let a policy decide until a time, then give the signals back to their programs."""
+        clock = self.sim.clock
+        self.sync()
+        self.control = SignalControl(self.network, self.state)
+        view = self.control.take()
+        controller.start(view)
+        while clock.now_s < until_s:
+            self.sync()
+            view.look()
+            self.control.request(view, controller.decide(view))
+            yield clock.wait(controller.interval_s)
+        self.sync()
+        self.control.release()
+
+    def _mark_blocked(self) -> None:
+        clock = self.state.clock[0]
+        k = max(0, int((self.sim.clock.now - 1 - clock["first"]) // clock["length"]))
+        self._blocked[self._marked : k + 1, self._closed] = True
+        self._marked = min(k, len(self._blocked) - 1)
+
+    def _claimed(self, streets: tuple[int, ...]) -> None:
+        state = self.sync()
+        self._mark_blocked()
+        lanes_of = self.network.arrays.street_lane
+        closed_before = self._closed.copy()
+        for street in streets:
+            held = self.sim.claims.held(street)
+            first, end = int(lanes_of[street]), int(lanes_of[street + 1])
+            kept = end - first if held.lanes is None else min(held.lanes, end - first)
+            state.lane["open"][first:end] = 0
+            if held.open:
+                state.lane["open"][end - kept : end] = 1  # the right-hand lanes are taken first
+            limit = np.inf if held.speed_m_s is None else held.speed_m_s
+            state.lane["speed"][first:end] = np.minimum(
+                self.network.lane_speed[first:end], max(limit, 1.0)
+            )
+            self._closed[street] = not held.open or kept == 0
+        if self._detours is not None and (self._closed != closed_before).any():
+            self.state = self._detours.respond(self._closed, closed_before)
+            if self.control is not None:
+                self.control.state = self.state
+        wake_all(self.network.arrays, self.state)

@@ -1,0 +1,184 @@
+"""What is on the streets: vehicles with routes, signals, and the arrays of the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.errors import SimulationError
+from twin.traffic.kernel import (
+    CLOCK,
+    ID,
+    LANE,
+    LINK,
+    NEVER,
+    SIGNAL,
+    SLOT,
+    SOURCE,
+    VEHICLE,
+    WHEEL,
+    State,
+    schedule,
+)
+from twin.traffic.network import UNSIGNALLED, Network, SignalArrays
+
+I4 = npt.NDArray[np.int32]
+Records = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Vehicles:
+    """Vehicles that are due, one position each.
+
+    Attributes
+    ----------
+    due_s
+        Seconds since the start of the clock.
+    kind
+        Position in the network's vehicle types.
+    route_ptr, route_street
+        Streets of vehicle v: `route_street[route_ptr[v]:route_ptr[v + 1]]`.
+    factor
+        Desired speed over the limit.
+    depart_speed_m_s
+        Speed at insertion; infinite for the desired speed.
+    """
+
+    due_s: npt.NDArray[np.float64]
+    kind: npt.NDArray[np.uint8]
+    route_ptr: npt.NDArray[np.int64]
+    route_street: I4
+    factor: npt.NDArray[np.float32]
+    depart_speed_m_s: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if len(self.due_s) and bool((np.diff(self.route_ptr) < 1).any()):
+            bad = int(np.flatnonzero(np.diff(self.route_ptr) < 1)[0])
+            msg = f"vehicle {bad} has an empty route: give it at least one street"
+            raise SimulationError(msg)
+
+    def __len__(self) -> int:
+        return len(self.due_s)
+
+
+def initial_state(
+    network: Network,
+    vehicles: Vehicles,
+    *,
+    begin_s: float = 0.0,
+    end_s: float,
+    interval_s: float = 900.0,
+) -> State:
+    """Arrays for a simulation from `begin_s`, with nobody on the streets yet.
+
+    Vehicles that are due before `begin_s` wait at their sources.
+    """
+    net = network.arrays
+    n_lanes, n_places = len(net.lane), network.n_streets + int((net.lane["street"] < 0).sum())
+    start = round(begin_s * net.tps)
+    source, source_vehicle = _sources(vehicles, network.n_streets)
+    intervals = max(1, int(np.ceil((end_s - begin_s) / interval_s)))
+    ids = np.zeros(n_lanes + len(source), ID)
+    ids["wake"] = NEVER
+    for name in ("slot_of", "following", "previous", "awaits", "waiter_next"):
+        ids[name] = -1
+    state = State(
+        clock=np.array([(start, 0, start, round(interval_s * net.tps))], CLOCK),
+        lane=np.zeros(n_lanes, LANE),
+        slot=np.zeros(int(net.lane["size"].sum()), SLOT),
+        link=np.array([(start, -(10**6), UNSIGNALLED)] * len(net.link), LINK),
+        signal=np.zeros(len(network.signals.phase) - 1, SIGNAL),
+        id=ids,
+        waiter=np.full(n_places, -1, np.int32),
+        bucket=np.full(WHEEL, -1, np.int32),
+        bits=np.zeros(WHEEL // 64, np.uint64),
+        batch=np.zeros(len(ids) + 1, np.int64),
+        source=source,
+        source_vehicle=source_vehicle,
+        vehicle=_vehicle_records(network, vehicles),
+        route_street=vehicles.route_street.astype(np.int32).copy(),
+        turn_sum=np.zeros((intervals, len(network.turns)), np.int64),
+        turn_count=np.zeros((intervals, len(network.turns)), np.int32),
+        exit_sum=np.zeros((intervals, network.n_streets), np.int64),
+        exit_count=np.zeros((intervals, network.n_streets), np.int32),
+        entered=np.zeros((intervals, network.n_streets), np.int32),
+    )
+    state.lane["open"] = 1
+    state.lane["speed"] = network.lane_speed
+    _first_phases(network.signals, state, start)
+    _first_wakes(state, n_lanes, start)
+    return state
+
+
+def _vehicle_records(network: Network, vehicles: Vehicles) -> Records:
+    records = np.zeros(len(vehicles), VEHICLE)
+    due = np.ceil(vehicles.due_s * network.arrays.tps - 1e-6)
+    records["type"] = vehicles.kind
+    records["factor"] = vehicles.factor
+    records["due"] = np.maximum(due, 0)
+    for name in ("depart", "arrive", "place"):
+        records[name] = -1
+    records["extra"] = _start_loss(network, vehicles)
+    records["route"] = records["route_at"] = vehicles.route_ptr[:-1]
+    records["route_end"] = vehicles.route_ptr[1:]
+    return records
+
+
+def _sources(vehicles: Vehicles, n_streets: int) -> tuple[Records, I4]:
+    """Vehicles by (first street, second street), each group in the order of being due."""
+    if not len(vehicles):
+        return np.zeros(0, SOURCE), np.zeros(0, np.int32)
+    ptr = vehicles.route_ptr
+    first = vehicles.route_street[ptr[:-1]].astype(np.int64)
+    more = np.diff(ptr) > 1
+    second = np.where(more, vehicles.route_street[np.minimum(ptr[:-1] + 1, ptr[-1] - 1)], n_streets)
+    key = first * (n_streets + 1) + second
+    order = np.lexsort((np.arange(len(key)), vehicles.due_s, key))
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    sources = np.zeros(len(starts), SOURCE)
+    sources["next"] = starts
+    sources["end"] = np.append(starts[1:], len(key))
+    return sources, order.astype(np.int32)
+
+
+def _start_loss(network: Network, vehicles: Vehicles) -> I4:
+    """Ticks lost by those who begin their trip slower than they would drive: dv^2 / 2av."""
+    if not len(vehicles):
+        return np.zeros(0, np.int32)
+    street = vehicles.route_street[vehicles.route_ptr[:-1]]
+    speed = np.maximum(network.street_speed[street] * vehicles.factor, 0.5)
+    accel = np.array([t.accel_m_s2 for t in network.types])[vehicles.kind]
+    lack = np.maximum(0.0, speed - vehicles.depart_speed_m_s)
+    # no more than the first street can show: from a stand, sqrt(2 L / a) - L / v
+    longest = np.sqrt(2 * network.street_m[street] / accel)
+    loss = np.minimum(lack**2 / (2 * accel * speed), longest)
+    return np.rint(loss * network.arrays.tps).astype(np.int32)
+
+
+def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
+    """The row of each program that is shown at the start, and its first change."""
+    for s in range(len(sig.phase) - 1):
+        into = (start - int(sig.offset[s])) % int(sig.cycle[s])
+        row = int(sig.phase[s])
+        while into >= sig.duration[row]:
+            into -= int(sig.duration[row])
+            row += 1
+        signal = state.signal[s]
+        signal["phase"] = signal["target"] = row
+        signal["switch"] = start + int(sig.duration[row]) - into
+        links = sig.links[sig.link[s] : sig.link[s + 1]]
+        state.link["light"][links] = sig.light[row, : len(links)]
+        state.link["since"][links] = start - into
+
+
+def _first_wakes(state: State, n_lanes: int, start: int) -> None:
+    for s, at in enumerate(state.source["next"]):
+        due = int(state.vehicle["due"][state.source_vehicle[at]])
+        schedule(state, n_lanes + s, max(start, due), start)
+
+
+def copy_state(state: State) -> State:
+    """A snapshot."""
+    return State(*(a.copy() for a in state))
