@@ -1,1 +1,1 @@
-"""."""
+"""Policies that decide on the clock: baselines and trained agents."""

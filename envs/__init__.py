@@ -1,1 +1,10 @@
-"""."""
+"""Gymnasium environments over the twin; importing this registers them."""
+
+from __future__ import annotations
+
+import gymnasium
+
+SIGNAL_CONTROL = "Twin/SignalControl-v0"
+
+if SIGNAL_CONTROL not in gymnasium.registry:
+    gymnasium.register(SIGNAL_CONTROL, entry_point="envs.signal_control:SignalControlEnv")

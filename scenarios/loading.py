@@ -170,8 +170,7 @@ def _explain(model: type[BaseModel], document: Document, detail: ErrorDetails) -
         known = _keys(model, loc[:-1])
         return f"unknown key {str(loc[-1])!r}; {suggestion(str(loc[-1]), known)}"
     if kind == "missing":
-        inside = f"{_titled(place)} has" if place else "the scenario has"
-        return f"{inside} no {str(loc[-1])!r}; add '{loc[-1]}: ...'"
+        return f"{name} has no {str(loc[-1])!r}; add '{loc[-1]}: ...'"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         known = _kinds()
         if kind == "union_tag_not_found":
@@ -194,10 +193,6 @@ def suggestion(written: str, known: Iterable[str]) -> str:
         return f"did you mean {near[0]!r}?"
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"known: {listed}"
-
-
-def _titled(place: Place) -> str:
-    return ".".join(str(step) for step in place)
 
 
 def _shown(value: Any) -> str:
@@ -236,16 +231,16 @@ def _kind(model: type[BaseModel]) -> Any:
 def _keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
     """Return the keys that are valid at a location of a model."""
     from scenarios.schema import measure_models
+    from twin.system import Measure
 
     by_kind = {_kind(m): m for m in measure_models()}
     for step in loc:
         if isinstance(step, int):
             continue
-        if step in model.model_fields:
-            inner = _model_of(model.model_fields[step].annotation)
-            model = inner if inner is not None else model
-        elif step in by_kind:
+        if step in by_kind and issubclass(model, Measure):
             model = by_kind[step]
+        elif step in model.model_fields:
+            model = _model_of(model.model_fields[step].annotation) or model
     return list(model.model_fields)
 
 

@@ -7,12 +7,13 @@ that a new domain can be written in a scenario without a change here.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Annotated, Any, Literal, Self, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
+from twin import times
 from twin.system import Measure, systems
+from twin.times import TimeOfDay
 
 DAY_S = 86400.0
 LONGEST_DAYS = 7
@@ -20,27 +21,6 @@ BASE = "base"
 RESERVED = (BASE, "city", "agents")
 
 Response = Literal["none", "en_route", "equilibrium"]
-_TIME = re.compile(r"(\d{1,3}):([0-5]\d)")
-
-
-def seconds_of(time: str) -> float:
-    """Return seconds since midnight of a time of day "HH:MM", which may pass 24:00.
-
-    Raises
-    ------
-    ValueError
-        If the text is no such time.
-
-    Examples
-    --------
-    >>> seconds_of("07:30")
-    27000.0
-    """
-    found = _TIME.fullmatch(time)
-    if found is None:
-        msg = 'is no time of day; write "HH:MM", e.g. "07:30"'
-        raise ValueError(msg)
-    return 3600.0 * int(found[1]) + 60.0 * int(found[2])
 
 
 class _Part(BaseModel):
@@ -51,21 +31,15 @@ class Period(_Part):
     """The hours that are evaluated; the warm-up is simulated before them."""
 
     day: dt.date = Field(description="First day, YYYY-MM-DD; weekday and season follow from it.")
-    begin: str = Field(description='Time of day at which counting begins, "HH:MM".')
-    end: str = Field(description='Time of day at which it ends; "29:00" is 5 in the morning after.')
+    begin: TimeOfDay = Field(description='Time of day at which counting begins, "HH:MM".')
+    end: TimeOfDay = Field(description='Time of day at which it ends; "29:00" is 5 in the morning after.')
     warmup_minutes: float = Field(
         30.0, ge=0.0, le=720.0, description="Minutes simulated before `begin` and not counted."
     )
 
-    @field_validator("begin", "end")
-    @classmethod
-    def _is_time(cls, value: str) -> str:
-        seconds_of(value)
-        return value
-
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
-        begin, end = seconds_of(self.begin), seconds_of(self.end)
+        begin, end = times.seconds(self.begin), times.seconds(self.end)
         if not begin < end <= begin + LONGEST_DAYS * DAY_S:
             msg = (
                 f"ends at {self.end} and begins at {self.begin}; let it end later, "
@@ -88,12 +62,12 @@ class Period(_Part):
     @property
     def begin_s(self) -> float:
         """Second of the first day at which the simulation, warm-up included, begins."""
-        return seconds_of(self.begin) - self.warmup_s
+        return times.seconds(self.begin) - self.warmup_s
 
     @property
     def end_s(self) -> float:
         """Second of the first day at which the simulation ends."""
-        return seconds_of(self.end)
+        return times.seconds(self.end)
 
 
 class DemandOptions(_Part):

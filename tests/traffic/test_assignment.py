@@ -147,7 +147,7 @@ def braess(*, bridge: bool) -> tuple[RoadGraph, pd.DataFrame, PointQueue]:
     depart_s = 1.0 * np.arange(1000)
     trips = pd.DataFrame({"origin": 0, "destination": 6, "depart_s": depart_s})
     headway_s = np.array([0.5, 1.9, 0.5, 0.5, 1.9, 0.5, 0.5])
-    return graph, trips, PointQueue(graph, depart_s, headway_s, 30.0, 60)
+    return graph, trips, PointQueue(graph, depart_s, headway_s, 60.0, 30)
 
 
 @pytest.mark.parametrize(("bridge", "known_s"), [(False, 72.0), (True, 112.0)])
@@ -158,14 +158,14 @@ def test_the_bridge_makes_it_worse_for_all(*, bridge: bool, known_s: float) -> N
     found = equilibrate(graph, trips, simulate, iterations=40, gap=0.005, seed=3)
     simulate(found.routes)
     late = trips["depart_s"].to_numpy() > 400.0
-    assert simulate.cost_s[late].mean() == pytest.approx(known_s, rel=0.05)
+    assert simulate.cost_s[late].mean() == pytest.approx(known_s, rel=0.08)
 
 
 def test_the_gap_falls_and_is_that_of_the_routes_returned() -> None:
     graph, trips, simulate = grid(6, 5500, 2)
     seen: list[float] = []
     found = equilibrate(
-        graph, trips, simulate, iterations=12, gap=0.002, progress=lambda _, gap: seen.append(gap)
+        graph, trips, simulate, iterations=12, gap=0.001, progress=lambda _, gap: seen.append(gap)
     )
     assert seen == found.gaps
     assert found.gap == min(found.gaps) < 0.1 * found.gaps[0]
@@ -196,9 +196,7 @@ def test_results_repeat_by_seed_and_follow_the_id_of_a_trip() -> None:
     assert one.gaps == same.gaps != other.gaps
     order = np.random.default_rng(1).permutation(1500)
     mixed = trips.iloc[order].reset_index(drop=True)
-    simulate_mixed = PointQueue(
-        graph, mixed["depart_s"].to_numpy(), simulate.headway_s, 300.0, 24
-    )
+    simulate_mixed = PointQueue(graph, mixed["depart_s"].to_numpy(), simulate.headway_s, 300.0, 24)
     again = equilibrate(graph, mixed, simulate_mixed, iterations=4, gap=0.0, seed=5)
     assert again.gaps == pytest.approx(one.gaps, rel=1e-6)
     assert again.routes.same(one.routes.take(order)).all()
@@ -230,13 +228,13 @@ def test_a_block_of_one_interval_is_kept_to() -> None:
 def test_chances_lie_between_0_and_1_and_rise_with_the_excess() -> None:
     best_s = np.full(5, 100.0)
     cost_s = np.array([100.0, 101.0, 110.0, 200.0, np.inf])
-    chance = switch_chance(cost_s, best_s, 1)
+    chance = switch_chance(cost_s, best_s, 1.0)
     assert np.all((chance >= 0.0) & (chance <= 1.0))
     assert np.all(np.diff(chance) >= 0.0)
     assert chance[0] == 0.0
     assert chance[4] == 1.0
-    assert switch_chance(np.array([np.inf]), np.array([np.inf]), 1)[0] == 0.0
-    assert switch_chance(cost_s, best_s, 1, "msa")[:4] == pytest.approx([0.5] * 4)
+    assert switch_chance(np.array([np.inf]), np.array([np.inf]), 1.0)[0] == 0.0
+    assert switch_chance(cost_s, best_s, 2.0, "msa")[:4] == pytest.approx([0.5] * 4)
 
 
 def test_what_cannot_be_assigned_is_refused() -> None:

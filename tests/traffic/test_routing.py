@@ -190,9 +190,7 @@ def test_taking_and_replacing_keeps_every_route(seed: int, data: st.DataObject) 
     mixed.validate(graph)
     for i in range(20):
         assert list(mixed[i]) == list((two if i in index else one)[i])
-    assert np.array_equal(
-        mixed.same(one), [list(mixed[i]) == list(one[i]) for i in range(20)]
-    )
+    assert np.array_equal(mixed.same(one), [list(mixed[i]) == list(one[i]) for i in range(20)])
 
 
 @given(st.integers(0, 10_000))

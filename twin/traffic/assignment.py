@@ -6,11 +6,14 @@ times, the fastest routes on these times are found, and some trips switch to the
 from equilibrium is the relative gap, sum(cost - fastest) / sum(fastest) over all trips.
 
 Which trips switch decides how fast the gap falls. Switching a share 1/k in iteration k (method of
-successive averages, MSA) moves trips that have nothing to gain as readily as trips that lose much.
-Lu, Mahmassani and Zhou (2009) shift flow in proportion to what a path loses against the fastest.
-For single trips the rule `excess` does this by a probability, sqrt(excess / mean excess) / k: of
-the powers 0 (MSA), 1/2 and 1 of the excess, 1/2 was fastest or nearly so from light to heavy
-congestion on point-queue networks (power 1 overshoots in the first iterations).
+successive averages, rule `msa`) moves trips that have nothing to gain as readily as trips that lose
+much. Lu, Mahmassani and Zhou (2009) shift flow in proportion to what a path loses against the
+fastest; for single trips the rule `excess` makes that a probability, sqrt(excess / mean excess) /
+step. The step regulates itself (Liu, He and He 2009): it grows much when the gap rose and little
+when it fell. On congested grids of point queues that left 30 to 40 % of the gap of `msa` after 20
+iterations (0.0012 to 0.0030, one seed, on networks that the rule was chosen on). Where one or two
+bottlenecks decide, `msa` ended ahead in a single run (best gaps 0.026 against
+0.060 and 0.040 against 0.057).
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ Simulate = Callable[[Routes], TravelTimes]
 Progress = Callable[[int, float], None]
 
 RULES = ("excess", "msa")
+STEP_WORSE, STEP_BETTER = 1.5, 0.5  # growth of the step when the gap rose or fell
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +91,7 @@ def equilibrate(
     seed : seed of the draws of who switches
     blocked : streets that may not be entered, [streets] or [K, streets]
     initial : routes to start from; default the fastest in an empty city
-    rule : who switches, `excess` (in proportion to the relative excess) or `msa` (a share 1/k)
+    rule : who switches: `excess` (those who lose more, more likely) or `msa` (a share 1/k of all)
     threads : threads of the route search
     progress : called with iteration and gap
 
@@ -110,7 +114,7 @@ def equilibrate(
         return shortest_routes(graph, times, origin, destination, depart_s, block, threads=threads)
 
     routes = _start(fastest, initial, graph, depart_s, blocked)
-    kept, kept_times, gaps = routes, TravelTimes.free(graph), [np.inf]
+    kept, kept_times, gaps, step = routes, TravelTimes.free(graph), [np.inf], 1.0
     for iteration in range(1, iterations + 1):
         times = simulate(routes)
         best = fastest(times, blocked)
@@ -123,7 +127,9 @@ def equilibrate(
             kept, kept_times = Routes(routes.ptr, routes.street, cost_s), times
         if gaps[-1] <= gap or iteration == iterations:
             break
-        chance = switch_chance(cost_s, best_s, iteration, rule)
+        growth = STEP_WORSE if gaps[-1] > gaps[-2] else STEP_BETTER
+        step += 1.0 if rule == "msa" else growth
+        chance = switch_chance(cost_s, best_s, step, rule)
         index = np.flatnonzero(stream.uniform(identity, tick=iteration) < chance)
         routes = routes.replace(index, best.take(index))
     unrouted = int(np.sum(kept.lengths == 0))
@@ -141,8 +147,8 @@ def relative_gap(cost_s: Floats, best_s: Floats) -> float:
     return excess_s / total_s if total_s > 0.0 else 0.0
 
 
-def switch_chance(cost_s: Floats, best_s: Floats, iteration: int, rule: str = "excess") -> Floats:
-    """Return with which probability each trip takes its fastest route.
+def switch_chance(cost_s: Floats, best_s: Floats, step: float, rule: str = "excess") -> Floats:
+    """Return with which probability each trip takes its fastest route: less, the larger the step.
 
     Trips on a blocked route switch for certain, trips without any route never.
     """
@@ -151,11 +157,11 @@ def switch_chance(cost_s: Floats, best_s: Floats, iteration: int, rule: str = "e
     usable = routed & np.isfinite(cost_s) & (best_s > 0.0)
     excess = cost_s[usable] / best_s[usable] - 1.0
     if rule == "msa":
-        chance[usable] = 1.0 / (iteration + 1.0)
+        chance[usable] = 1.0 / step
     elif rule == "excess":
         losing = excess[excess > 1e-6]
         mean = float(losing.mean()) if len(losing) else 1.0
-        chance[usable] = np.minimum(1.0, np.sqrt(excess / mean) / (iteration + 1.0))
+        chance[usable] = np.minimum(1.0, np.sqrt(excess / mean) / step)
     return chance
 
 
@@ -180,7 +186,7 @@ def _start(
 def _trip_arrays(trips: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], Floats]:
     missing = {"origin", "destination", "depart_s"} - set(trips.columns)
     if missing:
-        msg = f"trips lack the column {sorted(missing)[0]!r}."
+        msg = f"trips lack the column {min(missing)!r}."
         raise SimulationError(msg)
     return (
         trips["origin"].to_numpy(),

@@ -665,21 +665,23 @@ def refresh_links(net: Any, st: Any) -> None:
 def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: I4) -> None:
     """Count at the present tick.
 
-    By link: vehicles at a stand before its stop line, and those under way to it.  By lane:
-    vehicles, and ticks for which the head has been ready.
+    By link: vehicles at a stand before its stop line, those under way to it, and ticks for
+    which the head of its lane, if it wants to take it, has been ready.  By lane: vehicles.
     """
     t = st.clock[0].now
     waiting[:] = 0
     approaching[:] = 0
+    wait[:] = 0
     for lane in range(len(net.lane)):
         ring, size = net.lane[lane].ring, net.lane[lane].size
         vehicles[lane] = st.lane[lane].inside
-        wait[lane] = max(0, t - _head_ready(net, st, lane)) if st.lane[lane].inside > 0 else 0
         for k in range(st.lane[lane].inside):
             slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
             link = st.slot[slot].link
             if link < 0:
                 continue
+            if k == 0:
+                wait[link] = max(0, t - _head_ready(net, st, lane))
             if st.slot[slot].time <= t:
                 waiting[link] += 1
             else:

@@ -69,3 +69,5 @@ STANDING_S = 1.0
 YELLOW_S = 3.0
 ALL_RED_S = 1.0
 MIN_GREEN_S = 5.0
+# Longest wait at red under a controller: RiLSA 2015 wants cycles of at most 120 s.
+MAX_WAIT_S = 120.0

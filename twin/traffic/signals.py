@@ -2,7 +2,8 @@
 
 A controller asks for a green phase of the signal's own program.  The traffic system keeps
 the rules whatever it asks: minimum green, then yellow and all-red for movements that lose
-their green.  A request that the rules do not allow yet is not served; the phase holds.
+their green, and a longest wait at red, after which the phase that ends it comes next.  A
+request that the rules do not allow is not served; `SignalControl.allowed` says before.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ class View:
     ----------
     waiting, approaching
         [kernel links] vehicles at a stand before, and under way to, each link's stop line.
+    head_wait
+        [kernel links] ticks that the first vehicle of a lane has waited to take the link.
     """
 
     def __init__(self, network: Network, junctions: Junctions, state: State) -> None:
@@ -102,7 +105,7 @@ class View:
         self.waiting = np.zeros(n, np.int32)
         self.approaching = np.zeros(n, np.int32)
         self.lane_vehicles = np.zeros(len(network.arrays.lane), np.int32)
-        self.lane_wait = np.zeros(len(network.arrays.lane), np.int32)
+        self.head_wait = np.zeros(n, np.int32)
         self.look()
 
     def look(self) -> None:
@@ -113,7 +116,7 @@ class View:
             self.waiting,
             self.approaching,
             self.lane_vehicles,
-            self.lane_wait,
+            self.head_wait,
         )
 
     @property
@@ -180,12 +183,14 @@ class SignalControl:
         yellow_s: float = par.YELLOW_S,
         all_red_s: float = par.ALL_RED_S,
         min_green_s: float = par.MIN_GREEN_S,
+        max_wait_s: float = par.MAX_WAIT_S,
     ) -> None:
         self.network, self.state = network, state
         self.junctions = Junctions.of(network)
         tps = network.arrays.tps
         self.yellow, self.all_red = round(yellow_s * tps), round(all_red_s * tps)
         self.min_green = round(min_green_s * tps)
+        self.max_wait = round(max_wait_s * tps)
 
     def take(self) -> View:
         """Take every junction over: it shows the green phase that its program was in or near."""
@@ -221,7 +226,24 @@ class SignalControl:
         free = ~view.changing & (view.green_s * self.network.arrays.tps >= self.min_green - 0.5)
         mask = (self.junctions.row >= 0) & free[:, None]
         mask[np.arange(len(free)), view.phase] = True
+        due = self._overdue(view)
+        for j in np.flatnonzero((due >= 0) & free):
+            mask[j] = False
+            mask[j, due[j]] = True
         return np.asarray(mask)
+
+    def _overdue(self, view: View) -> npt.NDArray[np.int64]:
+        """[junctions] the phase that ends a wait at red that is too long, else -1."""
+        junctions = self.junctions
+        n = np.arange(len(junctions.signal))
+        if not len(n):
+            return np.zeros(0, np.int64)
+        wait = view.by_link(view.head_wait)
+        wait[junctions.green[n, view.phase]] = 0.0
+        worst = np.argmax(wait, axis=1)
+        phase = np.argmax(junctions.green[n, :, worst], axis=1)
+        late = (wait[n, worst] > self.max_wait) & junctions.green[n, phase, worst]
+        return np.where(late, phase, -1)
 
     def request(self, view: View, phase: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """Serve what the rules allow; the phases that hold or are being changed to.
@@ -237,6 +259,8 @@ class SignalControl:
             raise SimulationError(msg)
         allowed = self.allowed(view)
         count = self.junctions.n_phases
+        due = self._overdue(view)
+        wanted = np.where(due >= 0, due, wanted)
         for j in np.flatnonzero((wanted >= 0) & (wanted < count) & (wanted != view.phase)):
             if allowed[j, wanted[j]]:
                 request_phase(

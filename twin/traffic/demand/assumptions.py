@@ -75,10 +75,10 @@ class Assumptions(Mapping[str, float]):
         )
 
 
-_MID = "after Mobilitaet in Deutschland (MiD) 2017, rounded"
-_BOSSERHOFF = "order of magnitude of Bosserhoff's trip generation rates"
+_MID = "order of magnitude of MiD 2017, not looked up"
+_BOSSERHOFF = "order of magnitude of Bosserhoff's rates, not looked up"
 _OWN = "own estimate"
-_GATE = "own estimate from the usual load of such roads in towns"
+_GATE = "own estimate, lowered until central Helsinki's evening peak did not jam"
 
 # name, value, unit, reason
 _POPULATION: tuple[tuple[str, float, str, str], ...] = (
@@ -86,7 +86,12 @@ _POPULATION: tuple[tuple[str, float, str, str], ...] = (
     ("zone_streets", 16.0, "streets", "streets on which trips of a zone start or end"),
     ("zone_street_decay_m", 100.0, "m", "how fast a street's share falls with its distance"),
     ("zone_reach_m", 500.0, "m", "a zone farther than this from any street has no trips"),
-    ("floor_per_resident_m2", 55.0, "m2", "47 m2 dwelling per head (Destatis) by 0.85 net/gross"),
+    (
+        "floor_per_resident_m2",
+        55.0,
+        "m2",
+        "about 47 m2 dwelling per head, 0.85 net/gross; not looked up",
+    ),
     ("residential_share_residential", 0.95, "1", "offices and shops on ground floors"),
     ("residential_share_retail", 0.20, "1", "flats above shops"),
     ("residential_share_other", 0.60, "1", "buildings without a tagged use"),
@@ -126,7 +131,7 @@ _TRIPS: tuple[tuple[str, float, str, str], ...] = (
         "work_length_km",
         6.0,
         "km",
-        "typical airline length of car trips of townspeople; own estimate",
+        "own estimate for townspeople, airline; shorter than the national mean",
     ),
     ("education_length_km", 2.5, "km", "as above"),
     ("shopping_length_km", 2.5, "km", "as above"),
@@ -140,8 +145,13 @@ _TRIPS: tuple[tuple[str, float, str, str], ...] = (
 
 # Vehicles per day and lane in one direction where a road of this class crosses the map's edge.
 _GATES: tuple[tuple[str, float, str, str], ...] = (
-    ("gate_motorway", 13000.0, "veh/(lane day)", "BASt counts: 50-60 thousand on 2+2 lanes"),
-    ("gate_trunk", 5500.0, "veh/(lane day)", "BASt counts on federal roads: 10-20 thousand"),
+    ("gate_motorway", 13000.0, "veh/(lane day)", "50 thousand on 2+2 lanes; own estimate"),
+    (
+        "gate_trunk",
+        5500.0,
+        "veh/(lane day)",
+        "own estimate, lowered until Krems's peak did not jam",
+    ),
     ("gate_primary", 4200.0, "veh/(lane day)", _GATE),
     ("gate_secondary", 2600.0, "veh/(lane day)", _GATE),
     ("gate_tertiary", 1300.0, "veh/(lane day)", _GATE),
@@ -161,11 +171,21 @@ _GATES: tuple[tuple[str, float, str, str], ...] = (
         "1",
         "against an average way through: pass by outside instead",
     ),
-    ("local_share_motorway", 0.15, "1", "traffic of a motorway that may serve the map's zones"),
-    ("local_share_trunk", 0.50, "1", "traffic of a trunk road that may serve the map's zones"),
-    ("motorway_change_weight", 0.05, "1", "through traffic that leaves or joins a motorway here"),
-    ("lorry_share_motorway", 0.12, "1", "BASt, heavy traffic"),
-    ("lorry_share_trunk", 0.07, "1", "BASt, federal roads"),
+    (
+        "local_share_motorway",
+        0.15,
+        "1",
+        "may serve the map's zones; set so that Lauf's ramps did not jam",
+    ),
+    ("local_share_trunk", 0.50, "1", "may serve the map's zones; set together with the motorway's"),
+    (
+        "motorway_change_weight",
+        0.05,
+        "1",
+        "leaves or joins a motorway here; set together with its local share",
+    ),
+    ("lorry_share_motorway", 0.12, "1", "own estimate"),
+    ("lorry_share_trunk", 0.07, "1", "own estimate"),
     ("lorry_share_primary", 0.04, "1", _OWN),
     ("lorry_share_minor", 0.02, "1", _OWN),
 )

@@ -1,8 +1,8 @@
 """When people set out: the hours of a working day, by purpose.
 
-The shares are assumptions. Their shape follows the published daily profiles of MiD 2017 (purposes)
-and of BASt's counts (through and freight traffic); the figures were set by hand to that shape, per
-mille of a day, and are no extract of either source.
+The shares are assumptions, per mille of a day. They were set by hand to the shape that surveys such
+as MiD 2017 (purposes) and counts such as BASt's (through and freight traffic) are known for; they
+are no extract of either and were not compared with them.
 """
 
 from __future__ import annotations

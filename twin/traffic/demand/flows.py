@@ -68,6 +68,8 @@ def make_layout(
     graph: RoadGraph, zones: Places, entries: Gates, exits: Gates, assumptions: Mapping[str, float]
 ) -> Layout:
     """Return the places of one vehicle class and the free times between them."""
+    if np.any(np.diff(zones.ptr) == 0):  # this class has no network to reach the zones by
+        zones = Places(np.zeros(1, np.int64), zones.street[:0], zones.share[:0])
     origins, destinations = zones.joined(entries.street), zones.joined(exits.street)
     if not len(origins) or not len(destinations):
         return Layout(origins, destinations, np.zeros((len(origins), len(destinations))), 0)

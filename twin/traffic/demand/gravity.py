@@ -55,25 +55,23 @@ def furness(
     total = float(rows.sum())
     if total == 0.0:
         return np.zeros(weights.shape)
-    allowed_s = float(tolerance * total / max(len(rows), len(columns)))
+    allowed = float(tolerance * total / max(len(rows), len(columns)))
     b = np.ones(len(columns))
-    for _ in range(iterations):
-        a = _ratio(rows, weights @ b)
-        drawn = a @ weights
-        b_next = _ratio(columns, drawn)
-        off = float(np.abs(a * (weights @ b_next) - rows).max())
-        b = b_next
-        if off <= allowed_s:
-            break
-    matrix = a[:, None] * weights * b[None, :]
+    with np.errstate(over="ignore", invalid="ignore"):  # the factors grow without end in vain
+        for _ in range(iterations):
+            a = _ratio(rows, weights @ b)
+            b = _ratio(columns, a @ weights)
+            if not float(np.abs(a * (weights @ b) - rows).max()) > allowed:
+                break
+        matrix = a[:, None] * weights * b[None, :]
     off = max(
         float(np.abs(matrix.sum(axis=1) - rows).max()),
         float(np.abs(matrix.sum(axis=0) - columns).max()),
     )
-    if not off <= allowed_s:
+    if not off <= allowed:
         msg = (
             f"balancing a {weights.shape[0]}x{weights.shape[1]} matrix of {total:.6g} trips is off "
-            f"by {off:.3g} after {iterations} iterations; the allowed pairs cannot carry the sums."
+            f"by {off:.3g} after Furness's iteration; the allowed pairs cannot carry the sums."
         )
         raise InputError(msg)
     return matrix

@@ -75,7 +75,8 @@ class Places:
         end = upper[self.ptr[place + 1] - 1]
         position = np.searchsorted(upper, start + level * (end - start), side="right")
         clipped = np.clip(position, self.ptr[place], self.ptr[place + 1] - 1)
-        return self.street[clipped]
+        picked: NDArray[np.int32] = self.street[clipped]
+        return picked
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +209,7 @@ def attach(
     from scipy.spatial import cKDTree
 
     streets = city.streets
-    usable = np.flatnonzero(core & ~streets["highway"].isin(FAST).to_numpy())
+    usable = np.flatnonzero((core & (core.sum() > 1)) & ~streets["highway"].isin(FAST).to_numpy())
     empty = Places(np.zeros(len(x) + 1, np.int64), np.zeros(0, np.int32), np.zeros(0))
     if not len(usable) or not len(x):
         return empty

@@ -1,0 +1,228 @@
+"""One seed of a scenario: drivers learn, then the base and the alternatives are simulated.
+
+This runs in a process of its own, so nothing heavy is imported before `enter_process` has
+said how many threads the numerical libraries may start.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twin.errors import SimulationError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from twin.city import City
+    from twin.ledger import Results
+    from twin.simulation import Prepared, Response
+    from twin.system import Measure
+    from twin.traffic.demand import Demand
+
+THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+RUN_UNITS = 2.0  # of a learning day, which needs no tables, in the progress that is shown
+
+Report = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The base or an alternative, as it is simulated.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    measures
+        Measures of the base, then its own.
+    response
+        How drivers respond.
+    base
+        Whether it is the base; it keeps the record of the equilibrium.
+    """
+
+    folder: Path
+    measures: tuple[Measure, ...]
+    response: Response
+    base: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process does without asking: all variants of one seed that are missing."""
+
+    seed: int
+    seed_folder: str
+    city_folder: Path
+    demand: Demand
+    begin_s: float
+    end_s: float
+    warmup_s: float
+    day: dt.date
+    iterations: int
+    gap: float
+    base: tuple[Measure, ...]
+    variants: tuple[Variant, ...]
+    systems: tuple[str, ...] | None
+    modules: tuple[str, ...]
+    agents: Mapping[str, Path]
+
+    @property
+    def units(self) -> float:
+        """Work in it, in learning days."""
+        learning = 1 + sum(v.response == "equilibrium" for v in self.variants)
+        return self.iterations * learning + RUN_UNITS * len(self.variants)
+
+
+def run_job(job: Job, city: City, report: Report) -> None:
+    """Simulate and save every variant of a job; `report` is told of units of work done.
+
+    Raises
+    ------
+    TwinError
+        What the twin refuses; replications saved before it stay.
+    """
+    from twin.simulation import Simulation
+
+    usual = _prepare(job, city, job.base, report)
+    for variant in job.variants:
+        learned = variant.response == "equilibrium"
+        prepared = _prepare(job, city, variant.measures, report) if learned else usual
+        simulation = Simulation(
+            city,
+            prepared,
+            seed=job.seed,
+            begin_s=job.begin_s,
+            end_s=job.end_s,
+            warmup_s=job.warmup_s,
+            measures=variant.measures,
+            response=variant.response,
+            policies=_policies(job.agents),
+            systems_on=job.systems,
+            day=job.day,
+        )
+        results = simulation.run()
+        if learned or variant.base:
+            results = _with_gaps(results, job.seed, prepared.gaps)
+        results.save(variant.folder / job.seed_folder)
+        report(RUN_UNITS)
+
+
+def _prepare(job: Job, city: City, measures: tuple[Measure, ...], report: Report) -> Prepared:
+    """Let drivers learn with measures that they know."""
+    from twin.simulation import prepare
+
+    told = 0
+
+    def learned(*_: Any) -> None:
+        nonlocal told
+        if told < job.iterations:
+            told += 1
+            report(1.0)
+
+    prepared = prepare(
+        city,
+        job.demand,
+        seed=job.seed,
+        begin_s=job.begin_s,
+        end_s=job.end_s,
+        iterations=job.iterations,
+        gap=job.gap,
+        measures=measures,
+        policies=_policies(job.agents),
+        progress=learned,
+    )
+    report(float(job.iterations - told))
+    return prepared
+
+
+def run_noted(job: Job, notes: str) -> None:
+    """Do a job in a worker; its progress is appended to a file in `notes`, one number a line."""
+    path = Path(notes) / job.seed_folder
+
+    def note(units: float) -> None:
+        with path.open("a", encoding="ascii") as stream:
+            stream.write(f"{units}\n")
+
+    import_systems(job.modules)
+    run_job(job, _city(job.city_folder), note)
+
+
+def units_noted(notes: str) -> float:
+    """Return how much work all workers have noted."""
+    total = 0.0
+    for path in Path(notes).iterdir():
+        text = path.read_text(encoding="ascii")
+        total += sum(float(line) for line in text.splitlines(keepends=True) if line[-1:] == "\n")
+    return total
+
+
+def enter_process() -> None:
+    """Make a new process a worker: one thread, deaf to Ctrl-C, gone when its parent is gone."""
+    for name in THREADS:
+        os.environ[f"{name}_NUM_THREADS"] = "1"
+    os.environ["NUMBA_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def import_systems(modules: tuple[str, ...]) -> None:
+    """Import the modules that register the systems of a scenario.
+
+    Raises
+    ------
+    SimulationError
+        If one cannot be imported.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            msg = f"system module {module!r} cannot be imported ({error}); install its package"
+            raise SimulationError(msg) from None
+
+
+@lru_cache(maxsize=1)
+def _city(folder: Path) -> City:
+    from twin.city import City
+
+    return City.load(folder)
+
+
+def _policies(agents: Mapping[str, Path]) -> Callable[[str], Any]:
+    """Return what finds a policy by its name: a trained agent of the scenario, or a baseline."""
+
+    def policy(name: str) -> Any:
+        from agents.policies import resolve
+
+        file = agents.get(name)
+        return resolve(name if file is None else str(file))
+
+    return policy
+
+
+def _with_gaps(results: Results, seed: int, gaps: list[float]) -> Results:
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {"seed": seed, "iteration": range(1, len(gaps) + 1), "gap": [float(g) for g in gaps]}
+    )
+    return replace(results, tables={**results.tables, "equilibrium": frame})
+
+
+def _leave_with_parent() -> None:
+    """End this process when the one that started it has ended, however that was."""
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
