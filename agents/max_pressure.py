@@ -40,4 +40,4 @@ class MaxPressure:
         by_phase[junctions.row < 0] = -np.inf
         rows = np.arange(len(by_phase))
         by_phase[rows, view.phase] += 1e-3
-        return np.argmax(by_phase, axis=1)
+        return np.asarray(np.argmax(by_phase, axis=1))

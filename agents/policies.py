@@ -29,5 +29,6 @@ def resolve(name: str) -> Controller:
         from agents.trained import TrainedAgent
 
         return TrainedAgent(Path(name))
-    msg = f"signal policy {name!r} is unknown; write {', '.join(NAMES)} or the path of an agent's .zip"
+    known = ", ".join(NAMES)
+    msg = f"signal policy {name!r} is unknown; write {known} or the path of an agent's .zip"
     raise InputError(msg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,7 @@ class TrainedAgent:
         return np.asarray(action)
 
 
-def new_policy(learning_rate: float = 1e-3):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def new_policy(learning_rate: float = 1e-3) -> Any:
     """The network of the agent, with random weights."""
     from gymnasium import spaces
     from stable_baselines3.common.policies import ActorCriticPolicy
@@ -62,7 +62,7 @@ def new_policy(learning_rate: float = 1e-3):  # type: ignore[no-untyped-def]  # 
 NET_ARCH = (64, 64)
 
 
-def _load(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _load(path: Path) -> Any:
     import torch
     from stable_baselines3.common.save_util import load_from_zip_file
 
@@ -78,7 +78,7 @@ def _load(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
         OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, TypeError,
     ) as error:
         reason = str(error).splitlines()[0][:120]
-        msg = f"{path} holds no agent for signals of this version ({reason}); train one with `twin train`"
+        msg = f"{path} holds no agent for signals that fits ({reason}); train one with `twin train`"
         raise InputError(msg) from None
     policy.set_training_mode(False)
     return policy

@@ -59,7 +59,7 @@ def observe(view: View) -> F4:
     green_s = np.minimum(view.green_s / GREEN_S, HIGH)
     extra = np.stack([green_s, view.changing.astype(float)], axis=1)
     row = np.concatenate([parts.reshape(n, -1), extra], axis=1)
-    return np.clip(row, 0.0, HIGH).astype(np.float32)
+    return np.asarray(np.clip(row, 0.0, HIGH), np.float32)
 
 
 def standing(view: View) -> npt.NDArray[np.float64]:

@@ -104,7 +104,7 @@ class SignalControlEnv(gymnasium.Env[npt.NDArray[np.float32], Any]):
         return self._run
 
     def _observe(self) -> npt.NDArray[np.float32]:
-        return self._running().observe()[self._chosen].reshape(-1)
+        return np.asarray(self._running().observe()[self._chosen].reshape(-1))
 
     def _info(self) -> dict[str, Any]:
         run = self._running()

@@ -105,8 +105,10 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    line = event.start_mark.line + 1
-                    raise NodeError(line, "holds a second document; keep one and delete '---'")
+                    at: Any = event.start_mark
+                    raise NodeError(
+                        at.line + 1, "holds a second document; keep one and delete '---'"
+                    )
             elif isinstance(event, yaml.NodeEvent):
                 self._take(event)
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
@@ -116,9 +118,10 @@ class _Reader:
         return Document(self.root.value, {(): self.root.mark, **self.root.inner})
 
     def _take(self, event: Any) -> None:
-        mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+        at: Any = event.start_mark
+        mark = Mark(at.line + 1, at.column + 1)
         if isinstance(event, yaml.AliasEvent):
-            self._add(self._alias(event.anchor, mark))
+            self._add(self._alias(str(event.anchor), mark))
             return
         if event.tag not in _PLAIN_TAGS:
             msg = f"has the tag {event.tag!r}, and tags are not allowed; delete it"

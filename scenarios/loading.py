@@ -102,7 +102,7 @@ def dump_scenario(scenario: Scenario) -> str:
     """Return a scenario as YAML that `parse_scenario` reads back."""
     import yaml
 
-    value = scenario.model_dump(mode="json", exclude_defaults=True, serialize_as_any=True)
+    value = scenario.model_dump(mode="json", exclude_unset=True, serialize_as_any=True)
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -120,7 +120,9 @@ def _read(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        msg = f"{path}:{line}: holds the byte 0x{data[error.start]:02x}, not UTF-8; save it as UTF-8"
+        msg = (
+            f"{path}:{line}: holds the byte 0x{data[error.start]:02x}, not UTF-8; save it as UTF-8"
+        )
         raise ScenarioError(msg) from None
 
 
@@ -148,15 +150,14 @@ def _as_written(value: Any, error: ValidationError, document: Document) -> Any:
     return changed
 
 
-def _message(
-    path: Path, model: type[BaseModel], document: Document, error: ValidationError
-) -> str:
-    """Return one line for the first error of the file."""
+def _message(path: Path, model: type[BaseModel], document: Document, error: ValidationError) -> str:
+    """Return one line for the first error of the file, unknown keys before missing ones."""
     found = []
     for detail in error.errors():
         mark = _nearest(document.marks, _place(detail["loc"], document)) or Mark(1, 1)
-        found.append(((mark.line, mark.column), detail))
-    (line, _), detail = min(found, key=lambda item: item[0])
+        # A misspelt key is reported before the key that is missing because of it.
+        found.append(((detail["type"] == "missing", mark.line, mark.column), detail))
+    (_, line, _), detail = min(found, key=lambda item: item[0])
     more = f" ({len(found) - 1} more after it)" if len(found) > 1 else ""
     return f"{path}:{line}: {_explain(model, document, detail)}{more}"
 

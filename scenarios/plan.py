@@ -174,7 +174,7 @@ def _manifests(
 ) -> dict[str, dict[str, Any]]:
     """Return the manifest of the base and of each alternative by name."""
     scenario = source.scenario
-    shared = _shared_inputs(source, city, demand, agents)
+    shared = _shared_inputs(source, city, demand)
     common = {
         "format": runs.FORMAT,
         "format_version": runs.FORMAT_VERSION,
@@ -196,7 +196,13 @@ def _manifests(
     variants += [(a.name, a.label, a.response, a.measures) for a in scenario.alternatives]
     manifests = {}
     for position, (name, title, response, measures) in enumerate(variants):
-        inputs = {**shared, "measures": _written(measures), "response": response}
+        used = {str(getattr(m, "policy", "")) for m in (*scenario.base, *measures)}
+        inputs = {
+            **shared,
+            "measures": _written(measures),
+            "response": response,
+            "agents": {k: _sha256(file) for k, file in sorted(agents.items()) if k in used},
+        }
         manifests[name] = {
             **common,
             "name": name,
@@ -211,9 +217,7 @@ def _manifests(
     return manifests
 
 
-def _shared_inputs(
-    source: Source, city: City, demand: Demand, agents: Mapping[str, Path]
-) -> dict[str, Any]:
+def _shared_inputs(source: Source, city: City, demand: Demand) -> dict[str, Any]:
     """Return everything but its own measures that the results of a run depend on."""
     from twin.city.model import table_digest
 
@@ -226,7 +230,6 @@ def _shared_inputs(
         "equilibrium": scenario.equilibrium.model_dump(mode="json"),
         "base": _written(scenario.base),
         "systems": list(_systems(source)),
-        "agents": {name: _sha256(file) for name, file in sorted(agents.items())},
         "program": _program_digest(modules),
     }
 
@@ -267,6 +270,7 @@ def _jobs(
                 begin_s=period.begin_s,
                 end_s=period.end_s,
                 warmup_s=period.warmup_s,
+                interval_s=period.interval_s,
                 day=period.day,
                 iterations=scenario.equilibrium.iterations,
                 gap=scenario.equilibrium.gap,
@@ -319,8 +323,8 @@ def _git_revision() -> str:
     if not (here / ".git").exists():
         return ""
     try:
-        command = ["git", "-C", str(here), "rev-parse", "HEAD"]  # noqa: S607
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+        command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

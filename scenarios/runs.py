@@ -118,7 +118,9 @@ def open_runs(folder: Path) -> list[RunInfo]:
     if (folder / MANIFEST).is_file():
         return [open_run(folder)]
     if not (folder / BASE / MANIFEST).is_file():
-        msg = f"{folder}: holds no run (no {MANIFEST}, no {BASE}/{MANIFEST}); name one of 'twin run'"
+        msg = (
+            f"{folder}: holds no run (no {MANIFEST}, no {BASE}/{MANIFEST}); name one of 'twin run'"
+        )
         raise InputError(msg)
     base = open_run(folder / BASE)
     rest = sorted(p.parent for p in folder.glob(f"*/{MANIFEST}") if p.parent.name != BASE)

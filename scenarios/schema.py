@@ -7,6 +7,7 @@ that a new domain can be written in a scenario without a change here.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Annotated, Any, Literal, Self, Union
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
@@ -32,9 +33,11 @@ class Period(_Part):
 
     day: dt.date = Field(description="First day, YYYY-MM-DD; weekday and season follow from it.")
     begin: TimeOfDay = Field(description='Time of day at which counting begins, "HH:MM".')
-    end: TimeOfDay = Field(description='Time of day at which it ends; "29:00" is 5 in the morning after.')
-    warmup_minutes: float = Field(
-        30.0, ge=0.0, le=720.0, description="Minutes simulated before `begin` and not counted."
+    end: TimeOfDay = Field(
+        description='Time of day at which it ends; "29:00" is 5 in the morning after.'
+    )
+    warmup_minutes: int = Field(
+        30, ge=0, le=720, description="Minutes simulated before `begin` and not counted."
     )
 
     @model_validator(mode="after")
@@ -43,12 +46,12 @@ class Period(_Part):
         if not begin < end <= begin + LONGEST_DAYS * DAY_S:
             msg = (
                 f"ends at {self.end} and begins at {self.begin}; let it end later, "
-                f'by {LONGEST_DAYS} days at most (after midnight goes on with "24:00", "25:00", ...)'
+                f'by {LONGEST_DAYS} days at most (after midnight go on with "24:00", "25:00")'
             )
             raise ValueError(msg)
         if begin < 60.0 * self.warmup_minutes:
             msg = (
-                f"begins at {self.begin}, so a warm-up of {self.warmup_minutes:g} minutes would "
+                f"begins at {self.begin}, so a warm-up of {self.warmup_minutes} minutes would "
                 "begin before midnight; begin later or shorten warmup_minutes"
             )
             raise ValueError(msg)
@@ -58,6 +61,12 @@ class Period(_Part):
     def warmup_s(self) -> float:
         """Seconds simulated before counting begins."""
         return 60.0 * self.warmup_minutes
+
+    @property
+    def interval_s(self) -> float:
+        """Length of intervals that begin with the counting and fill the period, at most 900 s."""
+        minutes = math.gcd(self.warmup_minutes, round((self.end_s - self.begin_s) / 60.0))
+        return 60.0 * max(k for k in (15, 10, 5, 1) if minutes % k == 0)
 
     @property
     def begin_s(self) -> float:
@@ -169,7 +178,7 @@ def scenario_model() -> type[Scenario]:
         __doc__=Alternative.__doc__,
         measures=(many, Field((), description=Alternative.model_fields["measures"].description)),
     )
-    alternatives: Any = tuple[alternative, ...]  # type: ignore[valid-type]
+    alternatives: Any = tuple[alternative, ...]
     return create_model(
         "Scenario",
         __base__=Scenario,

@@ -66,6 +66,7 @@ class Job:
     begin_s: float
     end_s: float
     warmup_s: float
+    interval_s: float
     day: dt.date
     iterations: int
     gap: float
@@ -108,6 +109,7 @@ def run_job(job: Job, city: City, report: Report) -> None:
             policies=_policies(job.agents),
             systems_on=job.systems,
             day=job.day,
+            interval_s=job.interval_s,
         )
         results = simulation.run()
         if learned or variant.base:

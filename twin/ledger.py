@@ -74,7 +74,8 @@ class Results:
             temporary.rename(folder)
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)
-            msg = f"cannot write results to {folder}: {error.strerror or error}; free space or name another folder"
+            why = error.strerror or error
+            msg = f"cannot write results to {folder}: {why}; free space or name another folder"
             raise OutputError(msg) from None
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -99,7 +100,8 @@ class Results:
             try:
                 tables[path.stem] = pd.read_parquet(path)
             except (OSError, ValueError) as error:
-                msg = f"{path} cannot be read ({str(error).splitlines()[0]}); delete {folder} and run again"
+                why = str(error).splitlines()[0]
+                msg = f"{path} cannot be read ({why}); delete {folder} and run again"
                 raise InputError(msg) from None
         frame = tables.pop("indicators")
         values = dict(zip(frame["indicator"], frame["value"].astype(float), strict=True))

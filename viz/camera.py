@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-VIEW_ANGLE_DEG = 22.0  # narrow: verticals stay upright, as in photographs of models
-ELEVATION_DEG = 46.0
-AZIMUTHS_DEG = tuple(range(-60, 61, 10))  # seen from the south, more or less, so north is up
+VIEW_ANGLE_DEG = 17.0  # narrow: verticals stay upright, as in photographs of models
+ELEVATIONS_DEG = (40.0, 47.0, 54.0)
+AZIMUTHS_DEG = tuple(range(-75, 76, 15))  # seen from the south, more or less, so north is up
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,14 @@ def fitted(
     frame
         Left, top, right and bottom of the room for the city, as shares of the picture.
     """
-    cameras = [_fit(corners, azimuth, size, frame) for azimuth in AZIMUTHS_DEG]
-    filled = [_filled(camera, corners) for camera in cameras]
-    # Of views that fill the picture about as well, the one nearest to looking north.
-    turned = np.abs(AZIMUTHS_DEG) / 60.0
-    return cameras[int(np.argmax(np.asarray(filled) - 0.03 * turned))]
+    ways = [(azimuth, elevation) for azimuth in AZIMUTHS_DEG for elevation in ELEVATIONS_DEG]
+    cameras = [_fit(corners, azimuth, elevation, size, frame) for azimuth, elevation in ways]
+    # Of views that fill the picture about as well, the lower one, nearest to looking north.
+    worth = [
+        _filled(camera, corners) - 0.03 * abs(azimuth) / 75.0 - 0.006 * (elevation - 40.0)
+        for camera, (azimuth, elevation) in zip(cameras, ways, strict=True)
+    ]
+    return cameras[int(np.argmax(worth))]
 
 
 def _filled(camera: Camera, corners: Floats) -> float:
@@ -91,16 +94,15 @@ def _filled(camera: Camera, corners: Floats) -> float:
 def _fit(
     corners: Floats,
     azimuth: float,
+    elevation: float,
     size: tuple[int, int],
     frame: tuple[float, float, float, float],
 ) -> Camera:
     """Return the camera of one direction that just holds the corners within the frame."""
     aspect = size[0] / size[1]
-    a, e = np.radians(azimuth), np.radians(ELEVATION_DEG)
+    a, e = np.radians(azimuth), np.radians(elevation)
     back = np.array([np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)])
-    target = np.array(
-        [frame[0] + frame[2] - 1.0, 1.0 - frame[1] - frame[3]]
-    )  # centre of the frame, -1 to 1
+    target = np.array([frame[0] + frame[2] - 1.0, 1.0 - 2.0 * frame[1]])  # middle, and top
     room = np.array([frame[2] - frame[0], frame[3] - frame[1]]) * 2.0
     focal = corners.mean(axis=0)
     distance = float(np.ptp(corners, axis=0).max()) * 3.0
@@ -109,7 +111,8 @@ def _fit(
         seen = camera.project(corners)[:, :2]
         low, high = seen.min(axis=0), seen.max(axis=0)
         half = np.tan(np.radians(VIEW_ANGLE_DEG) / 2.0) * distance
-        off = ((low + high) / 2.0 - target) * half * np.array([aspect, 1.0])
+        hung = np.array([(low[0] + high[0]) / 2.0, high[1]])  # room to spare is left below
+        off = (hung - target) * half * np.array([aspect, 1.0])
         right, up, _ = camera.axes()
         focal = focal + right * off[0] + up * off[1]
         distance *= float(np.max((high - low) / room))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 AMBIENT = 0.62
 FOOT_SHADE = 0.80  # walls are darker at the foot, where the street hides the sky
 
+NEARLY_CONVEX = 0.9  # of its hull's area
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -149,23 +151,35 @@ def _walls(
 def shadows(geometries: Any, heights: Floats, light: tuple[float, float, float]) -> Any:
     """Return the area that blocks shade on level ground, as one geometry.
 
-    A block's shadow is its footprint swept along the light: the union of the footprint at
-    both ends and of the parallelograms that its edges pass over.
+    A block's shadow is its footprint swept along the light. For a footprint that is (nearly)
+    convex that is the hull of both ends; for others the union of both ends with the
+    parallelograms that the edges pass over.
     """
     import shapely
 
     polygons, rows = polygons_of(geometries)
-    shift = -np.asarray(light[:2]) / light[2]
+    shift = heights[rows, None] * (-np.asarray(light[:2]) / light[2])
+    far = _moved(polygons, shift)
+    hulls = shapely.convex_hull(polygons)
+    convex = shapely.area(polygons) > NEARLY_CONVEX * shapely.area(hulls)
+    ends = shapely.multipolygons(np.column_stack([polygons[convex], far[convex]]))
+    angled = ~convex
+    swept = [shapely.convex_hull(ends), polygons[angled], far[angled]]
+    swept.append(_passed_over(polygons[angled], shift[angled]))
+    return shapely.union_all(np.concatenate(swept))
+
+
+def _passed_over(polygons: Any, shift: Floats) -> Any:
+    """Return the parallelograms over which the edges of polygons pass when they are moved."""
+    import shapely
+
     rings, of = shapely.get_rings(shapely.simplify(polygons, 0.5), return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     same = ring[1:] == ring[:-1]
     a, b = xy[:-1][same], xy[1:][same]
-    by = heights[rows[of[ring[:-1][same]]], None] * shift
+    by = shift[of[ring[:-1][same]]]
     quads = shapely.polygons(np.stack([a, b, b + by, a + by], 1))
-    ends = shapely.transform(polygons, lambda c: c)  # the near ends
-    far = _moved(polygons, heights[rows, None] * shift)
-    swept = np.concatenate([shapely.make_valid(quads), ends, far])
-    return shapely.union_all(shapely.set_precision(swept, 0.05), grid_size=0.05)
+    return quads[shapely.area(quads) > 0.01]
 
 
 def _moved(polygons: Any, by: Floats) -> Any:

@@ -26,7 +26,7 @@ DASHES = ("", "7 4", "2 3", "9 3 2 3", "4 4", "1 3")
 NO_VALUE = "#b9b9b4"
 
 # Ends that would vanish on white, or be taken for black, are left out.
-_SEQUENTIAL = ("viridis", 0.97, 0.04)
+_SEQUENTIAL = ("inferno", 0.90, 0.12)
 _DIVERGING = ("PuOr", 0.97, 0.03)
 
 

@@ -256,7 +256,7 @@ def _records(found: gpd.GeoDataFrame | None) -> list[dict[str, Any]]:
 
 
 def _present(value: Any) -> bool:
-    return value is not None and value == value and value != ""  # noqa: PLR0124 - NaN differs
+    return value is not None and value == value and value != ""
 
 
 def _areas(found: gpd.GeoDataFrame | None) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ def rows() -> list[Row]:
         ("braking", car.decel_m_s2, "m/s²", "SUMO's passenger car"),
         ("spread of desired speeds", car.speed_dev, "of the limit", "SUMO's passenger car"),
         ("margin to a crossing vehicle", par.GAP_MARGIN_S, "s", "SUMO's jmTimegapMinor"),
+        ("longest wait in a gridlock", par.JAM_S, "s", "SUMO's time-to-teleport; cases counted"),
         ("yellow", par.YELLOW_S, "s", "RiLSA 2015 at 50 km/h; controlled signals"),
         ("all-red", par.ALL_RED_S, "s", "usual value; controlled signals"),
         ("minimum green", par.MIN_GREEN_S, "s", "RiLSA 2015; controlled signals"),

@@ -39,6 +39,9 @@ class Detours:
             self.usual = state.vehicle["route"].copy(), state.vehicle["route_end"].copy()
         if (before & ~closed).any():
             self._restore(state)
+        if not closed.any():
+            refresh_links(self.traffic.network.arrays, state)
+            return state
         flagged = np.zeros(len(state.vehicle), bool)
         remaining_uses(state, closed, flagged)
         chosen = np.flatnonzero(flagged & self._concerned(state, closed))

@@ -26,6 +26,7 @@ INDICATORS = (
     Indicator("longest_delay_s", "99th percentile of delay", "s", "lower", 0),
     Indicator("trips", "Trips due", "veh", "neither", 0),
     Indicator("arrived_percent", "Trips that arrived in the period", "%", "higher", 2),
+    Indicator("passed_jams", "Vehicles taken past a gridlock", "veh", "lower", 0),
     Indicator("distance_km", "Distance driven", "veh·km", "neither", 0),
     Indicator("speed_kmh", "Mean speed", "km/h", "higher", 2, key=True),
 )

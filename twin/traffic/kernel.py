@@ -9,6 +9,10 @@ A lane is a queue in order of entry (Newell 1993, Yperman 2007).  Its head leave
    metres, and a departure frees its metres only when the backward wave has come through,
 4. where it has to yield: no vehicle with right of way comes within the accepted gap.
 
+Streets that wait for each other in a circle would wait for ever.  So who has stood first in
+line for `JAM_S` and finds no room is taken past the jam, to the first street of its way that
+has room, and counted (SUMO calls it a teleport).
+
 Nothing happens between events, so a lane is looked at only when its head can be ready,
 when its light turns green, or when room has come free.  Lanes wait in a time wheel of one
 bucket a tick.  Lanes of one tick act in the order in which their heads have been ready,
@@ -41,6 +45,7 @@ CLOCK = np.dtype(
     [
         ("now", "i8"),  # next tick that has not been simulated
         ("moves", "i8"),  # entries of vehicles into lanes so far
+        ("passed_jams", "i8"),  # vehicles taken past a jam so far
         ("first", "i8"),  # tick at which the first interval of the measurements begins
         ("length", "i8"),  # ticks of an interval
     ]
@@ -415,7 +420,9 @@ def _head_ready(net: Any, st: Any, lane: int) -> int:
 
 
 @njit(cache=True)
-def _go(net: Any, st: Any, lane: int, link: int, target: int, vehicle: int, t: int, stood: bool) -> int:
+def _go(
+    net: Any, st: Any, lane: int, link: int, target: int, vehicle: int, t: int, stood: bool
+) -> int:
     """Move the head of `lane` through `link` into `target`; when its follower is ready."""
     kind = st.vehicle[vehicle].type
     via = net.link[link].via
@@ -432,6 +439,34 @@ def _go(net: Any, st: Any, lane: int, link: int, target: int, vehicle: int, t: i
         st.entered[_bin(st, t + via), net.link[link].street] += 1
     _enter(net, st, target, vehicle, t + via, 0, t)
     return _head_ready(net, st, lane)
+
+
+@njit(cache=True)
+def _pass_jam(net: Any, st: Any, lane: int, link: int, vehicle: int, t: int) -> None:
+    """Take the head of a lane to the next street of its way that has room, or to its goal.
+
+    It takes the time that the streets between would take when empty.
+    """
+    row = st.vehicle[vehicle]
+    via = net.link[link].via
+    st.clock[0].passed_jams += 1
+    _leave(net, st, lane, t, net.headway[row.type, link])
+    _record_turn(net, st, vehicle, link, t)
+    for at in range(row.route_at + 2, row.route_end):
+        passed = net.street_lane[st.route_street[at - 1]]
+        via += int(net.lane[passed].length / st.lane[passed].speed * net.tps + 0.5)
+        onward = st.route_street[at + 1] if at + 1 < row.route_end else -1
+        target, _ = _choose(net, st, st.route_street[at], onward, vehicle, t, via)
+        if target < 0:
+            continue
+        row.route_at = at
+        row.entered = t + via
+        st.entered[_bin(st, t + via), st.route_street[at]] += 1
+        _enter(net, st, target, vehicle, t + via, 0, t)
+        return
+    row.route_at = row.route_end - 1
+    row.arrive = t + via
+    row.place = -1
 
 
 @njit(cache=True)
@@ -465,7 +500,10 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
         st.lane[lane].no_room = 1
         st.lane[lane].look = 0
         _await(st, lane, place)
-        return again
+        if t - ready < net.jam:
+            return min(again, ready + net.jam)
+        _pass_jam(net, st, lane, link, vehicle, t)
+        return _head_ready(net, st, lane)
     st.lane[lane].no_room = 0
     yields = net.link[link].yields_end > net.link[link].yields and st.link[link].light != MAJOR
     stood = yields and st.lane[lane].look > 0
@@ -593,7 +631,8 @@ def _collect(net: Any, st: Any, t: int, n_lanes: int) -> int:
                 n += 1
         else:
             at = st.source[i - n_lanes].next
-            due = st.vehicle[st.source_vehicle[at]].due if at < st.source[i - n_lanes].end else NEVER
+            left = at < st.source[i - n_lanes].end
+            due = st.vehicle[st.source_vehicle[at]].due if left else NEVER
             st.batch[n] = (np.int64(1) << 62) | (np.int64(due) << 28) | i
             n += 1
         i = following

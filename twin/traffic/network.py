@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 I4 = npt.NDArray[np.int32]
 F8 = npt.NDArray[np.float64]
 
-GREEN_LETTERS = "Gg"
+NO_LIMIT = 2**30
 RED, YELLOW, MINOR, MAJOR, UNSIGNALLED = 0, 1, 2, 3, 4
 _LIGHT = {"r": RED, "u": RED, "y": YELLOW, "Y": YELLOW, "g": MINOR, "s": MINOR, "G": MAJOR}
 
@@ -79,6 +79,7 @@ class NetArrays(NamedTuple):
     look: int  # ticks between two looks for a gap
     standing: int
     patience: int
+    jam: int  # ticks without room after which a vehicle is taken past the jam
     tps: int  # ticks per second
 
 
@@ -142,8 +143,14 @@ class Network:
         city: City,
         types: Sequence[par.VehicleType] = par.DEFAULT_TYPES,
         ticks_per_second: int = TICKS_PER_SECOND,
+        jam_s: float | None = par.JAM_S,
     ) -> Network:
         """Flatten the city's tables.
+
+        Parameters
+        ----------
+        jam_s
+            Wait without room after which a vehicle is taken past the jam; None never does.
 
         Raises
         ------
@@ -156,7 +163,7 @@ class Network:
         if not bool((city.lanes["cars"] | city.lanes["lorries"] | city.lanes["buses"]).any()):
             msg = f"{city.name}: no street that vehicles may use; take an extract with roads"
             raise InputError(msg)
-        return _Builder(city, tuple(types), ticks_per_second).build()
+        return _Builder(city, tuple(types), ticks_per_second, jam_s).build()
 
     def turn_of(self, street: npt.ArrayLike, following: npt.ArrayLike) -> I4:
         """Turn number of pairs of streets, -1 where the city has no such movement."""
@@ -166,7 +173,8 @@ class Network:
         at = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
         if len(keys) == 0:
             return np.full(wanted.shape, -1, np.int32)
-        return np.where(keys[at] == wanted, at, -1).astype(np.int32)
+        found: I4 = np.where(keys[at] == wanted, at, -1).astype(np.int32)
+        return found
 
 
 def _pointers(sorted_key: npt.NDArray[Any], n: int) -> I4:
@@ -184,13 +192,17 @@ def _records(dtype: np.dtype[np.void], **columns: npt.ArrayLike) -> Records:
 class _Builder:
     """Makes a Network; one method for each group of arrays."""
 
-    def __init__(self, city: City, types: tuple[par.VehicleType, ...], tps: int) -> None:
+    def __init__(
+        self, city: City, types: tuple[par.VehicleType, ...], tps: int, jam_s: float | None
+    ) -> None:
         self.city, self.types, self.tps = city, types, tps
+        self.jam = NO_LIMIT if jam_s is None else round(jam_s * tps)
         self.car = types[0]
         self.lanes, self.movements = city.lanes, city.movements
 
     def ticks(self, seconds: npt.ArrayLike) -> I4:
-        return np.rint(np.asarray(seconds, float) * self.tps).astype(np.int32)
+        whole: I4 = np.rint(np.asarray(seconds, float) * self.tps).astype(np.int32)
+        return whole
 
     def build(self) -> Network:
         links = self._links()
@@ -259,6 +271,7 @@ class _Builder:
             look=int(self.ticks(par.LOOK_S)),
             standing=int(self.ticks(par.STANDING_S)),
             patience=int(self.ticks(par.PATIENCE_S)),
+            jam=self.jam,
             tps=self.tps,
         )
         return self._network(arrays, links, turns, turn, movement_link, lane_speed)
@@ -312,7 +325,10 @@ class _Builder:
         second["wait"] = -1
         second["stage"] = 2
         links = pd.concat([pairs, second], ignore_index=True)
-        return links.sort_values(["lane", "to_street"], kind="stable", ignore_index=True)
+        ordered: pd.DataFrame = links.sort_values(
+            ["lane", "to_street"], kind="stable", ignore_index=True
+        )
+        return ordered
 
     def _lane_geometry(self, links: pd.DataFrame) -> tuple[F8, F8]:
         inner = links[links["stage"] == 1].sort_values("wait")
@@ -399,9 +415,9 @@ class _Builder:
         last = np.full(n_moves, -1, np.int64)  # the yielding half of a movement
         second = links[links["stage"] == 2]
         inner = dict(zip(second["movement"], second.index, strict=True))
+        primary = links["movement"].to_numpy()
         for movement in range(n_moves):
-            primary = int(links.at[int(movement_link[movement]), "movement"])
-            last[movement] = inner.get(primary, movement_link[movement])
+            last[movement] = inner.get(primary[movement_link[movement]], movement_link[movement])
         conflicts = self.city.conflicts[self.city.conflicts["yields"]]
         ego = last[conflicts["movement"].to_numpy(int)]
         foe = conflicts["foe"].to_numpy(int)

@@ -63,6 +63,8 @@ GAP_MARGIN_S = 1.0
 # critical gaps falling with delay; SUMO's impatience is full after 180 s).
 PATIENCE_S = 120.0
 PATIENCE_SHARE = 0.4
+# Who finds no room for so long is taken past the jam, and counted: SUMO's time-to-teleport.
+JAM_S = 300.0
 # A vehicle that stood for longer than this can stop at a yellow light.
 STANDING_S = 1.0
 # Controllers: yellow by the German RiLSA 2015 at 50 km/h; all-red and minimum green are usual.

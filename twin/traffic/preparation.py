@@ -184,14 +184,14 @@ class _Assignment:
         if measures:
             sim = self._simulation(measures, policies)
             sim.run()
-            blocked = sim.parts["traffic"].blocked()  # type: ignore[attr-defined]
+            blocked = sim.parts["traffic"].blocked()
 
         def simulate(car_routes: Routes) -> TravelTimes:
             self.routes = self.routes.replace(self.cars, car_routes)
             if measures:
                 inner = self._simulation(measures, policies)
                 inner.run()
-                state = inner.parts["traffic"].state  # type: ignore[attr-defined]
+                state = inner.parts["traffic"].state
             else:
                 state = self._flow()
             self.last = state

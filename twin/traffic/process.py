@@ -96,7 +96,9 @@ class Traffic:
 
     def indicators(self) -> dict[str, float]:
         """Values of the indicators of traffic."""
-        return reported.indicator_values(self._trips(), self.sim.counted_from_s)
+        values = reported.indicator_values(self._trips(), self.sim.counted_from_s)
+        values["passed_jams"] = float(self.state.clock["passed_jams"][0])
+        return values
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables `trips` and `streets`."""

@@ -51,7 +51,7 @@ class Junctions:
     @property
     def n_phases(self) -> npt.NDArray[np.int64]:
         """[junctions] phases of each."""
-        return (self.row >= 0).sum(axis=1)
+        return np.asarray((self.row >= 0).sum(axis=1))
 
     @classmethod
     def of(cls, network: Network) -> Junctions:
@@ -129,7 +129,7 @@ class View:
         """[junctions] phase that is green or being changed to."""
         signal = self.state.signal[self.junctions.signal]
         row = np.where(signal["stage"] == GREEN_STAGE, signal["phase"], signal["target"])
-        return np.argmax(self.junctions.row == row[:, None], axis=1)
+        return np.asarray(np.argmax(self.junctions.row == row[:, None], axis=1))
 
     @property
     def changing(self) -> Bools:
@@ -255,7 +255,8 @@ class SignalControl:
         """
         wanted = np.asarray(phase)
         if wanted.shape != self.junctions.signal.shape:
-            msg = f"{wanted.shape} phases asked for, but there are {len(self.junctions.signal)} junctions"
+            n = len(self.junctions.signal)
+            msg = f"phases of shape {wanted.shape} asked for; there are {n} junctions"
             raise SimulationError(msg)
         allowed = self.allowed(view)
         count = self.junctions.n_phases

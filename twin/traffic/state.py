@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +86,7 @@ def initial_state(
     for name in ("slot_of", "following", "previous", "awaits", "waiter_next"):
         ids[name] = -1
     state = State(
-        clock=np.array([(start, 0, start, round(interval_s * net.tps))], CLOCK),
+        clock=np.array([(start, 0, 0, start, round(interval_s * net.tps))], CLOCK),
         lane=np.zeros(n_lanes, LANE),
         slot=np.zeros(int(net.lane["size"].sum()), SLOT),
         link=np.array([(start, -(10**6), UNSIGNALLED)] * len(net.link), LINK),
@@ -151,10 +152,12 @@ def _start_loss(network: Network, vehicles: Vehicles) -> I4:
     speed = np.maximum(network.street_speed[street] * vehicles.factor, 0.5)
     accel = np.array([t.accel_m_s2 for t in network.types])[vehicles.kind]
     lack = np.maximum(0.0, speed - vehicles.depart_speed_m_s)
-    # no more than the first street can show: from a stand, sqrt(2 L / a) - L / v
-    longest = np.sqrt(2 * network.street_m[street] / accel)
+    # no more than a first street of length L can show from a stand: sqrt(2 L / a) - L / v
+    length = np.minimum(network.street_m[street], speed**2 / (2 * accel))
+    longest = np.sqrt(2 * length / accel) - length / speed
     loss = np.minimum(lack**2 / (2 * accel * speed), longest)
-    return np.rint(loss * network.arrays.tps).astype(np.int32)
+    ticks: I4 = np.rint(loss * network.arrays.tps).astype(np.int32)
+    return ticks
 
 
 def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
@@ -181,4 +184,5 @@ def _first_wakes(state: State, n_lanes: int, start: int) -> None:
 
 def copy_state(state: State) -> State:
     """A snapshot."""
-    return State(*(a.copy() for a in state))
+    copies: list[Any] = [a.copy() for a in state]
+    return State(*copies)

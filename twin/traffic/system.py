@@ -94,7 +94,7 @@ class SignalPolicy(Measure):
     """Let a policy control every signal that has at least two green phases."""
 
     kind: Literal["signal_policy"] = "signal_policy"
-    policy: str = Field(min_length=1, description="A named baseline, or the file of a trained agent")
+    policy: str = Field(min_length=1, description="A named baseline, or a trained agent's file")
     begin: TimeOfDay = "00:00"
     end: TimeOfDay = "48:00"
 

@@ -1,0 +1,274 @@
+"""The command line `twin`: nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from scenarios.screen import errors_told
+
+
+class _Group(TyperGroup):
+    """The commands, with every error told in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with errors_told(debug=bool(ctx.params.get("debug"))):
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder that the results go to.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Processes; default one per core.")
+]
+
+
+@app.callback()
+def _twin(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    """Try a traffic policy on an open digital twin of a city before the city pays for it.
+
+    Start with [bold]twin demo[/bold]: it needs no data and shows every step in four minutes.
+    """
+
+
+@app.command()
+def build(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="helsinki, an OpenStreetMap extract (.osm.pbf, .osm), a SUMO network (.net.xml), "
+            'or a place "Town, Country" (asks the internet).'
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the city.")],
+    name: Annotated[str | None, typer.Option(help="What the city is called.")] = None,
+) -> None:
+    """Build a city model from open geodata and save it as a folder.
+
+    Examples:
+
+      twin build helsinki -o helsinki
+
+      twin build gelsenkirchen.osm.pbf -o ge
+    """
+    from scenarios import screen
+    from scenarios.cities import open_city
+
+    city = open_city(source, name=name, say=screen.say)
+    city.save(out)
+    _city_table(city.summary())
+    screen.say(f"City saved in {out}")
+
+
+@app.command()
+def run(
+    scenario: Annotated[Path, typer.Argument(help="Scenario file (.yaml).")],
+    out: Out,
+    workers: Workers = None,
+    replications: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Random days, instead of what the file says."),
+    ] = None,
+) -> None:
+    """Run a scenario: the base and each alternative on the same random days.
+
+    Interrupted with Ctrl-C, the same command goes on where it stopped. More replications can
+    be added later to the same folder.
+
+    Examples:
+
+      twin run signals.yaml -o results
+
+      twin run signals.yaml -o results --replications 20 --workers 4
+    """
+    from dataclasses import replace
+
+    from scenarios import screen
+    from scenarios.loading import load_scenario
+    from scenarios.runner import run_scenario
+
+    source = load_scenario(scenario)
+    if replications is not None:
+        changed = source.scenario.model_copy(update={"replications": replications})
+        source = replace(source, scenario=changed)
+    with screen.progress_shown() as progress:
+        done = run_scenario(source, out, workers=workers, progress=progress)
+    for found in done:
+        screen.say(f"{found.title}: {len(found.seeds)} replications in {found.folder}")
+    screen.say(f"Next: twin compare {out} -o {out}-compared")
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folder of 'twin run', or two or more runs, base first.")
+    ],
+    out: Out,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print every indicator, not the key ones only.")
+    ] = False,
+) -> None:
+    """Compare alternatives with the base, pair by pair of the same random day.
+
+    Writes report.html, comparison.csv, comparison.parquet and streets.parquet. Differences
+    come with 95 % confidence intervals; a verdict says where the evidence is weak.
+
+    Examples:
+
+      twin compare results -o compared
+
+      twin compare results/base results/max-pressure -o compared
+    """
+    from scenarios import compare as comparing
+    from scenarios import screen
+    from scenarios.report import write_report
+
+    comparison = comparing.compare(runs)
+    comparison.save(out)
+    title = str(comparison.base.manifest.get("scenario", "Comparison"))
+    report = write_report([comparison], out / "report.html", title=title, picture=None, extra={})
+    screen.comparison_table(comparison, title, everything=everything)
+    screen.say(f"Report: {report}")
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(help="A city (name, folder, source) or a run.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Picture to draw (.png), 1920 × 1080 px.")
+    ] = None,
+) -> None:
+    """Show what a city or a run holds; with -o also as a picture in 3D.
+
+    Examples:
+
+      twin show helsinki -o helsinki.png
+
+      twin show results/base
+    """
+    from scenarios import showing
+
+    showing.show(what, out)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option("--out", "-o", help="File for the agent (.zip).")],
+    city: Annotated[str, typer.Option(help="City: name, folder or source.")] = "helsinki",
+    begin: Annotated[str, typer.Option(help="Time of day that an episode begins.")] = "07:00",
+    end: Annotated[str, typer.Option(help="Time of day that it ends.")] = "08:00",
+    scale: Annotated[float, typer.Option(min=0.0, help="Factor on all trips.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Training time, s.")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
+) -> None:
+    """Train an agent (PPO) that controls the city's signals.
+
+    Name it in a scenario: agents: {ppo: agent.zip}, then {kind: signal_policy, policy: ppo}.
+
+    Examples:
+
+      twin train -o agent.zip --seconds 300
+    """
+    from scenarios import screen
+    from scenarios.training import train_signals
+
+    with screen.progress_shown() as progress:
+        text = train_signals(
+            city, out, period=(begin, end), scale=scale, seconds=seconds, seed=seed,
+            progress=progress,
+        )  # fmt: skip
+    screen.say(text)
+
+
+@app.command()
+def simulate(
+    net: Annotated[Path, typer.Option(help="SUMO network (.net.xml).")],
+    routes: Annotated[list[Path], typer.Option(help="SUMO routes (.rou.xml); may be repeated.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    begin: Annotated[float, typer.Option(min=0.0, help="First second simulated.")] = 0.0,
+    end: Annotated[float, typer.Option(min=1.0, help="Second at which it ends.")] = 3600.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the drivers.")] = 0,
+) -> None:
+    """Simulate SUMO's own network and routes, to compare with SUMO.
+
+    Examples:
+
+      twin simulate --net cologne8.net.xml --routes cologne8.rou.xml --begin 25200 --end 28800
+      -o cologne8
+    """
+    from twin.traffic.peer import simulate_files
+
+    from scenarios import screen
+
+    load_s, run_s, summary = simulate_files(net, routes, begin, end, seed, out)
+    rows = [(str(k), f"{v:,.2f}" if isinstance(v, float) else str(v)) for k, v in summary.items()]
+    screen.table(f"{net.name}, {begin:g} to {end:g} s", ("", "value"), rows)
+    screen.say(f"Loaded in {load_s:.2f} s, simulated in {run_s:.3f} s; results in {out}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for all of it.")] = Path(
+        "twin-demo"
+    ),
+    short: Annotated[
+        bool, typer.Option("--short", help="Two replications and a short training.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Show every step on central Helsinki: city, demand, an agent, two scenarios, one report.
+
+    Takes about four minutes on two cores. Interrupted, the same command goes on.
+    """
+    from scenarios.demo import run_demo
+
+    run_demo(out, short=short, workers=workers)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of scenario files, for editors that complete and check YAML."""
+    import json
+
+    from scenarios.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; always ends with `SystemExit`."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--debug" in given:
+        given = ["--debug", *(a for a in given if a != "--debug")]
+    signal.signal(signal.SIGTERM, _interrupt)
+    app(given, prog_name="twin")
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _city_table(summary: dict[str, Any]) -> None:
+    from scenarios.showing import city_table
+
+    city_table(summary)
+
+
+if __name__ == "__main__":
+    main()

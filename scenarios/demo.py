@@ -1,0 +1,198 @@
+"""`twin demo`: every step of the program on central Helsinki, ending in one report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scenarios import screen
+from scenarios.cities import open_city
+from scenarios.compare import Comparison, compare
+from scenarios.loading import Source, dump_scenario, parse_scenario
+from scenarios.runner import run_scenario
+from scenarios.runs import check_folder, locked
+from scenarios.training import train_signals
+from twin.errors import OutputError, TwinError
+from twin.system import layers
+
+if TYPE_CHECKING:
+    from twin.city import City
+
+CHAPTERS = ("demo_signals", "demo_works")
+AGENT_POLICY = "ppo"
+TRAINING_S, SHORT_TRAINING_S = 60.0, 8.0
+SHORT_REPLICATIONS = 2
+STEPS = 6
+
+
+def run_demo(folder: Path, *, short: bool = False, workers: int | None = None) -> Path:
+    """Do every step that is missing in a folder; return the report.
+
+    Parameters
+    ----------
+    folder
+        Where all of it goes.
+    short
+        Two replications and a short training, for a quick check.
+    workers
+        Processes; as many as there are cores unless given.
+
+    Raises
+    ------
+    TwinError
+        If a step fails or the folder holds something else.
+    """
+    _check(folder)
+    with locked(folder):
+        city = _city(folder)
+        _demand(city)
+        agent = _agent(city, folder, SHORT_TRAINING_S if short else TRAINING_S)
+        sources = [_scenario(name, folder, agent, short=short) for name in CHAPTERS]
+        comparisons = []
+        for step, (name, source) in enumerate(zip(CHAPTERS, sources, strict=True), start=4):
+            _step(step, f"{source.scenario.name}: {source.scenario.replications} replications")
+            comparisons.append(_chapter(source, folder / name.removeprefix("demo_"), workers))
+        return _report(city, comparisons, folder)
+
+
+def library(name: str) -> str:
+    """Return the text of a scenario that comes with the program.
+
+    Examples
+    --------
+    >>> library("demo_signals").splitlines()[1]
+    'name: Signals in the morning peak'
+    """
+    return (resources.files("scenarios") / "library" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _check(folder: Path) -> None:
+    """Refuse a folder of something else; that of an earlier start begins with the city."""
+    if not (folder / "city" / "city.json").is_file():
+        check_folder(folder)
+
+
+def _step(number: int, text: str) -> None:
+    screen.say(f"[{number}/{STEPS}] {text}")
+
+
+def _city(folder: Path) -> City:
+    """Build, save, load and compare the city."""
+    from twin.city import City
+
+    _step(1, "The city: central Helsinki from OpenStreetMap")
+    saved = folder / "city"
+    if saved.exists():
+        city = City.load(saved)
+        screen.say(f"there already: {saved}")
+    else:
+        built = open_city("helsinki", say=screen.say)
+        built.save(saved)
+        city = City.load(saved)
+        if city.digest != built.digest:
+            msg = f"{saved}: what was loaded is not what was saved; check the disk"
+            raise OutputError(msg)
+        screen.say(f"saved, loaded and found equal: {saved}")
+    facts = city.summary()
+    screen.say(
+        f"{facts['street_km']:.1f} km of streets, {facts['lanes']} lanes, {facts['signals']} "
+        f"signals, {facts['buildings']} buildings"
+    )
+    return city
+
+
+def _demand(city: City) -> None:
+    """Print the expected trips of the morning by purpose."""
+    from twin.traffic.demand import Demand
+
+    _step(2, "The demand: trips expected on a working day")
+    expected = Demand.generate(city).expected()
+    hours = (7, 8, 12, 17, 22)
+    wide = expected.pivot_table(index="purpose", columns="hour", values="trips", aggfunc="sum")
+    rows = [
+        (str(purpose), *(f"{row[hour]:,.0f}" for hour in hours), f"{row.sum():,.0f}")
+        for purpose, row in wide.iterrows()
+    ]
+    names = [f"{hour}–{hour + 1} h" for hour in hours]
+    screen.table("Vehicle trips per hour", ("Purpose", *names, "day"), rows)
+
+
+def _agent(city: City, folder: Path, seconds: float) -> Path:
+    """Train the agent, unless it is there."""
+    _step(3, f"An agent (PPO) learns to control the signals, {seconds:.0f} s")
+    path = folder / f"{AGENT_POLICY}-{seconds:.0f}s.zip"
+    if path.is_file():
+        screen.say(f"there already: {path}")
+        return path
+    with screen.progress_shown() as progress:
+        text = train_signals(city, path, seconds=seconds, progress=progress)
+    screen.say(text)
+    return path
+
+
+def _scenario(name: str, folder: Path, agent: Path, *, short: bool) -> Source:
+    """Return a scenario of the library with the demo's own city and agent."""
+    path = folder / f"{name}.yaml"
+    source = parse_scenario(library(name), path)
+    changes: dict[str, object] = {"city": "city"}
+    if AGENT_POLICY in source.text:
+        changes["agents"] = {AGENT_POLICY: agent.name}
+    if short:
+        changes["replications"] = SHORT_REPLICATIONS
+    scenario = source.scenario.model_copy(update=changes)
+    return replace(source, scenario=scenario, text=dump_scenario(scenario))
+
+
+def _chapter(source: Source, folder: Path, workers: int | None) -> Comparison:
+    """Run a scenario and compare its alternatives."""
+    with screen.progress_shown() as progress:
+        run_scenario(source, folder, workers=workers, progress=progress)
+    comparison = compare(folder)
+    comparison.save(folder.with_name(f"{folder.name}-compared"))
+    screen.comparison_table(comparison, source.scenario.name)
+    return comparison
+
+
+def _report(city: City, comparisons: list[Comparison], folder: Path) -> Path:
+    """Draw the picture and write the report."""
+    from scenarios.report import write_report
+
+    _step(STEPS, "The picture and the report")
+    picture = _picture(city, comparisons[-1], folder / "picture.png")
+    report: Path = write_report(
+        comparisons,
+        folder / "report.html",
+        title="Stadtzwilling: central Helsinki",
+        picture=picture,
+        extra={},
+    )
+    for what, path in (("Report", report), ("Picture", picture), ("Everything", folder)):
+        if path is not None:
+            screen.say(f"{what}: {path}")
+    return report
+
+
+def _picture(city: City, comparison: Comparison, path: Path) -> Path | None:
+    """Draw what the first alternative changes; None, and a line, where nothing can be drawn."""
+    from viz.scene import save_picture
+
+    run = comparison.alternatives[0]
+    rows = comparison.streets[comparison.streets["alternative"] == run.name].set_index("street")
+    layer = next(iter(layers().values()))
+    values = rows[f"diff_{layer.name}"]
+    try:
+        return save_picture(
+            city,
+            path,
+            values=values,
+            title=run.title,
+            subtitle="Change against the base",
+            legend=layer.title,
+            unit=layer.unit,
+            diverging=True,
+        )
+    except TwinError as error:
+        screen.say(f"no picture: {error}")
+        return None

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from ten_minutes import scenario
+
+if TYPE_CHECKING:
+    from twin.city import City
+
+
+@pytest.fixture(scope="session")
+def city_folder(helsinki: City, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return helsinki.save(tmp_path_factory.mktemp("city") / "helsinki")
+
+
+@pytest.fixture(scope="session")
+def ran_once(city_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from scenarios.runner import run_scenario
+
+    folder = tmp_path_factory.mktemp("runs") / "ten"
+    run_scenario(scenario(city_folder), folder, workers=1)
+    return folder
+
+
+@pytest.fixture
+def ran(ran_once: Path, tmp_path: Path) -> Path:
+    """A run that a test may damage."""
+    return Path(shutil.copytree(ran_once, tmp_path / "ten"))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scenarios import cli, screen
+from scenarios.cities import open_city
+from scenarios.compare import compare
+from twin.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("build", "run", "compare", "show", "train", "simulate", "demo", "schema")
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        cli.main([str(a) for a in arguments])
+    code = end.value.code
+    out, err = capsys.readouterr()
+    return (code if isinstance(code, int) else 0), out, err
+
+
+def test_help_comes_at_once() -> None:
+    best = 9.0
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "scenarios.cli", "--help"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = call(capsys, command, "--help")
+    assert code == 0
+    assert "Examples:" in out or command in ("demo", "schema")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "nothing.yaml", "-o", "x"),
+        ("compare", "nothing", "-o", "x"),
+        ("build", "nothing.osm.pbf", "-o", "x"),
+        ("build", "helsinky", "-o", "x"),
+        ("show", "[bold]nothing[/bold]\x1b[31m\n.osm"),
+    ],
+)
+def test_errors_are_one_line_on_stderr(
+    arguments: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(capsys, *arguments)
+    assert code == 1
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert "\x1b[31m" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_markup_in_data_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, err = call(capsys, "show", "[red]x[/red]")
+    assert "[red]x[/red]" in err
+
+
+def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, "run")[0] == 2
+    assert call(capsys, "runn")[0] == 2
+    assert call(capsys, "run", "x.yaml", "-o", "y", "--workers", "0")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "the same command goes on"),
+        (MemoryError(), 1, "out of memory"),
+        (OSError(28, "No space left on device"), 1, "free some space"),
+        (ZeroDivisionError("x"), 1, "unexpected ZeroDivisionError"),
+    ],
+)
+def test_whatever_goes_wrong_is_told_in_one_line(
+    raised: BaseException,
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("scenarios.showing.show", fail)
+    got, _, err = call(capsys, "show", "x")
+    assert got == code
+    assert words in err
+    assert "Traceback" not in err
+    _, _, err = call(capsys, "show", "x", "--debug")
+    assert ("Traceback" in err) == (code == 1)
+
+
+def test_run_compare_and_show(
+    ran: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, _ = call(capsys, "show", ran)
+    assert code == 0
+    assert "Ten minutes: 12:00 to 12:10" in out
+    assert "20 km/h on Unioninkatu from 00:00" in out
+    screen.comparison_table(compare(ran), "Ten minutes")
+    out, _ = capsys.readouterr()
+    assert "idle: no key indicator differs from the base" in out
+    assert "Mean trip" in out
+
+
+def test_city_references(city_folder: Path, tmp_path: Path) -> None:
+    assert open_city(city_folder.name, folder=city_folder.parent).name
+    with pytest.raises(InputError, match="did you mean 'helsinki'"):
+        open_city("helsinky")
+    (tmp_path / "x.csv").write_text("x")
+    with pytest.raises(InputError, match="no kind of file"):
+        open_city(str(tmp_path / "x.csv"))
