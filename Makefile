@@ -20,10 +20,10 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/twin demo --output demo
+	$(BIN)/twin demo -o demo
 
 demo-short: $(READY)
-	$(BIN)/twin demo --output demo --short
+	$(BIN)/twin demo -o demo --short
 
 lint: $(READY)
 	$(BIN)/ruff check .

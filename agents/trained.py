@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle  # for the name of its error; nothing is unpickled
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,16 @@ def new_policy(learning_rate: float = 1e-3) -> Any:
 
 
 NET_ARCH = (64, 64)
+_BROKEN = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    EOFError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 def _load(path: Path) -> Any:
@@ -72,11 +84,11 @@ def _load(path: Path) -> Any:
     torch.set_num_threads(1)
     policy = new_policy()
     try:
-        _, parameters, _ = load_from_zip_file(path, device="cpu", load_data=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of torch, about odd files
+            _, parameters, _ = load_from_zip_file(path, device="cpu", load_data=False)
         policy.load_state_dict(parameters["policy"])
-    except (
-        OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, TypeError,
-    ) as error:
+    except _BROKEN as error:
         reason = str(error).splitlines()[0][:120]
         msg = f"{path} holds no agent for signals that fits ({reason}); train one with `twin train`"
         raise InputError(msg) from None

@@ -52,9 +52,9 @@ class SignalControlEnv(gymnasium.Env[npt.NDArray[np.float32], Any]):
         if junction is not None and not 0 <= junction < n:
             msg = f"junction(={junction}) must be from 0 to {n - 1}"
             raise SimulationError(msg)
-        self._chosen = np.arange(n) if junction is None else np.array([junction])
-        self._n = n
-        size = observation.SIZE * len(self._chosen)
+        self._junctions = junctions if junction is None else junctions.take(junction)
+        self._n = len(self._junctions.signal)
+        size = observation.SIZE * self._n
         self.observation_space = spaces.Box(0.0, observation.HIGH, (size,), np.float32)
         self.action_space: spaces.Space[Any] = (
             spaces.MultiDiscrete([observation.PHASES] * n)
@@ -69,7 +69,7 @@ class SignalControlEnv(gymnasium.Env[npt.NDArray[np.float32], Any]):
         """Begin an episode; the seed chooses the trips and the minute of its start."""
         super().reset(seed=seed, options=options)
         number = int(self.np_random.integers(2**31)) if seed is None else seed
-        self._run = SignalRun(self.task, number)
+        self._run = SignalRun(self.task, number, self._junctions)
         return self._observe(), self._info()
 
     def step(
@@ -80,20 +80,16 @@ class SignalControlEnv(gymnasium.Env[npt.NDArray[np.float32], Any]):
         if not self.action_space.contains(action):
             msg = f"action {action!r} is outside the action space {self.action_space}"
             raise SimulationError(msg)
-        wanted = np.full(self._n, -1, np.int64)
-        wanted[self._chosen] = action
-        if len(self._chosen) < self._n:
-            wanted[np.setdiff1d(np.arange(self._n), self._chosen)] = -1
-        standing, served = run.step(wanted)
+        standing, served = run.step(np.atleast_1d(np.asarray(action, np.int64)))
         info = self._info()
-        info["phase_served"] = served[self._chosen]
-        return self._observe(), -float(standing[self._chosen].mean()), False, run.done, info
+        info["phase_served"] = served
+        return self._observe(), -float(standing.mean()), False, run.done, info
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """[controlled junctions * PHASES] whether each phase would be served now."""
+        """[junctions * PHASES] whether each phase would be served now."""
         run = self._running()
-        allowed = run.control.allowed(run.view)[self._chosen, : observation.PHASES]
-        mask = np.zeros((len(self._chosen), observation.PHASES), bool)
+        allowed = run.control.allowed(run.view)[:, : observation.PHASES]
+        mask = np.zeros((self._n, observation.PHASES), bool)
         mask[:, : allowed.shape[1]] = allowed
         return mask.reshape(-1)
 
@@ -104,14 +100,14 @@ class SignalControlEnv(gymnasium.Env[npt.NDArray[np.float32], Any]):
         return self._run
 
     def _observe(self) -> npt.NDArray[np.float32]:
-        return np.asarray(self._running().observe()[self._chosen].reshape(-1))
+        return np.asarray(self._running().observe().reshape(-1))
 
     def _info(self) -> dict[str, Any]:
         run = self._running()
         state = run.traffic.state.vehicle
         return {
             "time_s": run.sim.clock.now_s,
-            "standing_veh": float(observation.standing(run.view)[self._chosen].sum()),
+            "standing_veh": float(observation.standing(run.view).sum()),
             "arrived_veh": int((state["arrive"] >= 0).sum()),
             "action_mask": self.action_masks(),
         }

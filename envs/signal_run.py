@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from envs import observation
 from twin.simulation import Prepared, Simulation, prepare
-from twin.traffic.signals import SignalControl, View
+from twin.traffic.signals import Junctions, SignalControl, View
 
 if TYPE_CHECKING:
     from twin.city import City
@@ -74,9 +73,9 @@ class SignalTask:
 
 
 class SignalRun:
-    """One episode."""
+    """One episode of a task; all its junctions are controlled unless some are given."""
 
-    def __init__(self, task: SignalTask, seed: int) -> None:
+    def __init__(self, task: SignalTask, seed: int, junctions: Junctions | None = None) -> None:
         self.task = task
         draw = seed % task.draws
         self.sim = Simulation(
@@ -91,7 +90,9 @@ class SignalRun:
         # a little apart from seed to seed, so that episodes of a draw differ
         self.sim.clock.run(task.begin_s - (seed // task.draws * 7 % 60))
         self.traffic.sync()
-        self.control = SignalControl(self.traffic.network, self.traffic.state)
+        self.control = SignalControl(
+            self.traffic.network, self.traffic.state, junctions=junctions
+        )
         observation.check(self.control.junctions)
         self.traffic.control = self.control
         self.view: View = self.control.take()
@@ -117,9 +118,6 @@ class SignalRun:
     def indicators(self) -> dict[str, float]:
         """Indicators of traffic so far."""
         return self.traffic.indicators()
-
-
-Factory = Callable[[], Any]
 
 
 def default_task() -> SignalTask:

@@ -74,6 +74,11 @@ class Junctions:
             green[j, : len(rows), :n] = (light == MAJOR) | (light == MINOR)
         return cls(np.array([s for s, _ in chosen], np.int32), row, link, green)
 
+    def take(self, junction: int) -> Junctions:
+        """One of them."""
+        k = slice(junction, junction + 1)
+        return Junctions(self.signal[k], self.row[k], self.link[k], self.green[k])
+
 
 def _green_rows(sig: SignalArrays, s: int) -> list[int]:
     n = sig.link[s + 1] - sig.link[s]
@@ -184,9 +189,10 @@ class SignalControl:
         all_red_s: float = par.ALL_RED_S,
         min_green_s: float = par.MIN_GREEN_S,
         max_wait_s: float = par.MAX_WAIT_S,
+        junctions: Junctions | None = None,
     ) -> None:
         self.network, self.state = network, state
-        self.junctions = Junctions.of(network)
+        self.junctions = junctions or Junctions.of(network)
         tps = network.arrays.tps
         self.yellow, self.all_red = round(yellow_s * tps), round(all_red_s * tps)
         self.min_green = round(min_green_s * tps)
