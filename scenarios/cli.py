@@ -200,26 +200,30 @@ def train(
 def simulate(
     net: Annotated[Path, typer.Option(help="SUMO network (.net.xml).")],
     routes: Annotated[list[Path], typer.Option(help="SUMO routes (.rou.xml); may be repeated.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file, one row a vehicle.")],
     begin: Annotated[float, typer.Option(min=0.0, help="First second simulated.")] = 0.0,
     end: Annotated[float, typer.Option(min=1.0, help="Second at which it ends.")] = 3600.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the drivers.")] = 0,
 ) -> None:
     """Simulate SUMO's own network and routes, to compare with SUMO.
 
+    Routes may also be additional files with vehicle types. Times are in seconds, lengths in
+    metres; a vehicle under way has no arrival, one that never entered has no departure.
+
     Examples:
 
       twin simulate --net cologne8.net.xml --routes cologne8.rou.xml --begin 25200 --end 28800
-      -o cologne8
+      -o trips.csv
     """
     from twin.traffic.peer import simulate_files
 
     from scenarios import screen
 
-    load_s, run_s, summary = simulate_files(net, routes, begin, end, seed, out)
-    rows = [(str(k), f"{v:,.2f}" if isinstance(v, float) else str(v)) for k, v in summary.items()]
-    screen.table(f"{net.name}, {begin:g} to {end:g} s", ("", "value"), rows)
-    screen.say(f"Loaded in {load_s:.2f} s, simulated in {run_s:.3f} s; results in {out}")
+    done = simulate_files(net, routes, begin, end, seed, out)
+    rows = [(what, f"{getattr(done, what):,}") for what in ("due", "departed", "arrived")]
+    rows += [(f"left out: {why}", f"{number:,}") for why, number in done.skipped.items()]
+    screen.table(f"{net.name}, {begin:g} to {end:g} s", ("vehicles", ""), rows)
+    screen.say(f"Loaded in {done.load_s:.2f} s, simulated in {done.run_s:.4f} s; trips in {out}")
 
 
 @app.command()

@@ -45,7 +45,7 @@ class Comparison:
         that differ at all (Holm), how many replications would settle it, and a verdict in words.
     streets
         One row an alternative and street with each map layer of the base, of the alternative,
-        and their difference; means over seeds and intervals, 0 where nothing was recorded.
+        and their difference; sums over the period, means over seeds, 0 where nothing was.
     notes
         What the reader must know, e.g. replications that only one run has.
     """
@@ -327,7 +327,7 @@ def _streets(base: RunInfo, alternatives: Sequence[RunInfo]) -> pd.DataFrame:
 
 
 def layer_means(run: RunInfo, seeds: Sequence[int], layer: Layer) -> pd.Series[float] | None:
-    """Return a layer's mean by street over seeds and intervals; None where no run has it."""
+    """Return a layer by street, mean over seeds of its sum over time; None where no run has it."""
     total: pd.Series[float] | None = None
     for seed in seeds:
         path = run.replication(seed) / f"{layer.table}.parquet"
@@ -336,8 +336,6 @@ def layer_means(run: RunInfo, seeds: Sequence[int], layer: Layer) -> pd.Series[f
         frame = read_table(path)
         if layer.column not in frame or "street" not in frame:
             return None
-        timed = "interval_start_s" in frame
-        intervals = max(1, frame["interval_start_s"].nunique()) if timed else 1
-        values = frame[frame["street"] >= 0].groupby("street")[layer.column].sum() / intervals
+        values = frame[frame["street"] >= 0].groupby("street")[layer.column].sum()
         total = values if total is None else total.add(values, fill_value=0.0)
     return None if total is None else total.astype(float) / len(seeds)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CHAPTERS = ("demo_signals", "demo_works")
 AGENT_POLICY = "ppo"
+LOAD_LAYER = "load"
 TRAINING_S, SHORT_TRAINING_S = 60.0, 8.0
 SHORT_REPLICATIONS = 2
 STEPS = 6
@@ -47,8 +48,9 @@ def run_demo(folder: Path, *, short: bool = False, workers: int | None = None) -
     _check(folder)
     with locked(folder):
         city = _city(folder)
-        _demand(city)
-        agent = _agent(city, folder, SHORT_TRAINING_S if short else TRAINING_S)
+        scale = parse_scenario(library(CHAPTERS[0]), folder / "demo.yaml").scenario.demand.scale
+        _demand(city, scale)
+        agent = _agent(city, folder, SHORT_TRAINING_S if short else TRAINING_S, scale)
         sources = [_scenario(name, folder, agent, short=short) for name in CHAPTERS]
         comparisons = []
         for step, (name, source) in enumerate(zip(CHAPTERS, sources, strict=True), start=4):
@@ -103,12 +105,12 @@ def _city(folder: Path) -> City:
     return city
 
 
-def _demand(city: City) -> None:
+def _demand(city: City, scale: float) -> None:
     """Print the expected trips of the morning by purpose."""
     from twin.traffic.demand import Demand
 
     _step(2, "The demand: trips expected on a working day")
-    expected = Demand.generate(city).expected()
+    expected = Demand.generate(city, scale=scale).expected()
     hours = (7, 8, 12, 17, 22)
     wide = expected.pivot_table(index="purpose", columns="hour", values="trips", aggfunc="sum")
     rows = [
@@ -119,7 +121,7 @@ def _demand(city: City) -> None:
     screen.table("Vehicle trips per hour", ("Purpose", *names, "day"), rows)
 
 
-def _agent(city: City, folder: Path, seconds: float) -> Path:
+def _agent(city: City, folder: Path, seconds: float, scale: float) -> Path:
     """Train the agent, unless it is there."""
     _step(3, f"An agent (PPO) learns to control the signals, {seconds:.0f} s")
     path = folder / f"{AGENT_POLICY}-{seconds:.0f}s.zip"
@@ -127,7 +129,7 @@ def _agent(city: City, folder: Path, seconds: float) -> Path:
         screen.say(f"there already: {path}")
         return path
     with screen.progress_shown() as progress:
-        text = train_signals(city, path, seconds=seconds, progress=progress)
+        text = train_signals(city, path, seconds=seconds, scale=scale, progress=progress)
     screen.say(text)
     return path
 
@@ -160,7 +162,7 @@ def _report(city: City, comparisons: list[Comparison], folder: Path) -> Path:
     from scenarios.report import write_report
 
     _step(STEPS, "The picture and the report")
-    picture = _picture(city, comparisons[-1], folder / "picture.png")
+    picture = _picture(city, comparisons[0], folder / "picture.png")
     report: Path = write_report(
         comparisons,
         folder / "report.html",
@@ -175,23 +177,21 @@ def _report(city: City, comparisons: list[Comparison], folder: Path) -> Path:
 
 
 def _picture(city: City, comparison: Comparison, path: Path) -> Path | None:
-    """Draw what the first alternative changes; None, and a line, where nothing can be drawn."""
+    """Draw the traffic of the base; None, and a line, where nothing can be drawn."""
     from viz.scene import save_picture
 
-    run = comparison.alternatives[0]
-    rows = comparison.streets[comparison.streets["alternative"] == run.name].set_index("street")
-    layer = next(iter(layers().values()))
-    values = rows[f"diff_{layer.name}"]
+    rows = comparison.streets
+    rows = rows[rows["alternative"] == comparison.alternatives[0].name].set_index("street")
+    layer = layers()[LOAD_LAYER]
     try:
         return save_picture(
             city,
             path,
-            values=values,
-            title=run.title,
-            subtitle="Change against the base",
-            legend=layer.title,
+            values=rows[f"base_{layer.name}"],
+            title="Central Helsinki: where the traffic is",
+            subtitle=str(comparison.base.manifest.get("scenario", "")),
+            legend=f"{layer.title}, mean of {len(comparison.seeds)} days",
             unit=layer.unit,
-            diverging=True,
         )
     except TwinError as error:
         screen.say(f"no picture: {error}")

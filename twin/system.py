@@ -54,7 +54,7 @@ class Indicator:
 
 @dataclass(frozen=True)
 class Layer:
-    """A column of a result table that can be drawn on the streets."""
+    """A column of a result table that can be drawn on the streets, summed over the period."""
 
     name: str
     title: str

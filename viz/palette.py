@@ -1,8 +1,8 @@
 """Colours that people with colour blindness can tell apart, and scales from values to colours.
 
-Sequential values run along reversed viridis (Smith and van der Walt, 2015), differences along
-PuOr (Brewer, 2003); both keep their order in grey and for the common kinds of colour blindness.
-Categories are Okabe and Ito's (2008).
+Sequential values run along inferno, reversed (Smith and van der Walt, 2015), differences from
+purple to orange (Brewer's PuOr, 2003); both keep their order for the common kinds of colour
+blindness, the first also in grey. Categories lean on Okabe and Ito's (2008).
 """
 
 from __future__ import annotations
@@ -40,11 +40,15 @@ class Scale:
         Values at the ends; a diverging scale has low = -high.
     diverging
         Whether the middle means "no difference".
+    flipped
+        Whether high values take the low end's colours; of a diverging scale the high end is
+        orange unless flipped.
     """
 
     low: float
     high: float
     diverging: bool = False
+    flipped: bool = False
 
     @classmethod
     def of(cls, values: npt.ArrayLike, *, diverging: bool = False) -> Scale:
@@ -70,6 +74,8 @@ class Scale:
         """Return colours of shape (n, 3); grey where a value is missing."""
         position = self.position(values)
         index = np.nan_to_num(position * 255.0).round().astype(int)
+        if self.flipped:
+            index = 255 - index
         table = _table(*(_DIVERGING if self.diverging else _SEQUENTIAL))
         colours = table[index]
         colours[np.isnan(position)] = rgb(NO_VALUE)

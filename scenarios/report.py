@@ -1,0 +1,354 @@
+"""The report: one HTML file for a council that asks nothing of the network.
+
+First what was compared, what came out and how sure that is, in sentences made from the
+comparison's own numbers; then a chapter per comparison, and all that is needed to check it.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import io
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from scenarios import report_figures as figures
+from scenarios import report_words as words
+from twin.errors import InputError, OutputError
+from twin.system import systems
+from viz import maps
+from viz.caption import ATTRIBUTION
+from viz.palette import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from scenarios.compare import Comparison
+    from scenarios.runs import RunInfo
+    from twin.city import City
+    from viz.maps import MapBase
+
+    Assumption = tuple[str, float | str, str, str]
+
+FEW_PAIRS = 10
+PICTURE_BYTES = 1_200_000  # above it the picture is kept as JPEG
+
+
+def write_report(
+    comparisons: Sequence[Comparison],
+    path: Path,
+    *,
+    title: str,
+    picture: Path | None = None,
+    city: City | None = None,
+    assumptions: Sequence[Assumption] | None = None,
+    gaps: Sequence[pd.DataFrame | None] | None = None,
+    notes: Sequence[str] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the report, and return its path.
+
+    Parameters
+    ----------
+    comparisons
+        One chapter each.
+    path
+        The HTML file.
+    title
+        Of the report.
+    picture
+        A picture of the city for the first page.
+    city
+        The city; that of the first comparison unless given.
+    assumptions
+        Rows (name, value, unit, source); those of all registered systems unless given.
+    gaps
+        Per comparison a table seed, iteration, gap; `equilibrium.parquet` beside the runs
+        unless given.
+    notes
+        Further paragraphs on the method.
+    extra
+        `layers` (names of map layers to draw), `picture_text`, `subtitle`, `commands`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to report.
+    OutputError
+        If the file cannot be written.
+    """
+    if not comparisons:
+        msg = f"no comparison for {path}; compare at least two runs"
+        raise InputError(msg)
+    extra = extra or {}
+    city = city or comparisons[0].city
+    rows = _assumptions() if assumptions is None else list(assumptions)
+    tables = [_gaps(c) for c in comparisons] if gaps is None else list(gaps)
+    context = _context(comparisons, city, tables, extra)
+    context |= {
+        "title": title,
+        "picture": _picture(picture, str(extra.get("picture_text", ""))) if picture else None,
+        "assumptions": [_assumption(row) for row in rows],
+        "notes": notes,
+    }
+    return _write(path, _rendered(context))
+
+
+def _context(
+    comparisons: Sequence[Comparison],
+    city: City,
+    gaps: Sequence[pd.DataFrame | None],
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return all that the template shows, but what does not hang on the comparisons."""
+    base = maps.map_base(city)
+    chapters = [
+        _chapter(c, k, base, extra.get("layers")) for k, c in enumerate(comparisons, start=1)
+    ]
+    shown_gaps = [
+        figures.gap_figure(table, chapter["title"], _target(c))
+        for c, chapter, table in zip(comparisons, chapters, gaps, strict=True)
+        if table is not None and len(table)
+    ]
+    results = [a["headline"] for c in chapters for a in c["alternatives"] if a["headline"]]
+    named = [s["attribution"] for s in city.sources if s.get("attribution")]
+    made = dt.datetime.now(dt.UTC).strftime("%-d %B %Y, %H:%M UTC")
+    return {
+        "t": words.texts(),
+        "subtitle": extra.get("subtitle") or f"{city.name.title()} · written {made}",
+        "definitions": Markup(maps.definitions(base)),
+        "chapters": chapters,
+        "results": results,
+        "sure": _sure(comparisons, gaps),
+        "gaps": shown_gaps,
+        "provenance": [_provenance(c, ch["title"]) for c, ch in zip(comparisons, chapters, strict=True)],
+        "commands": extra.get("commands") or "\n".join(_commands(c) for c in comparisons),
+        "sources": [{k: s.get(k, "–") for k in ("what", "licence", "timestamp", "sha256")} for s in city.sources],
+        "attribution": ", ".join(dict.fromkeys(named)) or ATTRIBUTION,
+    }
+
+
+def _chapter(
+    comparison: Comparison, k: int, base: MapBase, chosen: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return a chapter."""
+    manifest = comparison.base.manifest
+    runs = (comparison.base, *comparison.alternatives)
+    return {
+        "id": f"chapter-{k}",
+        "title": str(manifest.get("scenario") or f"Comparison {k}"),
+        "base": comparison.base.title,
+        "compared": _compared(comparison),
+        "measures": [{"title": run.title, "text": _measures(run)} for run in runs],
+        "notes": getattr(comparison, "notes", ()),
+        "csv": _csv(comparison, k),
+        "alternatives": [_alternative(comparison, run) for run in comparison.alternatives],
+        "trips": figures.trip_figures(comparison),
+        "maps": figures.map_figures(comparison, base, chosen),
+        "events": figures.event_figure(comparison),
+    }
+
+
+def _alternative(comparison: Comparison, run: RunInfo) -> dict[str, Any]:
+    """Return what the tables and plots of an alternative show."""
+    rows = comparison.table[comparison.table["alternative"] == run.name]
+    found = words.records(rows)
+    return {
+        "title": run.title,
+        "headline": words.headline(rows, run.title),
+        "key": [words.table_row(r) for r in found if bool(r["key"]) and not words.idle(r)],
+        "rows": [words.table_row(r) for r in found],
+        "counts": words.counts(rows, run.name),
+        "intervals": figures.intervals(rows, run.title),
+        "source": words.texts()["source"]["table"].format(alternative=run.name),
+    }
+
+
+def _compared(comparison: Comparison) -> str:
+    """Return what was compared, in a sentence."""
+    manifest = comparison.base.manifest
+    period = manifest.get("period", {})
+    pairs = sorted({int(n) for n in comparison.table["n"]}) or [0]
+    return str(
+        words.texts()["first"]["compared"].format(
+            scenario=manifest.get("scenario", "Scenario"),
+            alternatives=words.listed([f"“{run.title}”" for run in comparison.alternatives]),
+            base=f"“{comparison.base.title}”",
+            city=str(manifest.get("city", {}).get("name", "the city")).title(),
+            day=_day(str(period.get("day", ""))),
+            begin=period.get("begin", "?"),
+            end=_clock(str(period.get("end", "?"))),
+            n="–".join(dict.fromkeys(str(n) for n in (pairs[0], pairs[-1]))),
+        )
+    )
+
+
+def _day(text: str) -> str:
+    """Return an ISO date as people write it."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError:
+        return text or "a day"
+    return day.strftime("%A, %-d %B %Y")
+
+
+def _clock(text: str) -> str:
+    """Return a time that may pass midnight, as "28:00", in words."""
+    hours, _, minutes = text.partition(":")
+    if hours.isdigit() and int(hours) >= 24:
+        return f"{int(hours) % 24:02d}:{minutes} of the day after"
+    return text
+
+
+def _measures(run: RunInfo) -> str:
+    """Return the measures of a run, in words of a planner."""
+    found = [str(m.get("describe") or m.get("kind")) for m in run.manifest.get("measures", [])]
+    response = str(run.manifest.get("response", "none"))
+    how = {
+        "en_route": " Drivers respond on their way.",
+        "equilibrium": " Drivers have learnt to live with it.",
+    }
+    return (words.listed(found) or "no measure") + "." + how.get(response, "")
+
+
+def _sure(comparisons: Sequence[Comparison], gaps: Sequence[pd.DataFrame | None]) -> list[str]:
+    """Return how sure the results are."""
+    t = words.texts()["first"]
+    said = [t["sure"]]
+    pairs = min((int(n) for c in comparisons for n in c.table["n"]), default=0)
+    if pairs < FEW_PAIRS:
+        said.append(t["few"].format(n=pairs))
+    for comparison, table in zip(comparisons, gaps, strict=True):
+        if table is None or not len(table):
+            continue
+        target = _target(comparison)
+        missed, n = figures.gaps_missed(table, target)
+        if missed:
+            name = comparison.base.manifest.get("scenario", "")
+            text = t["gap_missed"].format(
+                missed=missed, n=n, target=f"{number(100.0 * target)}\u202f%"
+            )
+            said.append(f"{name}: {text}" if len(comparisons) > 1 else text)
+    return said
+
+
+def _target(comparison: Comparison) -> float:
+    """Return the gap that the scenario aims at."""
+    return float(comparison.base.manifest.get("equilibrium", {}).get("gap", 0.0))
+
+
+def _gaps(comparison: Comparison) -> pd.DataFrame | None:
+    """Return the equilibrium gaps that lie beside the runs, if they do."""
+    import pandas as pd
+
+    path = comparison.base.folder.parent / "equilibrium.parquet"
+    return pd.read_parquet(path) if path.is_file() else None
+
+
+def _assumptions() -> list[Assumption]:
+    """Return the assumptions of every registered system."""
+    return [row for system in systems().values() for row in system.assumptions()]
+
+
+def _assumption(row: Assumption) -> dict[str, str]:
+    name, value, unit, source = row
+    text = value if isinstance(value, str) else number(float(value), _decimals(float(value)))
+    return {"name": name, "value": text, "unit": unit, "source": source}
+
+
+def _decimals(value: float) -> int:
+    """Return as many decimals as the value has, four at most."""
+    return next((d for d in range(4) if round(value, d) == value), 4)
+
+
+def _provenance(comparison: Comparison, title: str) -> dict[str, Any]:
+    """Return the facts by which a chapter can be told from any other."""
+    manifest = comparison.base.manifest
+    city, demand = manifest.get("city", {}), manifest.get("demand", {})
+    versions = manifest.get("versions", {})
+    hashes = [
+        (f"inputs of “{run.title}”", str(run.manifest.get("input_hash", "–")))
+        for run in (comparison.base, *comparison.alternatives)
+    ]
+    rows = [
+        ("city", f"{city.get('name', '–')}, digest {city.get('digest', '–')}"),
+        ("demand", f"scale {demand.get('scale', '–')}, digest {demand.get('digest', '–')}"),
+        ("seeds", ", ".join(str(s) for s in manifest.get("seeds", [])) or "–"),
+        ("versions", ", ".join(f"{k} {v}" for k, v in versions.items()) or "–"),
+        ("git revision", str(manifest.get("git_revision") or "–")),
+        *hashes,
+    ]
+    return {"title": title, "rows": rows}
+
+
+def _commands(comparison: Comparison) -> str:
+    """Return the commands that make a chapter again, from the scenario that the run keeps."""
+    folder = comparison.base.folder.parent.name
+    scenario = f"{folder}/{comparison.base.folder.name}/scenario.yaml"
+    return f"twin run {scenario} -o {folder}-again\ntwin compare {folder}-again -o {folder}-again-compared"
+
+
+def _csv(comparison: Comparison, k: int) -> dict[str, str]:
+    """Return the table as a file within the page."""
+    data = comparison.table.to_csv(index=False).encode()
+    uri = f"data:text/csv;base64,{base64.b64encode(data).decode()}"
+    return {"name": f"comparison-{k}.csv", "uri": uri}
+
+
+def _picture(path: Path, text: str) -> dict[str, Any]:
+    """Return the picture as part of the page; a heavy one as JPEG.
+
+    Raises
+    ------
+    InputError
+        If it is no picture.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            size, kind = image.size, (image.format or "png").lower()
+            if len(data) > PICTURE_BYTES or kind not in {"png", "jpeg"}:
+                stream = io.BytesIO()
+                image.convert("RGB").save(stream, "JPEG", quality=88, optimize=True)
+                data, kind = stream.getvalue(), "jpeg"
+    except (OSError, UnidentifiedImageError) as error:
+        msg = f"{path}: cannot be read as a picture ({error}); draw it again or leave it out"
+        raise InputError(msg) from None
+    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    alt = text or "The city as a model; colours as in the legend."
+    return {"uri": uri, "width": size[0], "height": size[1], "alt": alt}
+
+
+def _rendered(context: Mapping[str, Any]) -> str:
+    """Return the page; whatever comes from data is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("scenarios", "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    folder = resources.files("scenarios") / "templates"
+    css, js = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    template = environment.get_template("report.html.j2")
+    return template.render(**context, css=Markup(css), js=Markup(js))
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write the file, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        msg = f"{path}: cannot be written, {error.strerror or error}; name another file"
+        raise OutputError(msg) from None
+    return path

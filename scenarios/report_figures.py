@@ -1,0 +1,210 @@
+"""The report's figures of one comparison: intervals, trips, maps, events, equilibrium."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from markupsafe import Markup
+
+from scenarios.report_words import effect, records, table_row, texts
+from twin.system import Layer, layers
+from viz import maps, plots
+from viz.palette import Scale, number
+from viz.trips import under_way
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from scenarios.compare import Comparison
+    from scenarios.runs import RunInfo
+    from viz.maps import MapBase
+
+TOP_STREETS = 10
+LISTED_EVENTS = 24
+
+
+def intervals(rows: pd.DataFrame, title: str) -> Markup:
+    """Return the interval plot of an alternative's indicators."""
+    shown = []
+    for row in records(rows):
+        found = effect(row)
+        if found in {"same", "missing"}:
+            continue
+        drawn = found if found in {"better", "worse", "changed"} else "unclear"
+        low, high = (
+            (row["percent_low"], row["percent_high"]) if found != "single" else (float("nan"),) * 2
+        )
+        shown.append(
+            plots.Interval(
+                str(row["title"]), float(row["percent"]), float(low), float(high),
+                cast("plots.Effect", drawn), table_row(row)["word"],
+            )
+        )  # fmt: skip
+    return Markup(plots.interval_plot(shown, title=f"Differences of {title}"))
+
+
+def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the distribution of trip durations and the vehicles under way over the day."""
+    t = texts()
+    durations, courses, arrived = {}, {}, []
+    for run in (comparison.base, *comparison.alternatives):
+        trips = comparison.trips(run.name)
+        done = trips["arrival_s"].notna()
+        durations[run.title] = trips.loc[done, "duration_s"].to_numpy(float) / 60.0
+        share = 100.0 * float(done.mean()) if len(trips) else 0.0
+        arrived.append(f"{run.title} {number(share, 1)}\u202f%")
+        replications = int(trips["seed"].nunique()) if "seed" in trips else 1
+        courses[run.title] = under_way(trips, replications)
+    title, unit = t["plot"]["duration"], t["plot"]["duration_unit"]
+    spread = plots.distribution_plot(durations, title=title, unit=unit)
+    course = plots.line_plot(
+        courses, title=t["plot"]["under_way"], x_label=t["plot"]["clock"],
+        y_label=t["plot"]["under_way_y"], clock=True, height=260.0,
+    )  # fmt: skip
+    shares = ", ".join(arrived)
+    return [
+        {"title": title, "svg": Markup(spread),
+         "source": t["source"]["duration"].format(arrived=shares)},
+        {"title": t["plot"]["under_way"], "svg": Markup(course),
+         "source": t["source"]["under_way"]},
+    ]  # fmt: skip
+
+
+def map_figures(
+    comparison: Comparison, base: MapBase, chosen: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    """Return a map of differences per layer and alternative; one scale per layer."""
+    found = []
+    for layer in layers().values():
+        column = f"diff_{layer.name}"
+        if column not in comparison.streets or (chosen is not None and layer.name not in chosen):
+            continue
+        values = comparison.streets[column]
+        if not values.abs().gt(0.0).any():
+            continue
+        ends = Scale.of(values, diverging=True)
+        scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
+        for run in comparison.alternatives:
+            found.append(_map(comparison, base, layer, run, scale))
+    return found
+
+
+def _map(
+    comparison: Comparison, base: MapBase, layer: Layer, run: RunInfo, scale: Scale
+) -> dict[str, Any]:
+    """Return one map with its legend and the streets that change most."""
+    t = texts()
+    streets = comparison.streets
+    rows = streets[streets["alternative"] == run.name].set_index("street")
+    difference = rows[f"diff_{layer.name}"].astype(float)
+    title = t["map"]["title"].format(
+        layer=layer.title, alternative=run.title, base=comparison.base.title
+    )
+    drawn = maps.street_map(
+        base, difference, title=title, unit=layer.unit, scale=scale, diverging=True,
+        digits=2, standalone=False,
+    )  # fmt: skip
+    words = {
+        "lower": (t["map"]["less_better"], t["map"]["more_worse"]),
+        "higher": (t["map"]["less_worse"], t["map"]["more_better"]),
+    }.get(layer.better, (t["map"]["less"], t["map"]["more"]))
+    return {
+        "title": title,
+        "unit": layer.unit,
+        "svg": Markup(drawn),
+        "legend": Markup(maps.legend(scale, layer.title, layer.unit, words)),
+        "top": _top(base, rows, layer.name),
+        "source": t["source"]["map"].format(layer=layer.name, alternative=run.name),
+    }
+
+
+def _top(base: MapBase, rows: pd.DataFrame, layer: str) -> list[dict[str, str]]:
+    """Return the streets that change most, each once, by its strongest section."""
+    difference = rows[f"diff_{layer}"].astype(float)
+    seen: set[str] = set()
+    top = []
+    for street in difference.abs().sort_values(ascending=False, kind="stable").index:
+        name = base.names[int(street)] or f"street without a name ({int(street)})"
+        if name in seen or difference[street] == 0.0:
+            continue
+        seen.add(name)
+        before = float(rows.loc[street, f"base_{layer}"])
+        top.append(
+            {"name": name, "base": number(before, 2),
+             "difference": number(float(difference[street]), 2, sign=True)}
+        )  # fmt: skip
+        if len(top) == TOP_STREETS:
+            break
+    return top
+
+
+def event_figure(comparison: Comparison) -> dict[str, Any] | None:
+    """Return the events of the first replication of every run, as a timeline and a list."""
+    import pandas as pd
+
+    timeline: list[tuple[str, list[tuple[float, str]]]] = []
+    rows = []
+    seed = 0
+    for run in (comparison.base, *comparison.alternatives):
+        seeds = run.seeds
+        path = run.replication(seeds[0]) / "events.parquet" if seeds else None
+        if path is None or not path.is_file():
+            continue
+        seed = seeds[0]
+        events = pd.read_parquet(path).sort_values("time_s", kind="stable")
+        marks = [(float(e["time_s"]), str(e["text"])) for e in records(events)]
+        if marks:
+            timeline.append((run.title, marks))
+        rows += [
+            {"time": plots.time_of_day(time_s), "alternative": run.title, "text": text}
+            for time_s, text in marks[:LISTED_EVENTS]
+        ]
+    if not rows:
+        return None
+    drawn = plots.timeline_plot(timeline, title=texts()["page"]["events"])
+    source = texts()["source"]["events"].format(seed=seed)
+    return {"svg": Markup(drawn), "rows": rows, "source": source}
+
+
+def gap_figure(gaps: pd.DataFrame, title: str, target: float) -> dict[str, Any]:
+    """Return the course of the equilibrium gap, plotted and as a table.
+
+    Parameters
+    ----------
+    gaps
+        Columns seed, iteration, gap (a share).
+    title
+        Of the chapter.
+    target
+        The gap that was aimed at.
+    """
+    t = texts()
+    percent = gaps.assign(gap=gaps["gap"].astype(float) * 100.0)
+    by_day = percent.groupby("iteration")["gap"]
+    summary = by_day.agg(["mean", "min", "max", "count"]).reset_index()
+    days = summary["iteration"].to_numpy(float)
+    courses = {"mean of the seeds": (days, summary["mean"]), "worst seed": (days, summary["max"])}
+    if target > 0.0:
+        courses["aimed at"] = (days, summary["mean"] * 0.0 + 100.0 * target)
+    drawn = plots.line_plot(
+        courses, title=t["page"]["equilibrium"], x_label=t["equilibrium"]["x"],
+        y_label=t["equilibrium"]["y"],
+    )  # fmt: skip
+    missed, n = gaps_missed(gaps, target)
+    text = t["equilibrium"]["explain"].format(
+        target=f"{number(100.0 * target)}\u202f%", reached=n - missed, n=n
+    )
+    rows = [
+        (int(r["iteration"]), *(f"{number(float(r[k]), 2)}\u202f%" for k in ("mean", "min", "max")),
+         int(r["count"]))
+        for r in records(summary)
+    ]  # fmt: skip
+    return {"title": title, "text": text, "svg": Markup(drawn), "rows": rows}
+
+
+def gaps_missed(gaps: pd.DataFrame, target: float) -> tuple[int, int]:
+    """Return in how many replications the last gap is above the target, and of how many."""
+    last = gaps.sort_values("iteration").groupby("seed")["gap"].last()
+    return int((last > target).sum()), len(last)

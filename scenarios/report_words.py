@@ -1,0 +1,183 @@
+"""What the report says about a comparison: effects, table rows and sentences.
+
+An effect is never more certain than its interval: "better" needs an interval that leaves out 0
+and, where p-values are corrected for many indicators, a corrected p-value of at most 0.05.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from twin.system import indicators
+from viz.palette import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+ALPHA = 0.05
+MAX_DIGITS = 4
+CLEAR = ("better", "worse", "changed")
+
+
+@lru_cache
+def texts() -> dict[str, Any]:
+    """Return every text of the report by section and name."""
+    file = resources.files("scenarios") / "templates" / "texts.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def effect(row: Mapping[str, Any]) -> str:
+    """Return what a row of the comparison shows.
+
+    One of better, worse, changed (where neither direction is better), weak (its interval
+    leaves out 0, but not after correction for many indicators), unclear, single (one pair
+    of runs), same, or missing.
+    """
+    difference, low, high = (float(row[k]) for k in ("difference", "ci_low", "ci_high"))
+    if bool(row["identical"]):
+        return "same"
+    if int(row["n"]) < 1 or not math.isfinite(difference):
+        return "missing"
+    if int(row["n"]) < 2:
+        return "single"
+    if not (low > 0.0 or high < 0.0):  # also where the interval is missing
+        return "unclear"
+    p_holm = float(row.get("p_holm", math.nan))
+    if p_holm > ALPHA:
+        return "weak"
+    if row["better"] not in {"lower", "higher"}:
+        return "changed"
+    return "better" if (difference < 0.0) == (row["better"] == "lower") else "worse"
+
+
+def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of the comparison as the report prints it."""
+    found, difference = effect(row), float(row["difference"])
+    digits = _digits(row)
+    numbers = {
+        k: number(float(row[k]), digits, sign=sign)
+        for k, sign in (
+            ("base_mean", False), ("mean", False), ("difference", True),
+            ("ci_low", True), ("ci_high", True),
+        )
+    }  # fmt: skip
+    interval = f"{numbers['ci_low']} to {numbers['ci_high']}"
+    has_interval = math.isfinite(float(row["ci_low"])) and int(row["n"]) > 1
+    return {
+        "title": row["title"],
+        "unit": row["unit"] or "–",
+        "base": numbers["base_mean"],
+        "mean": numbers["mean"],
+        "difference": numbers["difference"],
+        "low": numbers["ci_low"],
+        "high": numbers["ci_high"],
+        "interval": interval if has_interval else "–",
+        "percent": percent(float(row["percent"])),
+        "n": int(row["n"]),
+        "p": p_value(float(row["p_value"])),
+        "p_holm": p_value(float(row.get("p_holm", math.nan))),
+        "effect": found,
+        "arrow": "▲" if difference > 0.0 else "▼" if difference < 0.0 else "=",
+        "word": texts()["word"][found],
+        "verdict": str(row["verdict"]),
+    }
+
+
+def sentence(row: Mapping[str, Any], alternative: str) -> dict[str, str]:
+    """Return what one indicator says, in a sentence, with where its numbers are from."""
+    shown, found = table_row(row), effect(row)
+    unit = f" {row['unit']}" if row["unit"] else ""
+    text = texts()["result"][found].format(
+        alternative=alternative,
+        indicator=_lower_first(str(row["title"])),
+        way="lower" if float(row["difference"]) < 0.0 else "higher",
+        difference=shown["difference"] + unit,
+        percent=shown["percent"] if shown["percent"] != "–" else "no percentage, as the base is 0",
+        low=shown["low"] + unit,
+        high=shown["high"] + unit,
+    )
+    source = texts()["source"]["sentence"].format(
+        alternative=row["alternative"], indicator=row["indicator"]
+    )
+    return {"text": text, "source": source, "effect": found if found in CLEAR[:2] else "other"}
+
+
+def headline(rows: pd.DataFrame, alternative: str) -> dict[str, str] | None:
+    """Return the sentence of the most important indicator that is not just nought."""
+    key = [r for r in records(rows) if bool(r["key"]) and not idle(r)]
+    differing = [r for r in key if not bool(r["identical"])]
+    chosen = (differing or key)[:1]
+    return sentence(chosen[0], alternative) if chosen else None
+
+
+def counts(rows: pd.DataFrame, alternative: str) -> dict[str, str]:
+    """Return how many indicators are better, worse or open, in a sentence."""
+    found = [effect(r) for r in records(rows)]
+    clear = {k: found.count(k) for k in CLEAR}
+    differ = [k for k in found if k not in {"same", "missing"}]
+    text = texts()["result"]["counts"].format(
+        total=len(differ),
+        better=clear["better"],
+        worse=clear["worse"],
+        unclear=len(differ) - sum(clear.values()),
+    )
+    return {"text": text, "source": texts()["source"]["counts"].format(alternative=alternative)}
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as mappings."""
+    return [{str(k): v for k, v in r.items()} for r in rows.to_dict("records")]
+
+
+def idle(row: Mapping[str, Any]) -> bool:
+    """Return whether an indicator is 0 in both runs: its system had nothing to do."""
+    return bool(row["identical"]) and float(row["base_mean"]) == 0.0
+
+
+def percent(value: float) -> str:
+    """Return a signed percentage, or a dash."""
+    if not math.isfinite(value):
+        return "–"
+    digits = 2 if 0.0 < abs(value) < 0.1 else 1
+    return f"{number(value, digits, sign=True)}\u202f%"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value with the digits that it deserves."""
+    if not math.isfinite(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _digits(row: Mapping[str, Any]) -> int:
+    """Return the indicator's decimals, or as many as show two figures of the difference."""
+    meta = indicators().get(str(row["indicator"]))
+    digits = meta.digits if meta else 1
+    size = abs(float(row["difference"]))
+    if not (math.isfinite(size) and size > 0.0):
+        return digits
+    return max(digits, min(MAX_DIGITS, 1 - math.floor(math.log10(size))))
+
+
+def _lower_first(title: str) -> str:
+    """Return a title as it stands within a sentence; names in capitals stay."""
+    return title if title[1:2].isupper() or not title else title[0].lower() + title[1:]
