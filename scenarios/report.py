@@ -12,8 +12,6 @@ import io
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
 from scenarios import report_figures as figures
 from scenarios import report_words as words
 from twin.errors import InputError, OutputError
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     Assumption = tuple[str, float | str, str, str]
 
 FEW_PAIRS = 10
+SOURCE_COLUMNS = ("what", "licence", "timestamp", "sha256")
 PICTURE_BYTES = 1_200_000  # above it the picture is kept as JPEG
 
 
@@ -121,14 +120,17 @@ def _context(
     return {
         "t": words.texts(),
         "subtitle": extra.get("subtitle") or f"{city.name.title()} · written {made}",
-        "definitions": Markup(maps.definitions(base)),
+        "definitions": maps.definitions(base),
         "chapters": chapters,
         "results": results,
         "sure": _sure(comparisons, gaps),
         "gaps": shown_gaps,
-        "provenance": [_provenance(c, ch["title"]) for c, ch in zip(comparisons, chapters, strict=True)],
+        "provenance": [
+            _provenance(c, chapter["title"])
+            for c, chapter in zip(comparisons, chapters, strict=True)
+        ],
         "commands": extra.get("commands") or "\n".join(_commands(c) for c in comparisons),
-        "sources": [{k: s.get(k, "–") for k in ("what", "licence", "timestamp", "sha256")} for s in city.sources],
+        "sources": [{k: s.get(k, "–") for k in SOURCE_COLUMNS} for s in city.sources],
         "attribution": ", ".join(dict.fromkeys(named)) or ATTRIBUTION,
     }
 
@@ -290,7 +292,8 @@ def _commands(comparison: Comparison) -> str:
     """Return the commands that make a chapter again, from the scenario that the run keeps."""
     folder = comparison.base.folder.parent.name
     scenario = f"{folder}/{comparison.base.folder.name}/scenario.yaml"
-    return f"twin run {scenario} -o {folder}-again\ntwin compare {folder}-again -o {folder}-again-compared"
+    again = f"{folder}-again"
+    return f"twin run {scenario} -o {again}\ntwin compare {again} -o {again}-compared"
 
 
 def _csv(comparison: Comparison, k: int) -> dict[str, str]:
@@ -338,7 +341,7 @@ def _rendered(context: Mapping[str, Any]) -> str:
     folder = resources.files("scenarios") / "templates"
     css, js = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     template = environment.get_template("report.html.j2")
-    return template.render(**context, css=Markup(css), js=Markup(js))
+    return template.render(**context, css=css, js=js)
 
 
 def _write(path: Path, text: str) -> Path:

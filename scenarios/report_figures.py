@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from markupsafe import Markup
-
 from scenarios.report_words import effect, records, table_row, texts
+from twin import times
 from twin.system import Layer, layers
 from viz import maps, plots
 from viz.palette import Scale, number
@@ -25,7 +24,7 @@ TOP_STREETS = 10
 LISTED_EVENTS = 24
 
 
-def intervals(rows: pd.DataFrame, title: str) -> Markup:
+def intervals(rows: pd.DataFrame, title: str) -> str:
     """Return the interval plot of an alternative's indicators."""
     shown = []
     for row in records(rows):
@@ -42,21 +41,23 @@ def intervals(rows: pd.DataFrame, title: str) -> Markup:
                 cast("plots.Effect", drawn), table_row(row)["word"],
             )
         )  # fmt: skip
-    return Markup(plots.interval_plot(shown, title=f"Differences of {title}"))
+    label = texts()["plot"]["difference"]
+    return plots.interval_plot(shown, title=title, label=label)
 
 
 def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the distribution of trip durations and the vehicles under way over the day."""
     t = texts()
     durations, courses, arrived = {}, {}, []
+    begin_s = times.seconds(str(comparison.base.manifest["period"]["begin"]))
     for run in (comparison.base, *comparison.alternatives):
         trips = comparison.trips(run.name)
+        courses[run.title] = under_way(trips, int(trips["seed"].nunique()))
+        trips = trips[trips["due_s"] >= begin_s]
         done = trips["arrival_s"].notna()
         durations[run.title] = trips.loc[done, "duration_s"].to_numpy(float) / 60.0
         share = 100.0 * float(done.mean()) if len(trips) else 0.0
         arrived.append(f"{run.title} {number(share, 1)}\u202f%")
-        replications = int(trips["seed"].nunique()) if "seed" in trips else 1
-        courses[run.title] = under_way(trips, replications)
     title, unit = t["plot"]["duration"], t["plot"]["duration_unit"]
     spread = plots.distribution_plot(durations, title=title, unit=unit)
     course = plots.line_plot(
@@ -65,9 +66,9 @@ def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
     )  # fmt: skip
     shares = ", ".join(arrived)
     return [
-        {"title": title, "svg": Markup(spread),
+        {"title": title, "svg": spread,
          "source": t["source"]["duration"].format(arrived=shares)},
-        {"title": t["plot"]["under_way"], "svg": Markup(course),
+        {"title": t["plot"]["under_way"], "svg": course,
          "source": t["source"]["under_way"]},
     ]  # fmt: skip
 
@@ -86,8 +87,7 @@ def map_figures(
             continue
         ends = Scale.of(values, diverging=True)
         scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
-        for run in comparison.alternatives:
-            found.append(_map(comparison, base, layer, run, scale))
+        found.extend(_map(comparison, base, layer, r, scale) for r in comparison.alternatives)
     return found
 
 
@@ -113,8 +113,8 @@ def _map(
     return {
         "title": title,
         "unit": layer.unit,
-        "svg": Markup(drawn),
-        "legend": Markup(maps.legend(scale, layer.title, layer.unit, words)),
+        "svg": drawn,
+        "legend": maps.legend(scale, layer.title, layer.unit, words),
         "top": _top(base, rows, layer.name),
         "source": t["source"]["map"].format(layer=layer.name, alternative=run.name),
     }
@@ -145,7 +145,7 @@ def event_figure(comparison: Comparison) -> dict[str, Any] | None:
     import pandas as pd
 
     timeline: list[tuple[str, list[tuple[float, str]]]] = []
-    rows = []
+    rows: list[dict[str, str]] = []
     seed = 0
     for run in (comparison.base, *comparison.alternatives):
         seeds = run.seeds
@@ -157,15 +157,15 @@ def event_figure(comparison: Comparison) -> dict[str, Any] | None:
         marks = [(float(e["time_s"]), str(e["text"])) for e in records(events)]
         if marks:
             timeline.append((run.title, marks))
-        rows += [
+        rows.extend(
             {"time": plots.time_of_day(time_s), "alternative": run.title, "text": text}
             for time_s, text in marks[:LISTED_EVENTS]
-        ]
+        )
     if not rows:
         return None
     drawn = plots.timeline_plot(timeline, title=texts()["page"]["events"])
     source = texts()["source"]["events"].format(seed=seed)
-    return {"svg": Markup(drawn), "rows": rows, "source": source}
+    return {"svg": drawn, "rows": rows, "source": source}
 
 
 def gap_figure(gaps: pd.DataFrame, title: str, target: float) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def gap_figure(gaps: pd.DataFrame, title: str, target: float) -> dict[str, Any]:
          int(r["count"]))
         for r in records(summary)
     ]  # fmt: skip
-    return {"title": title, "text": text, "svg": Markup(drawn), "rows": rows}
+    return {"title": title, "text": text, "svg": drawn, "rows": rows}
 
 
 def gaps_missed(gaps: pd.DataFrame, target: float) -> tuple[int, int]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 MAX_DIGITS = 4
+WHOLE_FROM = 1000.0  # larger values are printed without decimals
 CLEAR = ("better", "worse", "changed")
 
 
@@ -172,10 +173,13 @@ def _digits(row: Mapping[str, Any]) -> int:
     """Return the indicator's decimals, or as many as show two figures of the difference."""
     meta = indicators().get(str(row["indicator"]))
     digits = meta.digits if meta else 1
+    if abs(float(row["base_mean"])) >= WHOLE_FROM:
+        digits = 0
     size = abs(float(row["difference"]))
     if not (math.isfinite(size) and size > 0.0):
         return digits
-    return max(digits, min(MAX_DIGITS, 1 - math.floor(math.log10(size))))
+    needed = min(MAX_DIGITS, 1 - math.floor(math.log10(size)))
+    return max(digits, needed)
 
 
 def _lower_first(title: str) -> str:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+import numpy.typing as npt
+
+from twin.random import compiled
 
 
-@njit(cache=True)
-def fill(corners, colours, depth, picture, factor):  # type: ignore[no-untyped-def] # pragma: no cover
+@compiled
+def fill(
+    corners: npt.NDArray[np.float64],
+    colours: npt.NDArray[np.float32],
+    depth: npt.NDArray[np.float32],
+    picture: npt.NDArray[np.uint8],
+    factor: float,
+) -> None:  # pragma: no cover
     """Fill triangles; with factor >= 0 darken by it what is seen, instead of covering it."""
     height, width = depth.shape
     for t in range(corners.shape[0]):

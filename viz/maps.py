@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from viz import svg
+from viz.caption import SCALE_LENGTHS_M
 from viz.model import clipped, extent, street_axes, surfaces
 from viz.palette import Scale, number, tick_labels
 
@@ -136,18 +137,14 @@ def street_map(
     shown = [
         *([_defs(base)] if standalone else []),
         svg.tag("use", href=f"#{base.prefix}-ground"),
-        svg.tag(
-            "g", *strokes, fill="none", stroke_linecap="round", stroke_linejoin="round"
-        ),
+        svg.tag("g", *strokes, fill="none", stroke_linecap="round", stroke_linejoin="round"),
         _scale_bar(base),
     ]
     height = base.height
     if standalone:
         shown.append(_legend(base, scale, f"{title} [{unit}]"))
         height += 330
-    return svg.document(
-        base.width, height, *shown, label=title, class_="map", data_unit=unit
-    )
+    return svg.document(base.width, height, *shown, label=title, class_="map", data_unit=unit)
 
 
 def legend(scale: Scale, title: str, unit: str, words: tuple[str, str] = ("", "")) -> str:
@@ -181,9 +178,7 @@ def _defs(base: MapBase) -> str:
         svg.tag("path", id=f"{base.prefix}{k}", d=d, data_n=name)
         for k, (d, name) in enumerate(zip(base.streets, base.names, strict=True))
     ]
-    return svg.tag(
-        "defs", svg.tag("g", base.background, id=f"{base.prefix}-ground"), *streets
-    )
+    return svg.tag("defs", svg.tag("g", base.background, id=f"{base.prefix}-ground"), *streets)
 
 
 def _strokes(
@@ -204,20 +199,16 @@ def _strokes(
             )
             continue
         width = round(_THIN + (_WIDE - _THIN) * float(np.sqrt(share[k])), 1)
-        colour = PLAIN_STREET if scale.diverging and share[k] < 0.01 else colours[k]
+        colour = PLAIN_STREET if scale.diverging and share[k] < 0.005 else colours[k]
         text = number(float(values[k]), digits, sign=scale.diverging)
-        strokes.append(
-            svg.tag("use", href=href, stroke=colour, stroke_width=width, data_v=text)
-        )
+        strokes.append(svg.tag("use", href=href, stroke=colour, stroke_width=width, data_v=text))
     return strokes
 
 
 def _scale_bar(base: MapBase) -> str:
     """Return a bar in the lower left corner; north is up on every map."""
-    lengths = [
-        s for s in (5000, 2000, 1000, 500, 200, 100, 50, 20, 10) if s / base.unit_m < 0.3 * base.width
-    ]
-    length_m = lengths[0] if lengths else 10
+    lengths = [s for s in SCALE_LENGTHS_M if s / base.unit_m < 0.3 * base.width]
+    length_m = lengths[0] if lengths else SCALE_LENGTHS_M[-1]
     size = max(70, round(0.03 * base.width))
     x, y = 60, base.height - 60
     label = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m} m"
@@ -272,7 +263,8 @@ def _areas(shapes: Any, tolerance: float) -> str:
 
     parts = shapely.get_parts(shapely.get_parts(shapely.simplify(shapes, tolerance)))
     polygons = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
-    return "".join(_run(shapely.get_coordinates(r), closed=True) for r in shapely.get_rings(polygons))
+    rings = shapely.get_rings(polygons)
+    return "".join(_run(shapely.get_coordinates(ring), closed=True) for ring in rings)
 
 
 def _run(xy: npt.NDArray[np.float64], *, closed: bool) -> str:

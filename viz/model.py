@@ -28,9 +28,10 @@ SHADOW_DARKNESS = 0.27
 SUN_LEFT_OF_VIEW_DEG, SUN_HEIGHT_DEG = 62.0, 47.0
 
 GREEN_KINDS = frozenset(
-    "allotments cemetery farmland forest garden golf_course grass heath meadow nature_reserve"
-    " orchard park pitch playground recreation_ground scrub village_green vineyard wood".split()
-)
+    ["allotments", "cemetery", "farmland", "forest", "garden", "golf_course", "grass", "heath",
+     "meadow", "nature_reserve", "orchard", "park", "pitch", "playground", "recreation_ground",
+     "scrub", "village_green", "vineyard", "wood"]
+)  # fmt: skip
 WATERWAY_WIDTH_M = {"river": 16.0, "canal": 12.0, "stream": 3.0, "drain": 2.0, "ditch": 2.0}
 LANE_WIDTH_M = 3.2
 EAVES_UP_TO_SCALE_M = 4.0
@@ -148,10 +149,8 @@ def street_axes(city: City, least_m: float = 0.0) -> npt.NDArray[np.object_]:
     both = ends.isin(list(zip(streets["to_junction"], streets["from_junction"], strict=True)))
     offsets = np.where(both, np.minimum(offsets, -least_m), offsets)
     aside = np.abs(offsets) > 0.1  # GEOS fails on offsets that are nearly nothing
-    axes = lines.copy()
-    moved = shapely.offset_curve(
-        lines[aside], offsets[aside], join_style="mitre", mitre_limit=2.0
-    )
+    axes: npt.NDArray[np.object_] = lines.copy()
+    moved = shapely.offset_curve(lines[aside], offsets[aside], join_style="mitre", mitre_limit=2.0)
     usable = (shapely.get_type_id(moved) == 1) & ~shapely.is_empty(moved)
     axes[aside] = np.where(usable, moved, lines[aside])
     return axes
@@ -197,9 +196,7 @@ def _plate(box: Box, scale_m: float, light: tuple[float, float, float]) -> Mesh:
     import shapely
 
     board = [shapely.box(*box)]
-    return extrude(
-        board, -12.0 * scale_m, np.zeros(1), rgb(GROUND)[None, :], light, foot_shade=0.9
-    )
+    return extrude(board, -12.0 * scale_m, np.zeros(1), rgb(GROUND)[None, :], light, foot_shade=0.9)
 
 
 def _surfaces(city: City, box: Box) -> list[Mesh]:
@@ -241,7 +238,8 @@ def _eaves(blocks: Any, heights: Floats, scale_m: float) -> Mesh:
 
     if scale_m > EAVES_UP_TO_SCALE_M or not len(blocks):
         return merge([])
-    lines = shapely.buffer(shapely.boundary(blocks), 0.17 * scale_m, quad_segs=1, join_style="mitre")
+    edges = shapely.boundary(blocks)
+    lines = shapely.buffer(edges, 0.17 * scale_m, quad_segs=1, join_style="mitre")
     shade = np.full((len(blocks), 3), np.round(rgb(ROOF) * 0.86), np.uint8)
     return flat(lines, heights + 0.06 * scale_m, shade)
 
@@ -259,8 +257,9 @@ def _bands(
 
     values = load.reindex(range(len(city.streets))).to_numpy(float)
     known = np.isfinite(values)
-    share = np.abs(scale.position(values) * 2.0 - 1.0) if scale.diverging else scale.position(values)
-    share = np.nan_to_num(share)
+    share = np.nan_to_num(scale.position(values))
+    if scale.diverging:
+        share = np.abs(share * 2.0 - 1.0)
     width = np.maximum(
         city.streets["lanes"].to_numpy() * 2.6 * (0.75 + 0.25 * share),
         scale_m * (1.9 + 2.6 * np.sqrt(share)),

@@ -1,8 +1,8 @@
 """Colours that people with colour blindness can tell apart, and scales from values to colours.
 
 Sequential values run along inferno, reversed (Smith and van der Walt, 2015), differences from
-purple to orange (Brewer's PuOr, 2003); both keep their order for the common kinds of colour
-blindness, the first also in grey. Categories lean on Okabe and Ito's (2008).
+purple over grey to orange (after Brewer's PuOr, 2003); both keep their order for the common kinds
+of colour blindness, the first also in grey. Categories lean on Okabe and Ito's (2008).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ NO_VALUE = "#b9b9b4"
 
 # Ends that would vanish on white, or be taken for black, are left out.
 _SEQUENTIAL = ("inferno", 0.90, 0.12)
-_DIVERGING = ("PuOr", 0.97, 0.03)
+# The middle is the grey of a plain street, so that small differences show on any ground.
+_DIVERGING = ("#36106e", "#7d5fb2", "#cdc9c2", "#e0913a", "#963c00")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Scale:
         index = np.nan_to_num(position * 255.0).round().astype(int)
         if self.flipped:
             index = 255 - index
-        table = _table(*(_DIVERGING if self.diverging else _SEQUENTIAL))
-        colours = table[index]
+        table = _between(_DIVERGING) if self.diverging else _table(*_SEQUENTIAL)
+        colours: npt.NDArray[np.uint8] = table[index]
         colours[np.isnan(position)] = rgb(NO_VALUE)
         return colours
 
@@ -99,6 +100,15 @@ def _table(name: str, start: float, stop: float) -> npt.NDArray[np.uint8]:
 
     rgba = mpl.colormaps[name](np.linspace(start, stop, 256))
     return np.asarray(np.round(rgba[:, :3] * 255.0), np.uint8)
+
+
+@lru_cache
+def _between(stops: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    """Return 256 colours that run from stop to stop."""
+    colours = np.stack([rgb(s) for s in stops]).astype(float)
+    where, at = np.linspace(0.0, 1.0, len(stops)), np.linspace(0.0, 1.0, 256)
+    runs = [np.interp(at, where, colours[:, k]) for k in range(3)]
+    return np.round(np.column_stack(runs)).astype(np.uint8)
 
 
 def rgb(colour: str) -> npt.NDArray[np.uint8]:

@@ -7,7 +7,7 @@ in dashes as well as colour; text takes the page's colour.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 WIDTH = 480.0
-_LEFT, _RIGHT, _TOP = 52.0, 14.0, 12.0
-_FONT = {"font_family": "system-ui, sans-serif", "font_size": 13, "fill": "currentColor"}
-_GRID = {"stroke": "currentColor", "stroke_opacity": 0.15, "stroke_width": 1}
+CLOCK_STEPS_S = (900.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0)
+_LEFT, _RIGHT, _TOP = 66.0, 24.0, 12.0
+_FONT: dict[str, Any] = {
+    "font_family": "system-ui, sans-serif",
+    "font_size": 13,
+    "fill": "currentColor",
+}
+_GRID: dict[str, Any] = {"stroke": "currentColor", "stroke_opacity": 0.15, "stroke_width": 1}
 Effect = Literal["better", "worse", "changed", "unclear", "same"]
 EFFECT_COLOURS: dict[Effect, str] = {
     "better": BETTER,
@@ -110,20 +115,18 @@ def distribution_plot(
         if clean[name].size:
             x = axes.at_x(float(np.clip(np.median(clean[name]), low, high)))
             foot = axes.at_y(0.0)
-            parts.append(
-                svg.tag("path", d=f"M{x:.1f} {foot:.1f}l-5 9h10z", fill=CATEGORIES[k % 6])
-            )
-    names = {
-        name: f"{name} (median {number(float(np.median(v)))} {unit})" if v.size else f"{name} (no trips)"
+            parts.append(svg.tag("path", d=f"M{x:.1f} {foot:.1f}l-5 9h10z", fill=CATEGORIES[k % 6]))
+    names = [
+        f"{name} (median {number(float(np.median(v)))} {unit})" if v.size else f"{name} (no values)"
         for name, v in clean.items()
-    }
-    return _page(axes, parts, list(names.values()), f"Distribution: {title}")
+    ]
+    return _page(axes, parts, names, f"Distribution: {title}")
 
 
-def interval_plot(rows: Sequence[Interval], *, title: str, unit: str = "%") -> str:
+def interval_plot(rows: Sequence[Interval], *, title: str, label: str) -> str:
     """Return differences with their confidence intervals around a line at no difference.
 
-    A filled dot stands for an interval without 0, a hollow one for an interval with it.
+    `label` names the quantity with its unit. A filled dot stands for an interval without 0, a hollow one for an interval with it.
     """
     shown = [r for r in rows if np.isfinite(r.value)]
     if not shown:
@@ -135,7 +138,7 @@ def interval_plot(rows: Sequence[Interval], *, title: str, unit: str = "%") -> s
     step = 40.0
     axes = _Axes((-limit, limit), (0.0, 1.0), _TOP + step * len(shown) + 44.0)
     foot = axes.height - axes.bottom
-    parts = [_across(axes, f"{title} [{unit}]", foot)]
+    parts = [_across(axes, label, foot)]
     zero = axes.at_x(0.0)
     parts.append(
         svg.tag("path", d=f"M{zero:.1f} {_TOP}V{foot}", stroke="currentColor", stroke_width=1.5)
@@ -182,9 +185,7 @@ def line_plot(
     return _page(axes, parts, list(lines) if len(lines) > 1 else [], title)
 
 
-def timeline_plot(
-    rows: Sequence[tuple[str, Sequence[tuple[float, str]]]], *, title: str
-) -> str:
+def timeline_plot(rows: Sequence[tuple[str, Sequence[tuple[float, str]]]], *, title: str) -> str:
     """Return events along the day: one row per kind, a mark per event with its text."""
     times = [t for _, events in rows for t, _ in events]
     if not times:
@@ -208,31 +209,32 @@ def timeline_plot(
 
 
 def time_of_day(seconds: float) -> str:
-    """Return hours and minutes; the day after counts on from 24.
+    """Return hours and minutes; "+1" marks the day after.
 
-    >>> time_of_day(27000.0)
-    '07:30'
+    >>> time_of_day(27000.0), time_of_day(97200.0)
+    ('07:30', '03:00 +1')
     """
-    minutes = round(seconds / 60.0)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+    days, minutes = divmod(round(seconds / 60.0), 1440)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f" +{days}" if days > 0 else "")
 
 
 def _finite(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     array = np.asarray(values, float)
-    return array[np.isfinite(array)]
+    return np.asarray(array[np.isfinite(array)])
 
 
 def _page(axes: _Axes, parts: list[str], names: list[str], label: str) -> str:
     """Return the plot with its key below."""
     height = axes.height
     for k, name in enumerate(names):
-        y = height + 6.0
-        style: dict[str, str | float] = {"stroke": CATEGORIES[k % 6], "stroke_width": 2.5}
+        y = height + 16.0
+        style: dict[str, Any] = {"stroke": CATEGORIES[k % 6], "stroke_width": 2.5}
         if DASHES[k % 6]:
             style["stroke_dasharray"] = DASHES[k % 6]
         parts.append(svg.tag("path", d=f"M{_LEFT} {y - 4.5}h34", fill="none", **style))
         parts.append(svg.tag("text", text=name, x=_LEFT + 42.0, y=y, **_FONT))
         height += 20.0
+    height += 16.0 if names else 0.0
     return svg.document(WIDTH, height, *parts, label=label, class_="plot")
 
 
@@ -262,7 +264,7 @@ def _across(axes: _Axes, label: str, foot: float, *, clock: bool = False) -> str
     """Return ticks and label of the horizontal axis."""
     low, high = axes.x
     if clock:
-        fit = [s for s in (900.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0) if (high - low) / s <= 7]
+        fit = [s for s in CLOCK_STEPS_S if (high - low) / s <= 7]
         step = fit[0] if fit else 86400.0
         values = [k * step for k in range(int(np.ceil(low / step)), int(high // step) + 1)]
         labels = [time_of_day(v) for v in values]
@@ -273,9 +275,7 @@ def _across(axes: _Axes, label: str, foot: float, *, clock: bool = False) -> str
     for value, text in zip(values, labels, strict=True):
         x = axes.at_x(value)
         parts.append(svg.tag("path", d=f"M{x:.1f} {_TOP}V{foot:.1f}", **_GRID))
-        parts.append(
-            svg.tag("text", text=text, x=x, y=foot + 20.0, text_anchor="middle", **_FONT)
-        )
+        parts.append(svg.tag("text", text=text, x=x, y=foot + 20.0, text_anchor="middle", **_FONT))
     middle = (_LEFT + WIDTH - _RIGHT) / 2.0
     parts.append(
         svg.tag("text", text=label, x=middle, y=foot + 39.0, text_anchor="middle", **_FONT)
@@ -293,7 +293,7 @@ def _line(axes: _Axes, xs: npt.ArrayLike, ys: npt.ArrayLike, k: int) -> str:
             continue
         parts.append(f"{pen}{axes.at_x(float(x)):.1f} {axes.at_y(float(y)):.1f}")
         pen = "L"
-    style: dict[str, str | float] = {"stroke": CATEGORIES[k % 6], "stroke_width": 2.2}
+    style: dict[str, Any] = {"stroke": CATEGORIES[k % 6], "stroke_width": 2.2}
     if DASHES[k % 6]:
         style["stroke_dasharray"] = DASHES[k % 6]
     return svg.tag("path", d="".join(parts), fill="none", stroke_linejoin="round", **style)
@@ -314,9 +314,7 @@ def _interval(axes: _Axes, row: Interval, top: float) -> str:
         parts.append(svg.tag("path", d=f"M{a:.1f} {y}H{b:.1f}", stroke=colour, stroke_width=3))
         for end, cut, way in ((a, row.low < -limit, -7), (b, row.high > limit, 7)):
             shape = f"M{end:.1f} {y - 5}l{way} 5l{-way} 5z" if cut else f"M{end:.1f} {y - 5}v10"
-            parts.append(
-                svg.tag("path", d=shape, stroke=colour, stroke_width=2, fill=colour)
-            )
+            parts.append(svg.tag("path", d=shape, stroke=colour, stroke_width=2, fill=colour))
     clear = row.effect in {"better", "worse", "changed"}
     if abs(row.value) <= limit:
         parts.append(

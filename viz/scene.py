@@ -128,15 +128,13 @@ def save_picture(
     _LOG.info("rendering by %s", text if available else f"the built-in rasteriser ({text})")
     render = _by_opengl if available else _by_rasteriser
     seen = render(model, camera, (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING))
-    caption = Caption(
-        title or city.name.title(), subtitle, legend, unit, scale, _attribution(city)
-    )
+    caption = Caption(title or city.name.title(), subtitle, legend, unit, scale, _attribution(city))
     picture = compose(seen, size, caption, camera, model.plate)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
     except (OSError, ValueError) as error:
-        msg = f"cannot write the picture {path}: {error}; name a .png file in a folder that can be written"
+        msg = f"cannot write the picture {path}: {error}; name another .png file"
         raise OutputError(msg) from error
     return path
 
@@ -177,9 +175,9 @@ def _plotter(
 
     with render_window():
         plotter = pyvista.Plotter(off_screen=off_screen, window_size=list(size))
-    plotter.disable_anti_aliasing()
-    plotter.ren_win.SetMultiSamples(0)
-    plotter.set_background("#fafaf6")
+    window: Any = plotter.render_window
+    window.SetMultiSamples(0)
+    plotter.renderer.set_background("#fafaf6")
     plotter.add_mesh(_polydata(model.solid), scalars="rgb", rgb=True, lighting=False)
     if len(model.shade):
         plotter.add_mesh(
@@ -198,9 +196,9 @@ def _polydata(mesh: Mesh) -> pyvista.PolyData:
     import numpy as np
     import pyvista
 
-    points = mesh.points.reshape(-1, 3).astype(np.float32)
-    faces = np.arange(len(points)).reshape(-1, 3)
-    data = pyvista.PolyData.from_regular_faces(points, faces)
+    points: Any = mesh.points.reshape(-1, 3).astype(np.float32)
+    faces: Any = np.arange(len(points)).reshape(-1, 3)
+    data: pyvista.PolyData = pyvista.PolyData.from_regular_faces(points, faces)
     data.point_data["rgb"] = mesh.colours.reshape(-1, 3)
     return data
 
@@ -224,9 +222,7 @@ def _bar(plotter: pyvista.Plotter, scale: Scale, title: str) -> None:
     )
 
 
-def _by_opengl(
-    model: CityModel, camera: Camera, size: tuple[int, int]
-) -> npt.NDArray[np.uint8]:
+def _by_opengl(model: CityModel, camera: Camera, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Return (height, width, rgba) from VTK."""
     import numpy as np
 
