@@ -215,9 +215,8 @@ def simulate(
       twin simulate --net cologne8.net.xml --routes cologne8.rou.xml --begin 25200 --end 28800
       -o trips.csv
     """
-    from twin.traffic.peer import simulate_files
-
     from scenarios import screen
+    from twin.traffic.peer import simulate_files
 
     done = simulate_files(net, routes, begin, end, seed, out)
     rows = [(what, f"{getattr(done, what):,}") for what in ("due", "departed", "arrived")]

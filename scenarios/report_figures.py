@@ -77,7 +77,7 @@ def map_figures(
     comparison: Comparison, base: MapBase, chosen: Sequence[str] | None
 ) -> list[dict[str, Any]]:
     """Return a map of differences per layer and alternative; one scale per layer."""
-    found = []
+    found: list[dict[str, Any]] = []
     for layer in layers().values():
         column = f"diff_{layer.name}"
         if column not in comparison.streets or (chosen is not None and layer.name not in chosen):

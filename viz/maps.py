@@ -209,14 +209,13 @@ def _scale_bar(base: MapBase) -> str:
     """Return a bar in the lower left corner; north is up on every map."""
     lengths = [s for s in SCALE_LENGTHS_M if s / base.unit_m < 0.3 * base.width]
     length_m = lengths[0] if lengths else SCALE_LENGTHS_M[-1]
-    size = max(70, round(0.03 * base.width))
     x, y = 60, base.height - 60
     label = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m} m"
     return svg.tag(
         "g",
         svg.tag("path", d=f"M{x} {y - 24}v24h{round(length_m / base.unit_m)}v-24",
                 fill="none", stroke="#262a33", stroke_width=9),
-        svg.tag("text", text=f"{label}   N ↑", x=x + 20, y=y - 44, font_size=size, fill="#262a33"),
+        svg.tag("text", text=f"{label}   N ↑", x=x + 20, y=y - 44, font_size=85, fill="#262a33"),
         font_family="system-ui, sans-serif",
     )  # fmt: skip
 

@@ -126,7 +126,8 @@ def distribution_plot(
 def interval_plot(rows: Sequence[Interval], *, title: str, label: str) -> str:
     """Return differences with their confidence intervals around a line at no difference.
 
-    `label` names the quantity with its unit. A filled dot stands for an interval without 0, a hollow one for an interval with it.
+    `label` names the quantity with its unit. A filled dot stands for an interval without 0,
+    a hollow one for an interval with it.
     """
     shown = [r for r in rows if np.isfinite(r.value)]
     if not shown:

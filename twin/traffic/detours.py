@@ -2,9 +2,9 @@
 
 When a street closes, everybody under way whose way ahead enters it, and everybody who
 departs while it is expected to be closed, takes the route that is fastest on a usual day
-without the closed streets.  Who starts on a closed street starts on the next one; who
-wants to go to a closed street ends the trip on a street before it.  When it opens again,
-those who have not departed take their usual route.
+without the closed streets.  Who starts on a closed street starts on the first open one of
+the way; who wants to go to a closed street ends the trip on a street before it.  When it
+opens again, those who have not departed take their usual route.
 """
 
 from __future__ import annotations
@@ -72,8 +72,10 @@ class Detours:
         at = np.where(under_way, vehicle["route_at"][chosen], driven_from).astype(np.int64)
         end = vehicle["route_end"][chosen].astype(np.int64)
         goal = state.route_street[end - 1]
-        moved = ~under_way & closed[state.route_street[at]] & (end - at > 1)
-        start = state.route_street[np.where(moved, at + 1, at)]
+        start = state.route_street[at]
+        for k in np.flatnonzero(~under_way & closed[start]):
+            way = state.route_street[at[k] : end[k]]
+            start[k] = way[np.argmax(~closed[way])]  # the first open one
         depart_s = np.maximum(vehicle["due"][chosen], now) / tps
         ways = self._ways(vehicle["type"][chosen], start, goal, depart_s, closed)
         pieces, pointer, end_at, place = [], [], [], []

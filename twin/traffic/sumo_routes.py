@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
-import xml.etree.ElementTree as ET  # noqa: S405 - entities are refused before parsing
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
