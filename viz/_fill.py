@@ -42,10 +42,8 @@ def fill(
                 if z <= depth[j, i]:
                     continue
                 if factor >= 0.0:
-                    # alpha 254 marks what is shaded already, where triangles share an edge
-                    if picture[j, i, 3] == 255:
-                        for k in range(3):
-                            picture[j, i, k] = np.uint8(picture[j, i, k] * factor)
+                    if picture[j, i, 3] == 255:  # 254 marks what is shaded already
+                        picture[j, i, :3] = (picture[j, i, :3] * factor).astype(np.uint8)
                         picture[j, i, 3] = 254
                     continue
                 depth[j, i] = z

@@ -11,9 +11,7 @@ from viz.geometry import Mesh, extrude, flat, merge, shadows
 from viz.raster import rasterise
 
 GREY = np.array([200, 200, 200], np.uint8)
-HOUSE = shapely.Polygon(
-    [(0, 0), (20, 0), (20, 10), (0, 10)], [[(5, 3), (5, 7), (15, 7), (15, 3)]]
-)
+HOUSE = shapely.Polygon([(0, 0), (20, 0), (20, 10), (0, 10)], [[(5, 3), (5, 7), (15, 7), (15, 3)]])
 
 
 def area(mesh: Mesh) -> float:

@@ -52,7 +52,9 @@ def test_a_map_is_xml_with_a_stroke_for_every_street(drawn: str, base: MapBase) 
 
 def test_a_street_name_is_text_and_never_markup(drawn: str) -> None:
     assert "<script" not in drawn
-    names = [e.attrib["data-n"] for e in ET.fromstring(drawn).iter(f"{SVG}path") if "data-n" in e.attrib]
+    names = [
+        e.attrib["data-n"] for e in ET.fromstring(drawn).iter(f"{SVG}path") if "data-n" in e.attrib
+    ]
     assert NAME.replace("\x00", "") in names
 
 
@@ -89,7 +91,7 @@ def test_a_legend_in_html_names_both_ends() -> None:
 
 def test_streets_keep_their_length_on_the_map(base: MapBase, helsinki: City) -> None:
     for k in (0, 50, 200):
-        start, run = re.fullmatch(r"M(\S+ \S+?)l(.*)", base.streets[k]).groups()
+        run = base.streets[k].partition("l")[2]
         steps = np.array(re.findall(r"-?\d+", run), int).reshape(-1, 2)
         length = np.hypot(*steps.T).sum() * base.unit_m
         assert length == pytest.approx(helsinki.streets.geometry.iloc[k].length, rel=0.15)

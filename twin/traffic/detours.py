@@ -73,9 +73,9 @@ class Detours:
         end = vehicle["route_end"][chosen].astype(np.int64)
         goal = state.route_street[end - 1]
         start = state.route_street[at]
-        for k in np.flatnonzero(~under_way & closed[start]):
-            way = state.route_street[at[k] : end[k]]
-            start[k] = way[np.argmax(~closed[way])]  # the first open one
+        for i in np.flatnonzero(~under_way & closed[start]):
+            way = state.route_street[at[i] : end[i]]
+            start[i] = way[np.argmax(~closed[way])]  # the first open one
         depart_s = np.maximum(vehicle["due"][chosen], now) / tps
         ways = self._ways(vehicle["type"][chosen], start, goal, depart_s, closed)
         pieces, pointer, end_at, place = [], [], [], []

@@ -22,7 +22,8 @@ the same as plain SimPy processes, one a vehicle, and must agree to the tick.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,6 @@ from twin.traffic.network import MAJOR, MINOR, RED, UNSIGNALLED, YELLOW
 I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
 Records = npt.NDArray[np.void]
-# Nothing here allocates.  Compiled without Numba's reference counting (`_nrt=False`), which
-# otherwise touches every array of the state at every call, it runs eight times as fast.
 NEVER = np.int32(2**31 - 1)
 WHEEL = 1 << 14
 MASK = WHEEL - 1
@@ -121,6 +120,18 @@ VEHICLE = np.dtype(
 )
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Compile a function of the kernel, without Numba's reference counting.
+
+    Nothing here allocates; counting would touch every array of the state at every call,
+    and make the kernel eight times as slow.
+    """
+    return cast("F", njit(cache=True, nogil=True, _nrt=False)(function))  # type: ignore[call-overload]
+
+
 class State(NamedTuple):
     """All that changes, as flat arrays of records; a copy of them is a snapshot."""
 
@@ -145,7 +156,7 @@ class State(NamedTuple):
     entered: I4  # [intervals, streets]
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _unlink(st: Any, i: int) -> None:
     b = st.id[i].slot_of
     if b < 0:
@@ -162,7 +173,7 @@ def _unlink(st: Any, i: int) -> None:
     st.id[i].slot_of = -1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def schedule(st: Any, i: int, t: int, now: int) -> None:
     """Wake `i` at `t`, unless it wakes earlier anyhow."""
     if st.id[i].slot_of >= 0:
@@ -181,7 +192,7 @@ def schedule(st: Any, i: int, t: int, now: int) -> None:
     st.id[i].slot_of = b
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _next_bucket(st: Any, t: int, until: int) -> int:
     """First tick from `t`, before `until`, whose bucket is in use; else `until`."""
     while t < until:
@@ -192,7 +203,7 @@ def _next_bucket(st: Any, t: int, until: int) -> int:
     return until
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _await(st: Any, i: int, place: int) -> None:
     if st.id[i].awaits < 0:
         st.id[i].awaits = place
@@ -200,7 +211,7 @@ def _await(st: Any, i: int, place: int) -> None:
         st.waiter[place] = i
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _room_came(st: Any, place: int, now: int) -> None:
     i = st.waiter[place]
     st.waiter[place] = -1
@@ -211,14 +222,14 @@ def _room_came(st: Any, place: int, now: int) -> None:
         i = following
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _head(net: Any, st: Any, lane: int) -> int:
     """Ring slot of the vehicle that leaves next."""
     row = st.lane[lane]
     return net.lane[lane].ring + (row.tail + row.gone) % net.lane[lane].size
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _release(net: Any, st: Any, lane: int, t: int) -> None:
     """Free the places of those whose departure the backward wave has carried through."""
     ring, size = net.lane[lane].ring, net.lane[lane].size
@@ -231,7 +242,7 @@ def _release(net: Any, st: Any, lane: int, t: int) -> None:
         st.lane[lane].tail = (st.lane[lane].tail + 1) % size
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _link_to(net: Any, lane: int, street: int) -> int:
     for link in range(net.lane[lane].link, net.lane[lane].link_end):
         if net.link[link].street == street:
@@ -239,7 +250,7 @@ def _link_to(net: Any, lane: int, street: int) -> int:
     return -1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _onward(net: Any, lane: int, street: int) -> int:
     """Link to a street from a lane, else from its neighbours (a late lane change)."""
     link = _link_to(net, lane, street)
@@ -253,7 +264,7 @@ def _onward(net: Any, lane: int, street: int) -> int:
     return -1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int) -> int:
     """`t` where the vehicle may enter now, else when that may change, else NEVER."""
     _release(net, st, lane, t)
@@ -267,7 +278,7 @@ def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int) -> int:
     return NEVER
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _choose(net: Any, st: Any, street: int, onward: int, vehicle: int, t: int, via: int) -> Any:
     """Lane of `street` to enter, and when to try again where there is none (-1).
 
@@ -294,7 +305,7 @@ def _choose(net: Any, st: Any, street: int, onward: int, vehicle: int, t: int, v
     return best, again
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: int) -> None:
     """Put a vehicle at the upstream end of a lane at tick `t` (now or a little later)."""
     ring, size = net.lane[lane].ring, net.lane[lane].size
@@ -322,12 +333,12 @@ def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: 
         schedule(st, lane, max(st.slot[slot].time, st.lane[lane].next_out), now)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _bin(st: Any, t: int) -> int:
     return min(max(0, (t - st.clock[0].first) // st.clock[0].length), st.entered.shape[0] - 1)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _leave(net: Any, st: Any, lane: int, t: int, headway: int) -> None:
     """Take the head of a lane out of it."""
     slot = _head(net, st, lane)
@@ -340,7 +351,7 @@ def _leave(net: Any, st: Any, lane: int, t: int, headway: int) -> None:
     _room_came(st, net.lane[lane].place, t)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _signal_allows(net: Any, st: Any, link: int, ready: int, t: int) -> int:
     """`t` where the light lets the head go, else when to ask again."""
     light = st.link[link].light
@@ -354,7 +365,7 @@ def _signal_allows(net: Any, st: Any, link: int, ready: int, t: int) -> int:
     return t
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _comes(net: Any, st: Any, foe: int, ready: int, t: int, gap: int) -> bool:
     """Whether a vehicle of link `foe` comes within the gap."""
     light = st.link[foe].light
@@ -378,7 +389,7 @@ def _comes(net: Any, st: Any, foe: int, ready: int, t: int, gap: int) -> bool:
     return False
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
     gap = net.link[link].gap_standing if t > ready else net.link[link].gap_moving
     waited = min(t - ready, net.patience)
@@ -392,7 +403,7 @@ def _gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
     return True
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _record_turn(net: Any, st: Any, vehicle: int, link: int, t: int) -> None:
     k = _bin(st, st.vehicle[vehicle].entered)
     turn = net.link[link].turn
@@ -400,7 +411,7 @@ def _record_turn(net: Any, st: Any, vehicle: int, link: int, t: int) -> None:
     st.turn_count[k, turn] += 1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _arrive(net: Any, st: Any, lane: int, vehicle: int, t: int) -> int:
     kind = st.vehicle[vehicle].type
     k = _bin(st, st.vehicle[vehicle].entered)
@@ -413,7 +424,7 @@ def _arrive(net: Any, st: Any, lane: int, vehicle: int, t: int) -> int:
     return _head_ready(net, st, lane)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _head_ready(net: Any, st: Any, lane: int) -> int:
     if st.lane[lane].inside == 0:
         return NEVER
@@ -421,7 +432,7 @@ def _head_ready(net: Any, st: Any, lane: int) -> int:
     return max(st.slot[slot].time, st.lane[lane].next_out)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _go(
     net: Any, st: Any, lane: int, link: int, target: int, vehicle: int, t: int, stood: bool
 ) -> int:
@@ -443,7 +454,7 @@ def _go(
     return _head_ready(net, st, lane)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _pass_jam(net: Any, st: Any, lane: int, link: int, vehicle: int, t: int) -> None:
     """Take the head of a lane to the next street of its way that has room, or to its goal.
 
@@ -471,7 +482,7 @@ def _pass_jam(net: Any, st: Any, lane: int, link: int, vehicle: int, t: int) -> 
     row.place = -1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
     """Let the head of a lane go if it may; the tick at which to look at the lane again."""
     ready = _head_ready(net, st, lane)
@@ -515,7 +526,7 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
     return _go(net, st, lane, link, target, vehicle, t, stood)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _source_acts(net: Any, st: Any, source: int, t: int, n_lanes: int) -> int:
     """Let the first vehicle of a source into the city if there is room."""
     at = st.source[source].next
@@ -542,7 +553,7 @@ def _source_acts(net: Any, st: Any, source: int, t: int, n_lanes: int) -> int:
     return max(st.vehicle[st.source_vehicle[at + 1]].due, t + 1)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _show(st: Any, link: int, light: int, t: int) -> None:
     """Change a light; a link that turns green wakes its lane."""
     old = st.link[link].light
@@ -553,7 +564,7 @@ def _show(st: Any, link: int, light: int, t: int) -> None:
         st.link[link].since = t
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _show_row(net: Any, sig: Any, st: Any, s: int, row: int, t: int) -> None:
     for k in range(sig.link[s], sig.link[s + 1]):
         link = sig.links[k]
@@ -561,7 +572,7 @@ def _show_row(net: Any, sig: Any, st: Any, s: int, row: int, t: int) -> None:
         schedule(st, net.link[link].lane, t, t)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _signal_acts(net: Any, sig: Any, st: Any, s: int, t: int) -> None:
     if st.signal[s].mode == FIXED:
         row = st.signal[s].phase + 1
@@ -585,7 +596,7 @@ def _signal_acts(net: Any, sig: Any, st: Any, s: int, t: int) -> None:
     _show_row(net, sig, st, s, st.signal[s].phase, t)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
     """Begin the change of a controlled signal to a row of its program, through yellow."""
     t = st.clock[0].now
@@ -602,7 +613,7 @@ def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
             _show(st, link, YELLOW, t)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _sort(keys: Any, n: int) -> None:
     """Shell sort: batches are short, and it compiles in no time."""
     step = n // 2
@@ -617,7 +628,7 @@ def _sort(keys: Any, n: int) -> None:
         step //= 2
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _collect(net: Any, st: Any, t: int, n_lanes: int) -> int:
     """Take the ids of a tick out of the wheel; their keys, in the order of acting."""
     n = 0
@@ -642,7 +653,7 @@ def _collect(net: Any, st: Any, t: int, n_lanes: int) -> int:
     return n
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _tick(net: Any, sig: Any, st: Any, t: int, n_lanes: int, switch: bool) -> None:
     if switch:
         for s in range(len(st.signal)):
@@ -659,7 +670,7 @@ def _tick(net: Any, sig: Any, st: Any, t: int, n_lanes: int, switch: bool) -> No
             schedule(st, i, max(again, t + 1), t)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def advance(net: Any, sig: Any, st: Any, until: int) -> None:
     """Simulate every tick before `until`."""
     n_lanes = len(net.lane)
@@ -680,7 +691,7 @@ def advance(net: Any, sig: Any, st: Any, until: int) -> None:
     st.clock[0].now = until
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def wake_all(net: Any, st: Any) -> None:
     """Let every lane and source look again: closures, routes or lights have changed."""
     t = st.clock[0].now
@@ -688,7 +699,7 @@ def wake_all(net: Any, st: Any) -> None:
         schedule(st, i, t, t)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def refresh_links(net: Any, st: Any) -> None:
     """Recompute the next link of every vehicle on a lane, after routes have changed."""
     for lane in range(len(net.lane)):
@@ -703,7 +714,7 @@ def refresh_links(net: Any, st: Any) -> None:
             st.slot[slot].link = -1 if last else _onward(net, lane, st.route_street[at])
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: I4) -> None:
     """Count at the present tick.
 
@@ -730,7 +741,7 @@ def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: 
                 approaching[link] += 1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def remaining_uses(st: Any, street_flag: Any, out: Any) -> None:
     """Mark vehicles not yet arrived whose way ahead enters a flagged street."""
     for v in range(len(st.vehicle)):

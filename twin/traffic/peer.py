@@ -144,7 +144,7 @@ def _routes(
         unknown = [s for s in v.streets if s not in position]
         if unknown or not v.streets:
             what = f"edge {unknown[0]!r} is not" if unknown else "no edges of its route are"
-            msg = f"vehicle {v.id!r}: {what} among the streets of {net}; use the net it was made for"
+            msg = f"vehicle {v.id!r}: {what} among the streets of {net}; use the net of the routes"
             raise InputError(msg)
         ways.append([position[s] for s in v.streets])
     legs = [(k, a, b) for k, v in enumerate(vehicles) if not v.routed
