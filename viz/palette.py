@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BETTER = "#0072b2"
 WORSE = "#c44e00"
 UNCLEAR = "#6b7280"
-CATEGORIES = ("#5b6470", "#0072b2", "#c44e00", "#009e73", "#a3568f", "#b8860b")
+CATEGORIES = ("#757e8b", "#0072b2", "#c44e00", "#009e73", "#a3568f", "#b8860b")
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "4 4", "1 3")
 NO_VALUE = "#b9b9b4"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from twin.errors import InputError, OutputError
@@ -16,16 +17,29 @@ from twin.random import Stream
 from twin.traffic.indicators import trip_table
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
+from twin.traffic.parameters import VehicleType
 from twin.traffic.preparation import GRAPH_OF
 from twin.traffic.routing import RoadGraph, Routes, TravelTimes, shortest_routes
 from twin.traffic.state import Vehicles, initial_state
-from twin.traffic.sumo_routes import Due, RouteFiles, read_routes
+from twin.traffic.sumo_routes import Due, RouteFiles, SumoType, entity_of, read_routes
 
 if TYPE_CHECKING:
     from twin.city import City
-    from twin.traffic.parameters import VehicleType
+    from twin.traffic.kernel import State
 
-MINOR_PENALTY_S = 1.5  # SUMO's --weights.minor-penalty, for routes of trips
+F8 = npt.NDArray[np.float64]
+I8 = npt.NDArray[np.int64]
+
+MINOR_PENALTY_S = 1.5  # SUMO 1.28, --weights.minor-penalty: routes of trips
+TURNAROUND_PENALTY_S = 5.0  # SUMO 1.28, --weights.turnaround-penalty
+# SUMO moves by whole seconds: an arrival is noted half a step late on average.
+HALF_STEP_S = 0.5
+# Saturation headway of SUMO 1.28's Krauss driver: tau + SIGMA_S sigma + (1 + SPACING
+# + SPACING_SIGMA sigma) spacing / v.  Least squares over 81 queues of 22 vehicles that
+# discharge at a signal (tau 1-2 s, sigma 0 and 0.5, 8-22 m/s, 5.8-14.5 m, 1-s steps, the
+# mean of four seeds): residuals of 3 % of the headway.  `test_peer.py` makes it again.
+SIGMA_S, SPACING, SPACING_SIGMA = 0.24, 0.25, 0.56
+TYPICAL_M_S = 13.89  # the kernel's tau holds for all speeds: the formula is used at this one
 COLUMNS = [
     "id", "depart_s", "depart_delay_s", "arrival_s", "duration_s", "route_length_m", "time_loss_s",
 ]  # fmt: skip
@@ -33,7 +47,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class PeerRun:
-    """What a run was: wall times, and how many vehicles were due, departed and arrived."""
+    """What a run was: wall times, vehicles due, departed, arrived, and entries left out."""
 
     load_s: float
     run_s: float
@@ -43,12 +57,46 @@ class PeerRun:
     skipped: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Load:
+    """What is put on the network; `factor` and `start_s` are as SUMO would have them.
+
+    Attributes
+    ----------
+    factor
+        Desired speed over the limit, without dawdling.
+    start_s
+        Time to drive from the start of the first street to where the trip starts.
+    start_m
+        Length of that.
+    extra_s
+        What is added to the time on the first street.
+    """
+
+    vehicles: Vehicles
+    factor: F8
+    start_s: F8
+    start_m: F8
+    extra_s: F8
+
+
 def simulate_files(
-    net: Path, routes: Sequence[Path], begin_s: float, end_s: float, seed: int, out: Path
+    net: Path,
+    routes: Sequence[Path],
+    begin_s: float,
+    end_s: float,
+    seed: int,
+    out: Path,
+    jam_s: float | None = None,
 ) -> PeerRun:
     """Simulate a SUMO network with SUMO route files and write one row a vehicle.
 
-    Vehicles are never taken past a jam (SUMO's `--time-to-teleport -1`).
+    Parameters
+    ----------
+    routes
+        Route and additional files (vehicle types), in any order.
+    jam_s
+        Wait after which a vehicle is taken past a jam (SUMO's `--time-to-teleport`).
 
     Raises
     ------
@@ -63,25 +111,42 @@ def simulate_files(
     from twin.city import City
 
     started = time.perf_counter()
-    city = City.from_sumo(net)
     found = read_routes(routes, begin_s, end_s, seed)
-    network, vehicles = _load(city, found, seed, net)
-    state = initial_state(network, vehicles, begin_s=begin_s, end_s=end_s)
+    city = City.from_sumo(net)
+    network, load = _load(city, found, seed, net, jam_s)
+    state = initial_state(network, load.vehicles, begin_s=begin_s, end_s=end_s)
+    tps = network.arrays.tps
+    state.vehicle["extra"] += np.rint(load.extra_s * tps).astype(np.int32)
     advance(network.arrays, network.signals, state, int(state.clock["now"][0]))  # compiles
     loaded = time.perf_counter()
-    advance(network.arrays, network.signals, state, round(end_s * network.arrays.tps))
+    advance(network.arrays, network.signals, state, round(end_s * tps))
     done = time.perf_counter()
-    table = trip_table(network, state)
+    table = _trips(network, state, load)
     table.insert(0, "id", [v.id for v in found.vehicles])
     _write(table[COLUMNS], out)
+    departed, arrived = (int(table[c].notna().sum()) for c in ("depart_s", "arrival_s"))
     return PeerRun(
-        loaded - started,
-        done - loaded,
-        len(table),
-        int(table["depart_s"].notna().sum()),
-        int(table["arrival_s"].notna().sum()),
-        found.skipped,
+        loaded - started, done - loaded, len(table), departed, arrived, found.skipped
     )
+
+
+def _trips(network: Network, state: State, load: _Load) -> pd.DataFrame:
+    """The trip table with lengths and losses from where trips start, at the desired speed.
+
+    The table counts from the start of the first street; so departures are moved to when a
+    vehicle would have been there, and back.
+    """
+    v, shift = state.vehicle.copy(), np.rint(load.start_s * network.arrays.tps).astype(np.int32)
+    v["factor"] = load.factor
+    out = v["depart"] >= 0
+    v["depart"][out] = np.maximum(0, v["depart"] - shift)[out]
+    v["entered"][out] -= np.where(v["route_at"] == v["route"], shift, 0)[out]
+    table = trip_table(network, state._replace(vehicle=v))
+    shift_s = (state.vehicle["depart"] - v["depart"]) / network.arrays.tps
+    for column, sign in (("depart_s", 1), ("depart_delay_s", 1), ("duration_s", -1)):
+        table[column] += sign * shift_s
+    table["route_length_m"] = np.maximum(0.0, table["route_length_m"] - load.start_m)
+    return table
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:
@@ -95,121 +160,273 @@ def _write(table: pd.DataFrame, out: Path) -> None:
         raise OutputError(msg) from None
 
 
-def _load(city: City, found: RouteFiles, seed: int, net: Path) -> tuple[Network, Vehicles]:
-    used = list(dict.fromkeys(v.type for v in found.vehicles))
-    kinds, types = _merged({name: found.types[name] for name in used})
-    network = Network.from_city(city, types, jam_s=None)
-    kind = np.array([kinds[v.type] for v in found.vehicles])
-    classes = np.array([t.vehicle_class for t in types])[kind]
-    routes = _routes(city, network, found.vehicles, classes, net)
-    mean = np.array([t.speed_factor for t in types])[kind]
-    deviation = np.array([t.speed_dev for t in types])[kind]
-    draw = np.clip(Stream(seed, "drivers").normal(np.arange(len(kind))), -3.0, 3.0)
+def kernel_type(kind: SumoType, name: str) -> VehicleType:
+    """The kernel's vehicle type for a vType with SUMO's Krauss driver.
+
+    The saturation headway is the one that was measured (see `SIGMA_S`).  Dawdling takes
+    sigma / 2 from the acceleration on average, so that a start costs more.
+    """
+    spacing = kind.length_m + kind.gap_m
+    slower = (SPACING + SPACING_SIGMA * kind.sigma) * spacing / TYPICAL_M_S
+    return VehicleType(
+        name=name,
+        length_m=kind.length_m,
+        gap_m=kind.gap_m,
+        tau_s=kind.tau_s + SIGMA_S * kind.sigma + slower,
+        accel_m_s2=kind.accel_m_s2 * (1.0 - kind.sigma / 2),
+        decel_m_s2=kind.decel_m_s2,
+        max_speed_m_s=kind.max_speed_m_s,
+        speed_factor=kind.factor[0],
+        speed_dev=kind.factor[1],
+        vehicle_class=kind.vehicle_class,
+    )
+
+
+def _load(
+    city: City, found: RouteFiles, seed: int, net: Path, jam_s: float | None
+) -> tuple[Network, _Load]:
+    due = found.vehicles
+    sumo_kinds, kind = _merged(found)
+    types = [kernel_type(t, f"type {k}") for k, t in enumerate(sumo_kinds)]
+    network = Network.from_city(city, types, jam_s=jam_s)
+    routes = _routes(city, due, sumo_kinds, kind, net)
+    entity = np.array([entity_of(v.id) for v in due], np.int64)
+    factor = _factors(due, sumo_kinds, kind, Stream(seed, "drivers").normal(entity))
+    limit = np.array([t.max_speed_m_s for t in sumo_kinds])[kind]
+    street = network.street_speed[routes.street[routes.ptr[:-1]]]
+    speed = np.minimum(street * factor, limit)
+    draws = Stream(seed, "departures")
+    start_m = _positions(due, network.street_m[routes.street[routes.ptr[:-1]]],
+                         np.array([t.length_m for t in sumo_kinds])[kind],
+                         draws.uniform(entity))  # fmt: skip
+    dawdle = np.array([t.sigma * t.accel_m_s2 / 2 for t in sumo_kinds])[kind]
+    slow = _dawdling(network, routes, factor, limit, dawdle)
     vehicles = Vehicles(
-        due_s=np.array([v.due_s for v in found.vehicles]),
+        due_s=np.array([v.due_s for v in due]),
         kind=kind.astype(np.uint8),
         route_ptr=routes.ptr,
         route_street=routes.street,
-        factor=np.clip(mean + deviation * draw, 0.2, 2.0).astype(np.float32),
-        depart_speed_m_s=np.array([_speed(v.depart_speed) for v in found.vehicles]),
+        factor=(factor * slow).astype(np.float32),
+        depart_speed_m_s=_speeds(due, street, draws.uniform(entity, 1)),
     )
-    return network, vehicles
+    extra_s = HALF_STEP_S - start_m / (speed * slow)
+    return network, _Load(vehicles, factor, start_m / speed, start_m, extra_s)
 
 
-def _speed(text: str) -> float:
+def _merged(found: RouteFiles) -> tuple[list[SumoType], npt.NDArray[np.intp]]:
+    """Distinct types, the most frequent first, and the type of each vehicle.
+
+    The first type stands for all where the network needs one (storage, gaps).
+    """
+    counts: dict[SumoType, int] = {}
+    for v in found.vehicles:
+        kind = found.types[v.type]
+        counts[kind] = counts.get(kind, 0) + 1
+    order = sorted(counts, key=lambda t: -counts[t])
+    place = {kind: k for k, kind in enumerate(order)}
+    return order, np.array([place[found.types[v.type]] for v in found.vehicles])
+
+
+def _factors(
+    due: list[Due], kinds: list[SumoType], kind: npt.NDArray[np.intp], normal: F8
+) -> F8:
+    """Desired speed over the limit of each driver, within the bounds of its type."""
+    mean, deviation, least, most = np.array([t.factor for t in kinds])[kind].T
+    own = np.array([v.factor for v in due])
+    drawn = np.clip(mean + deviation * normal, least, most)
+    return np.where(own > 0.0, own, np.maximum(drawn, 0.05))
+
+
+def _dawdling(
+    network: Network, routes: Routes, factor: F8, limit: F8, dawdle_m_s: F8
+) -> F8:
+    """Mean speed over desired speed on a route: Krauss drivers dawdle by sigma a / 2."""
+    owner = np.repeat(np.arange(len(factor)), routes.lengths)
+    length = network.street_m[routes.street]
+    speed = np.minimum(network.street_speed[routes.street] * factor[owner], limit[owner])
+    slower = np.maximum(speed - dawdle_m_s[owner], speed / 2)
+    free = np.add.reduceat(length / speed, routes.ptr[:-1])
+    return np.asarray(free / np.add.reduceat(length / slower, routes.ptr[:-1]))
+
+
+def _speeds(due: list[Due], street_m_s: F8, level: F8) -> F8:
+    """Speed at insertion; infinite for the desired speed (max, avg, last, speedLimit)."""
+    words = {"max", "desired", "speedLimit", "avg", "last"}
+    speeds = np.full(len(due), np.inf)
+    for k, v in enumerate(due):
+        if v.depart_speed in words:
+            continue
+        speeds[k] = (
+            level[k] * street_m_s[k]
+            if v.depart_speed == "random"
+            else _number(v, "departSpeed", v.depart_speed)
+        )
+        if speeds[k] < 0.0:
+            msg = f"{v.where} {v.id!r}: departSpeed={v.depart_speed!r} is below 0; correct it"
+            raise InputError(msg)
+    return speeds
+
+
+def _positions(due: list[Due], street_m: F8, length_m: F8, level: F8) -> F8:
+    """Where the front is at insertion, m from the start of the street."""
+    positions = np.minimum(length_m, street_m)
+    for k, v in enumerate(due):
+        if v.depart_pos in ("base", "stop", "splitFront"):
+            continue
+        if v.depart_pos in ("random", "random_free"):
+            positions[k] += level[k] * (street_m[k] - positions[k])
+        elif v.depart_pos in ("free", "last"):
+            continue
+        else:
+            at = _number(v, "departPos", v.depart_pos)
+            positions[k] = np.clip(at if at >= 0.0 else street_m[k] + at, 0.0, street_m[k])
+    return positions
+
+
+def _number(v: Due, name: str, text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        return np.inf  # max, desired, speedLimit, avg, last, random
+        value = np.nan
+    if not np.isfinite(value):
+        msg = f"{v.where} {v.id!r}: {name}={text!r} is neither a number nor a word of SUMO"
+        raise InputError(msg)
+    return value
 
 
-def _merged(
-    types: dict[str, VehicleType],
-) -> tuple[dict[str, int], tuple[VehicleType, ...]]:
-    """Types that differ only by name are one."""
-    distinct: dict[VehicleType, int] = {}
-    place = {}
-    for name, kind in types.items():
-        place[name] = distinct.setdefault(replace(kind, name=""), len(distinct))
-    merged = tuple(replace(t, name=f"type {k}") for t, k in distinct.items())
-    return place, merged
+class _Ways:
+    """Positions of the edges of a net, and the streets at its junctions."""
+
+    def __init__(self, city: City, net: Path) -> None:
+        streets = city.streets
+        self.net = net
+        self.street = {name: k for k, name in enumerate(streets["id"])}
+        self.junction = {name: k for k, name in enumerate(city.junctions["id"])}
+        self.ends = (streets["from_junction"].to_numpy(), streets["to_junction"].to_numpy())
+
+    def edge(self, v: Due, name: str) -> int:
+        at = self.street.get(name)
+        if at is None:
+            msg = (
+                f"{v.where} {v.id!r}: edge {name!r} is no street for cars, lorries or buses in "
+                f"{self.net}; use the net that the routes were made for"
+            )
+            raise InputError(msg)
+        return at
+
+    def options(self, v: Due, name: str, end: int) -> list[int]:
+        """Streets at which a trip may start (end 0) or stop (end 1)."""
+        if name[0] != "\n":
+            return [self.edge(v, name)]
+        at = self.junction.get(name[1:], -1)
+        found = np.flatnonzero(self.ends[end] == at) if at >= 0 else np.zeros(0, int)
+        if not len(found):
+            msg = f"{v.where} {v.id!r}: junction {name[1:]!r} has no such street in {self.net}"
+            raise InputError(msg)
+        return [int(k) for k in found]
 
 
 def _routes(
-    city: City, network: Network, vehicles: list[Due], classes: np.ndarray, net: Path
+    city: City, due: list[Due], kinds: list[SumoType], kind: npt.NDArray[np.intp], net: Path
 ) -> Routes:
-    position = {name: k for k, name in enumerate(network.street_ids)}
-    ways: list[list[int]] = []
-    for v in vehicles:
-        unknown = [s for s in v.streets if s not in position]
-        if unknown or not v.streets:
-            what = f"edge {unknown[0]!r} is not" if unknown else "no edges of its route are"
-            msg = f"vehicle {v.id!r}: {what} among the streets of {net}; use the net of the routes"
-            raise InputError(msg)
-        ways.append([position[s] for s in v.streets])
-    legs = [(k, a, b) for k, v in enumerate(vehicles) if not v.routed
-            for a, b in zip(ways[k][:-1], ways[k][1:], strict=True)]  # fmt: skip
-    if legs:
-        _find_ways(city, vehicles, classes, legs, ways)
-    lengths = [len(w) for w in ways]
-    ptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    street = np.fromiter((s for w in ways for s in w), np.int32, int(ptr[-1]))
-    _check_turns(network, vehicles, ptr, street)
-    return Routes(ptr, street, np.zeros(len(ways)))
+    ways = _Ways(city, net)
+    cache: dict[tuple[str, ...], npt.NDArray[np.int32]] = {}
+    parts: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)] * len(due)
+    groups: dict[tuple[str, float], list[int]] = {}
+    for k, v in enumerate(due):
+        if not v.routed:
+            t = kinds[kind[k]]
+            groups.setdefault((t.vehicle_class, t.max_speed_m_s), []).append(k)
+            continue
+        if v.way not in cache:
+            cache[v.way] = np.array([ways.edge(v, name) for name in v.way], np.int32)
+        parts[k] = cache[v.way]
+    graphs = {t.vehicle_class: RoadGraph.from_city(city, GRAPH_OF[t.vehicle_class]) for t in kinds}
+    for (name, fastest), rows in groups.items():
+        _find_ways(city, graphs[name], fastest, [(k, due[k]) for k in rows], ways, parts)
+    ptr = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
+    routes = Routes(ptr, np.concatenate(parts), np.zeros(len(parts)))
+    classes = np.array([t.vehicle_class for t in kinds])[kind]
+    for name, graph in graphs.items():
+        _check(city, graph, due, np.flatnonzero(classes == name), routes)
+    return routes
 
 
 def _find_ways(
     city: City,
-    vehicles: list[Due],
-    classes: np.ndarray,
-    legs: list[tuple[int, int, int]],
-    ways: list[list[int]],
+    graph: RoadGraph,
+    fastest_m_s: float,
+    trips: list[tuple[int, Due]],
+    ways: _Ways,
+    parts: list[npt.NDArray[np.int32]],
 ) -> None:
-    """Replace the ends of trips by fastest ways at free speed, as SUMO does by default."""
+    """Fastest ways of trips at free speed, as SUMO finds them by default."""
+    legs: list[tuple[int, int, int, int]] = []
+    for k, v in trips:
+        stops = [ways.options(v, name, int(n > 0)) for n, name in enumerate(v.way)]
+        for n in range(len(stops) - 1):
+            legs.extend((k, n, a, b) for a in stops[n] for b in stops[n + 1])
     table = np.array(legs)
-    parts: dict[int, list[int]] = {}
-    for name in np.unique(classes[table[:, 0]]):
-        mine = table[classes[table[:, 0]] == name]
-        graph = RoadGraph.from_city(city, GRAPH_OF[str(name)])
-        free = TravelTimes.free(graph)
-        turn_s = free.turn_s + _penalty(city, graph).astype(np.float32)
-        times = TravelTimes(free.begin_s, free.interval_s, turn_s, free.exit_s)
-        found = shortest_routes(graph, times, mine[:, 1], mine[:, 2], np.zeros(len(mine)))
-        for k, (vehicle, start, goal) in enumerate(mine):
-            way = [int(s) for s in found[k]]
-            if not way:
-                ids = city.streets["id"]
-                msg = (
-                    f"vehicle {vehicles[vehicle].id!r}: there is no way from "
-                    f"{ids[start]!r} to {ids[goal]!r}; correct the trip"
-                )
-                raise InputError(msg)
-            before = parts.setdefault(int(vehicle), [])
-            before.extend(way[1:] if before else way)
-    for vehicle, way in parts.items():
-        ways[vehicle] = way
+    pairs, which = np.unique(table[:, 2:], axis=0, return_inverse=True)
+    times = _sumo_times(city, graph, fastest_m_s)
+    found = shortest_routes(graph, times, pairs[:, 0], pairs[:, 1], np.zeros(len(pairs)))
+    which = which.reshape(-1)
+    order = np.lexsort((found.cost_s[which], table[:, 1], table[:, 0]))
+    first = np.ones(len(order), bool)
+    first[1:] = np.any(np.diff(table[order, :2], axis=0) != 0, axis=1)
+    by_row = dict(trips)
+    for row in order[first]:
+        k, n, a, b = table[row]
+        way = found[which[row]]
+        if not len(way):
+            v, ids = by_row[k], city.streets["id"]
+            msg = f"{v.where} {v.id!r}: there is no way from {ids[a]!r} to {ids[b]!r}"
+            raise InputError(f"{msg} for its class; correct the trip")  # noqa: EM102
+        parts[k] = way if n == 0 else np.concatenate([parts[k], way[1:]])
 
 
-def _penalty(city: City, graph: RoadGraph) -> np.ndarray:
-    """Seconds that SUMO adds to a turn that has to yield and has no signal."""
-    m = city.movements
-    minor = (m["right_of_way"].str.islower() & (m["signal"] < 0)).to_numpy()
-    penalty = np.zeros(graph.n_turns)
-    turn = graph.movement_turn[minor]
-    penalty[turn[turn >= 0]] = MINOR_PENALTY_S
-    return penalty
+def _sumo_times(city: City, graph: RoadGraph, fastest_m_s: float) -> TravelTimes:
+    """Free times at the limit or the vehicle's own greatest speed, with SUMO's penalties.
+
+    A turn that has to yield and has no signal costs 1.5 s, and so does going on from a
+    waiting place inside a junction; turning around costs 5 s.
+    """
+    m, streets = city.movements, city.streets
+    speed = np.minimum(streets["speed_m_s"].to_numpy(float), fastest_m_s)
+    exit_s = streets["length_m"].to_numpy(float) / np.maximum(speed, 0.1)
+    minor = m["right_of_way"].str.islower().to_numpy() & (m["signal"] < 0).to_numpy()
+    inside_s = m["length_m"].to_numpy(float) / np.minimum(
+        np.maximum(m["speed_m_s"].to_numpy(float), 0.1), fastest_m_s
+    )
+    inside_s += MINOR_PENALTY_S * (minor + (m["wait_m"].to_numpy() > 0.0))
+    inside_s += TURNAROUND_PENALTY_S * (m["direction"] == "t").to_numpy()
+    used = graph.movement_turn >= 0
+    turn_s = np.full(graph.n_turns, np.inf)
+    np.minimum.at(turn_s, graph.movement_turn[used], inside_s[used])
+    whole = (exit_s[graph.turn_from] + turn_s).astype(np.float32)
+    return TravelTimes(0.0, 86400.0, whole[None, :], exit_s.astype(np.float32)[None, :])
 
 
-def _check_turns(
-    network: Network, vehicles: list[Due], ptr: np.ndarray, street: np.ndarray
+def _check(
+    city: City, graph: RoadGraph, due: list[Due], rows: npt.NDArray[np.intp], routes: Routes
 ) -> None:
-    inner = np.ones(max(len(street) - 1, 0), bool)
-    inner[ptr[1:-1] - 1] = False
+    """Refuse routes that jump, or that use a street closed to the class."""
+    mine = routes.take(rows)
+    ids, opened = city.streets["id"], city.streets[graph.vehicle_class].to_numpy()
+    closed = np.flatnonzero(~opened[mine.street])
+    inner = np.ones(max(len(mine.street) - 1, 0), bool)
+    inner[mine.ptr[1:-1] - 1] = False
     at = np.flatnonzero(inner)
-    missing = at[network.turn_of(street[at], street[at + 1]) < 0]
-    if len(missing):
-        k = int(missing[0])
-        v = vehicles[int(np.searchsorted(ptr, k, side="right")) - 1]
-        a, b = network.street_ids[street[k]], network.street_ids[street[k + 1]]
-        msg = f"vehicle {v.id!r}: no connection from edge {a!r} to {b!r}; correct its route"
-        raise InputError(msg)
+    missing = at[graph.turn(mine.street[at], mine.street[at + 1]) < 0]
+    for places, what in ((closed, "closed"), (missing, "missing")):
+        if not len(places):
+            continue
+        k = int(places[0])
+        v = due[rows[int(np.searchsorted(mine.ptr, k, side="right")) - 1]]
+        where = f"{v.where} {v.id!r}"
+        if what == "closed":
+            msg = f"{where}: edge {ids[mine.street[k]]!r} is closed to {graph.vehicle_class}"
+        else:
+            a, b = ids[mine.street[k]], ids[mine.street[k + 1]]
+            msg = f"{where}: no connection from {a!r} to {b!r} for {graph.vehicle_class}"
+        raise InputError(f"{msg}; correct its route")  # noqa: EM102

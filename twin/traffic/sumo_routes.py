@@ -183,7 +183,7 @@ def vehicle_type(given: Attributes, where: str) -> SumoType:
     vclass = given.get("vClass", "passenger")
     length, gap, accel, decel, fastest, deviation = _CLASSES.get(vclass, _CAR)
     krauss = given.get("carFollowModel", "Krauss").startswith("Krauss")
-    kind = SumoType(
+    return SumoType(
         length_m=_number(given, "length", length, where, least=0.1),
         gap_m=_number(given, "minGap", gap, where),
         tau_s=_number(given, "tau", 1.0, where),
@@ -194,7 +194,6 @@ def vehicle_type(given: Attributes, where: str) -> SumoType:
         sigma=min(1.0, _number(given, "sigma", 0.5 if krauss else 0.0, where)),
         vehicle_class=_class_of(vclass),
     )
-    return kind
 
 
 def _class_of(vclass: str) -> str:
@@ -349,30 +348,198 @@ class _Reader:
         return self.found
 
     def _drawn(self, vehicles: list[Due]) -> list[Due]:
-        types, routes = self.type_mixes, self.route_mixes
-        random = [
-            k for k, v in enumerate(vehicles)
-            if v.type in types or (v.routed and v.way[0][:1] == "\t")
-        ]  # fmt: skip
-        entity = np.array([entity_of(vehicles[k].id) for k in random], np.int64)
-        levels = [self.choices.uniform(entity, draw) for draw in (0, 1)] if random else []
-        for k, kind, way in zip(random, *levels, strict=True) if random else ():
-            v = vehicles[k]
-            if v.type in types:
-                v = v._replace(type=_pick(types[v.type], kind))
-            if v.routed and v.way[0][:1] == "\t":
-                name = v.way[0][1:]
-                name = _pick(routes[name], way) if name in routes else name
-                if name not in self.routes:
-                    msg = f"{v.where} {v.id!r}: route {name!r} is not defined; give its file too"
-                    raise InputError(msg)
-                v = v._replace(way=self.routes[name])
-            vehicles[k] = v
-        for v in vehicles:
-            if v.type not in self.found.types:
+        """Types and routes of distributions are drawn by the vehicle's id."""
+        for draw, mixes in enumerate((self.type_mixes, self.route_mixes)):
+            names = [v.type if draw == 0 else v.way[0][1:] for v in vehicles] if mixes else []
+            rows = [k for k, name in enumerate(names) if name in mixes]
+            entity = np.array([entity_of(vehicles[k].id) for k in rows], np.int64)
+            levels = self.choices.uniform(entity, draw) if rows else ()
+            for k, level in zip(rows, levels, strict=True):
+                options, cumulative = mixes[names[k]]
+                at = int(np.searchsorted(cumulative, level * cumulative[-1], "right"))
+                v = vehicles[k]
+                if draw == 0:
+                    vehicles[k] = v._replace(type=options[at])
+                elif v.way[0][0] == "\t":
+                    vehicles[k] = v._replace(way=(f"\t{options[at]}",))
+        types = self.found.types
+        for k, v in enumerate(vehicles):
+            if v.type not in types:
                 msg = f"{v.where} {v.id!r}: vehicle type {v.type!r} is not defined; give its file"
                 raise InputError(msg)
+            if v.way[0][:1] == "\t":
+                if v.way[0][1:] not in self.routes:
+                    msg = f"{v.where} {v.id!r}: route {v.way[0][1:]!r} is undefined; give its file"
+                    raise InputError(msg)
+                vehicles[k] = v._replace(way=self.routes[v.way[0][1:]])
         return vehicles
 
     def _skip(self, reason: str, number: int = 1) -> None:
         self.found.skipped[reason] = self.found.skipped.get(reason, 0) + number
+
+    def _type(self, given: Attributes, inner: list[tuple[str, Attributes]], where: str) -> None:
+        name = given.get("id", "")
+        for tag, more in inner:
+            if tag.startswith("carFollowing-"):
+                given = {"carFollowModel": tag[len("carFollowing-") :], **given, **more}
+        self.found.types[name] = vehicle_type(given, f"{where} {name!r}")
+        self.weights[name] = _number(given, "probability", 1.0, where)
+
+    def _mix_types(
+        self, given: Attributes, inner: list[tuple[str, Attributes]], where: str
+    ) -> None:
+        names = given.get("vTypes", "").split()
+        weights = [self.weights.get(name, 1.0) for name in names]
+        for tag, child in inner:
+            if tag != "vType":
+                continue
+            if "id" in child:
+                self._type(child, [], where)
+            names.append(child.get("refId", child.get("id", "")))
+            weights.append(_number(child, "probability", self.weights.get(names[-1], 1.0), where))
+        self.type_mixes[given.get("id", "")] = _mix(names, weights, given, where)
+
+    def _route(self, given: Attributes, _inner: list[tuple[str, Attributes]], where: str) -> None:
+        self.routes[given.get("id", "")] = _edges(given, where)
+
+    def _mix_routes(
+        self, given: Attributes, inner: list[tuple[str, Attributes]], where: str
+    ) -> None:
+        names, weights = given.get("routes", "").split(), []
+        weights = [1.0] * len(names)
+        for k, (_tag, child) in enumerate(inner):
+            name = child.get("refId") or child.get("id") or f"{given.get('id')}!{k}"
+            if "edges" in child:
+                self.routes[name] = _edges(child, where)
+            names.append(name)
+            weights.append(_number(child, "probability", 1.0, where))
+        self.route_mixes[given.get("id", "")] = _mix(names, weights, given, where)
+
+    def _vehicle(self, given: Attributes, inner: list[tuple[str, Attributes]], where: str) -> None:
+        depart = given.get("depart", "")
+        if depart in _NO_TIME:
+            msg = f"{where} {given.get('id')!r}: depart={depart!r} is no time; give seconds"
+            raise InputError(msg)
+        due = seconds(depart, f"{where} {given.get('id')!r} depart")
+        self._add([due], [given.get("id", "")], given, inner, where)
+
+    def _add(
+        self,
+        times: Sequence[float],
+        names: Sequence[str],
+        given: Attributes,
+        inner: list[tuple[str, Attributes]],
+        where: str,
+    ) -> None:
+        for due in times[:1]:
+            self.seen, self.first_s = True, min(self.first_s, due)
+        due_in = [k for k, t in enumerate(times) if self.begin_s <= t < self.end_s]
+        if not due_in:
+            return
+        if len(self.found.vehicles) + len(due_in) > MOST_VEHICLES:
+            msg = f"{where}: more than {MOST_VEHICLES:,} vehicles; shorten the period"
+            raise InputError(msg)
+        way, routed = self._way(given, inner, f"{where} {given.get('id')!r}")
+        stops = sum(tag == "stop" for tag, _ in inner)
+        if stops:
+            self._skip("stops of vehicles", stops * len(due_in))
+        factor = _number(given, "speedFactor", math.nan, where) if "speedFactor" in given else 0.0
+        own = (
+            given.get("type", "DEFAULT_VEHTYPE"), way, routed,
+            given.get("departSpeed", "avg"), given.get("departPos", "base"), factor, where,
+        )  # fmt: skip
+        self.found.vehicles.extend(Due(names[k], times[k], *own) for k in due_in)
+
+    def _way(
+        self, given: Attributes, inner: list[tuple[str, Attributes]], where: str
+    ) -> tuple[Way, bool]:
+        for tag, child in inner:
+            if tag == "route" and "edges" in child:
+                return _edges(child, where), True
+            if tag == "routeDistribution":
+                self._mix_routes({"id": where}, [c for c in inner if c[0] == "route"], where)
+                return (f"\t{where}",), True
+        if "route" in given:
+            return (f"\t{given['route']}",), True
+        if "fromTaz" in given or "toTaz" in given:
+            msg = f"{where}: fromTaz and toTaz need zones; route the trips with duarouter first"
+            raise InputError(msg)
+        ends = [
+            given.get(end) or (f"\n{given[f'{end}Junction']}" if f"{end}Junction" in given else "")
+            for end in ("from", "to")
+        ]
+        if not all(ends):
+            msg = f"{where}: has neither a route nor from and to; give one of them"
+            raise InputError(msg)
+        return (ends[0], *given.get("via", "").split(), ends[1]), False
+
+    def _flow(self, given: Attributes, inner: list[tuple[str, Attributes]], where: str) -> None:
+        name = given.get("id", "")
+        times = self._times(given, f"{where} {name!r}")
+        self._add(times, [f"{name}.{k}" for k in range(len(times))], given, inner, where)
+
+    def _times(self, given: Attributes, where: str) -> list[float]:
+        """Times at which a flow sends vehicles, up to the end of the period."""
+        begin = seconds(given.get("begin", "0"), f"{where} begin")
+        end = seconds(given["end"], f"{where} end") if "end" in given else math.inf
+        number = int(_number(given, "number", 0, where)) if "number" in given else None
+        last = min(end, self.end_s)
+        entity = entity_of(given.get("id", ""))
+        due: np.ndarray
+        text = given.get("period", "")
+        if text.startswith("exp(") and text.endswith(")"):
+            rate = _number({"period": text[4:-1]}, "period", 0.0, where, least=1e-9)
+            most = int(1.5 * rate * max(0.0, last - begin) + 50) if number is None else number
+            self._check_size(most, where)
+            steps = self.flows.exponential(entity, np.arange(most)) / rate
+            due = begin + np.cumsum(steps)
+        elif "probability" in given:
+            chance = _number(given, "probability", 0.0, where)
+            self._check_size(last - begin, where)
+            second = np.arange(max(0, math.ceil(last - begin)))
+            due = begin + second[self.flows.uniform(entity, second) < chance][:number]
+        else:
+            period = self._period(given, number, begin, end, where)
+            most = max(0, math.ceil((last - begin) / period)) if period else number or 0
+            most = min(most, number) if number is not None else most
+            self._check_size(most, where)
+            due = begin + period * np.arange(most)
+        return [float(t) for t in due[due < end]]
+
+    def _period(
+        self, given: Attributes, number: int | None, begin: float, end: float, where: str
+    ) -> float:
+        if "period" in given:
+            return seconds(given["period"], f"{where} period")
+        for name in ("vehsPerHour", "perHour"):
+            if name in given:
+                return 3600.0 / _number(given, name, 0.0, where, least=1e-9)
+        if number is None:
+            msg = f"{where}: says neither number, period, vehsPerHour nor probability; give one"
+            raise InputError(msg)
+        return (min(end, 1e9) - begin if end < math.inf else self.end_s - begin) / max(1, number)
+
+    @staticmethod
+    def _check_size(number: float, where: str) -> None:
+        if number > MOST_VEHICLES:
+            msg = f"{where}: sends more than {MOST_VEHICLES:,} vehicles; shorten the period"
+            raise InputError(msg)
+
+
+def _edges(given: Attributes, where: str) -> Way:
+    edges = tuple(given.get("edges", "").split())
+    if not edges:
+        msg = f"{where}: the route {given.get('id', '')!r} has no edges; list them in edges"
+        raise InputError(msg)
+    return edges * (1 + int(_number(given, "repeat", 0, where)))
+
+
+def _mix(names: list[str], weights: list[float], given: Attributes, where: str) -> Mix:
+    """Names with the running sum of their weights."""
+    if "probabilities" in given:
+        texts = given["probabilities"].split()
+        weights = [_number({"probabilities": t}, "probabilities", 0.0, where) for t in texts]
+    if not names or len(names) != len(weights) or not sum(weights) > 0.0:
+        msg = f"{where} {given.get('id')!r}: needs members, each with a probability of 0 or more"
+        raise InputError(msg)
+    return names, np.cumsum(weights)

@@ -1,0 +1,327 @@
+"""The traffic model as plain SimPy: one process a vehicle, as the kernel's specification.
+
+Everything is polled: a vehicle that has reached the stop line tries at every tick.  At one
+tick signals act first, then the first vehicles of lanes in the order in which they have been
+ready (ties by lane), then vehicles that wait to enter the city (by the time they were due).
+SimPy's event priorities say just that.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import simpy
+from simpy.events import Event
+
+from twin.traffic.network import MAJOR, MINOR, RED, UNSIGNALLED, YELLOW, Network
+from twin.traffic.state import Vehicles, initial_state
+
+AHEAD = 3
+
+
+class Turn(Event):
+    """Happens at a tick, in the order of `rank` among those of that tick."""
+
+    def __init__(self, env: simpy.Environment, tick: int, rank: int) -> None:
+        super().__init__(env)
+        self._ok, self._value = True, None
+        env.schedule(self, rank, tick - env.now)
+
+
+@dataclass
+class Vehicle:
+    number: int
+    kind: int
+    factor: float
+    due: int
+    extra: int
+    streets: list[int]
+    at: int = 0
+    ready: int = 0
+    link: int = -1
+    depart: int = -1
+    arrive: int = -1
+
+
+@dataclass
+class Lane:
+    number: int
+    queue: deque[Vehicle] = field(default_factory=deque)
+    gone: deque[tuple[int, int]] = field(default_factory=deque)  # departure, cm
+    next_out: int = 0
+    next_in: int = 0
+    look: int = 0
+    no_room: bool = False
+    open: bool = True
+
+
+class Specification:
+    """Runs vehicles through a network tick by tick; `vehicles` then hold their times."""
+
+    def __init__(self, network: Network, vehicles: Vehicles, end_s: float) -> None:
+        self.net, self.signals, self.types = network.arrays, network.signals, network.types
+        self.speed = network.lane_speed.astype(np.float32)
+        self.env = simpy.Environment()
+        self.lanes = [Lane(k) for k in range(len(self.net.lane))]
+        self.light = [UNSIGNALLED] * len(self.net.link)
+        self.since = [0] * len(self.net.link)
+        self.last = [-(10**6)] * len(self.net.link)
+        state = initial_state(network, vehicles, end_s=end_s)
+        ptr = vehicles.route_ptr
+        self.vehicles = [
+            Vehicle(
+                k,
+                int(v["type"]),
+                float(v["factor"]),
+                int(v["due"]),
+                int(v["extra"]),
+                [int(s) for s in vehicles.route_street[ptr[k] : ptr[k + 1]]],
+            )
+            for k, v in enumerate(state.vehicle)
+        ]
+        for s in range(len(self.signals.cycle)):
+            self.env.process(self.signal(s))
+        for k, source in enumerate(state.source):
+            order = state.source_vehicle[source["next"] : source["end"]]
+            self.env.process(self.source(k, [self.vehicles[v] for v in order]))
+
+    def run(self, until: int) -> None:
+        self.env.run(until=until)
+
+    # processes
+
+    def signal(self, s: int) -> Any:
+        """A fixed program: the phases one after the other."""
+        sig = self.signals
+        rows = list(range(sig.phase[s], sig.phase[s + 1]))
+        links = sig.links[sig.link[s] : sig.link[s + 1]]
+        into = -int(sig.offset[s]) % int(sig.cycle[s])
+        k = 0
+        while into >= sig.duration[rows[k]]:
+            into -= int(sig.duration[rows[k]])
+            k += 1
+        begun = -into
+        while True:
+            for column, link in enumerate(links):
+                light = int(sig.light[rows[k], column])
+                old = self.light[link]
+                self.light[link] = light
+                if begun <= 0:
+                    self.since[link] = begun
+                elif light != old and not (old >= MINOR and light >= MINOR):
+                    self.since[link] = begun
+            begun += int(sig.duration[rows[k]])
+            yield Turn(self.env, begun, -1)
+            k = (k + 1) % len(rows)
+
+    def source(self, number: int, order: list[Vehicle]) -> Any:
+        """Vehicles of one origin and first turn enter in the order of being due."""
+        tick = 0
+        for v in order:
+            tick = max(tick, v.due)
+            while True:
+                yield Turn(self.env, tick, (1 << 62) + (v.due << 28) + len(self.lanes) + number)
+                lane = self.choose(v.streets[0], self.street(v, 1), v, 0)
+                if lane is not None:
+                    break
+                tick += 1
+            v.depart = tick
+            self.enter(lane, v, tick, v.extra)
+            tick += 1
+
+    def drive(self, v: Vehicle, lane: Lane) -> Any:
+        """From the entry of a lane to the entry of the next, or out of the city."""
+        tick = self.env.now + 1
+        while True:
+            if lane.queue[0] is not v:
+                tick = max(tick, lane.queue[0].ready)
+                yield Turn(self.env, max(tick, self.env.now + 1), 1 << 61)
+                tick = self.env.now + 1
+                continue
+            ready = max(v.ready, lane.next_out)
+            tick = max(tick, ready)
+            yield Turn(self.env, tick, (ready << 28) + lane.number)
+            if lane.queue[0] is v and self.moves(v, lane, ready):
+                return
+            tick = self.env.now + 1
+
+    # rules
+
+    def moves(self, v: Vehicle, lane: Lane, ready: int) -> bool:
+        """Whether the first vehicle of a lane leaves it now."""
+        t = self.env.now
+        if t < ready or t < lane.look:
+            return False
+        if v.link < 0:
+            v.arrive = t
+            self.leave(v, lane, int(self.net.entry_headway[v.kind, lane.number]))
+            return True
+        link = self.net.link[v.link]
+        if not self.allowed(v.link, ready, t):
+            return False
+        via = int(link["via"])
+        if link["wait"] >= 0:
+            target = self.lanes[link["wait"]]
+            target = target if self.fits(target, v, via) else None
+        else:
+            target = self.choose(int(link["street"]), self.street(v, 2), v, via)
+        if target is None:
+            lane.no_room, lane.look = True, 0
+            if t - ready >= self.net.jam:
+                self.pass_jam(v, lane)
+                return True
+            return False
+        lane.no_room = False
+        yields = link["yields_end"] > link["yields"] and self.light[v.link] != MAJOR
+        stood = bool(yields and lane.look > 0)
+        if yields and not self.gap_is_free(v.link, ready, t):
+            lane.look = t + self.net.look
+            return False
+        headway = int(self.net.headway[v.kind, v.link])
+        if stood:
+            via += int(link["start"])
+            headway = max(headway, int(link["follow"]))
+        self.leave(v, lane, headway)
+        self.last[v.link] = t
+        if link["wait"] < 0:
+            v.at += 1
+        self.enter(target, v, t + via, 0)
+        return True
+
+    def allowed(self, link: int, ready: int, t: int) -> bool:
+        """What the light says."""
+        light, since, row = self.light[link], self.since[link], self.net.link[link]
+        if light == RED:
+            return False
+        if light == YELLOW:
+            return t - ready <= self.net.standing and t <= since + row["braking"]
+        if light != UNSIGNALLED and ready < since:
+            return bool(t >= since + min(row["start"], since - ready))
+        return True
+
+    def gap_is_free(self, link: int, ready: int, t: int) -> bool:
+        """Whether nobody with right of way is in the junction or comes within the gap."""
+        row = self.net.link[link]
+        gap = int(row["gap_standing" if t > ready else "gap_moving"])
+        gap -= gap * 2 * min(t - ready, self.net.patience) // (5 * self.net.patience)
+        for k in range(row["yields"], row["yields_end"]):
+            foe = int(self.net.yield_link[k])
+            if self.light[foe] == RED:
+                continue
+            if self.last[foe] + self.net.link[foe]["clear"] > t or self.comes(foe, ready, t + gap):
+                return False
+        return True
+
+    def comes(self, foe: int, ready: int, before: int) -> bool:
+        """Whether one of the next vehicles on a lane takes the link before a tick."""
+        lane = self.lanes[self.net.link[foe]["lane"]]
+        if not lane.queue:
+            return False
+        first = lane.queue[0]
+        if lane.no_room or (first.link >= 0 and self.light[first.link] == RED):
+            return False
+        if lane.look > 0 and max(first.ready, lane.next_out) >= ready:
+            return False
+        for v in list(lane.queue)[:AHEAD]:
+            due = max(v.ready, lane.next_out)
+            if due >= before:
+                return False
+            if v.link == foe:
+                limit = self.since[foe] + self.net.link[foe]["braking"]
+                return not (self.light[foe] == YELLOW and due > limit)
+        return False
+
+    def street(self, v: Vehicle, ahead: int) -> int | None:
+        """The street so many places ahead on a vehicle's way, counted from its present one."""
+        at = v.at + ahead if v.depart >= 0 else ahead
+        return v.streets[at] if at < len(v.streets) else None
+
+    def choose(self, street: int, onward: int | None, v: Vehicle, via: int) -> Lane | None:
+        """The emptiest open lane with room, of those that serve the way onward."""
+        bit = int(self.net.type[v.kind]["bit"])
+        span = range(self.net.street_lane[street], self.net.street_lane[street + 1])
+        usable = [
+            self.lanes[k]
+            for k in span
+            if self.lanes[k].open and int(self.net.lane[k]["classes"]) & bit
+        ]
+        serving = [
+            lane for lane in usable if onward is None or self.link_to(lane.number, onward) >= 0
+        ]
+        fitting = [lane for lane in serving or usable if self.fits(lane, v, via)]
+        return min(fitting, key=self.occupied, default=None)
+
+    def occupied(self, lane: Lane) -> int:
+        """Centimetres taken by those in the lane, and by those whose place is not free yet."""
+        t, lag = self.env.now, int(self.net.lane[lane.number]["lag"])
+        while lane.gone and lane.gone[0][0] + lag <= t:
+            lane.gone.popleft()
+        return sum(int(self.net.type[v.kind]["cm"]) for v in lane.queue) + sum(
+            cm for _, cm in lane.gone
+        )
+
+    def fits(self, lane: Lane, v: Vehicle, via: int) -> bool:
+        """Whether a vehicle may enter a lane after `via` ticks in the junction."""
+        taken = self.occupied(lane)
+        needed = taken + int(self.net.type[v.kind]["cm"])
+        room = taken == 0 or needed <= self.net.lane[lane.number]["capacity"]
+        return bool(room and self.env.now + via >= lane.next_in)
+
+    def link_to(self, lane: int, street: int) -> int:
+        row = self.net.lane[lane]
+        for link in range(row["link"], row["link_end"]):
+            if self.net.link[link]["street"] == street:
+                return link
+        return -1
+
+    def onward(self, lane: int, street: int) -> int:
+        """The link of a lane to a street, else that of a neighbour."""
+        own = self.net.lane[lane]["street"]
+        span = range(self.net.street_lane[own], self.net.street_lane[own + 1])
+        return next((k for n in [lane, *span] if (k := self.link_to(n, street)) >= 0), -1)
+
+    def leave(self, v: Vehicle, lane: Lane, headway: int) -> None:
+        lane.queue.popleft()
+        lane.gone.append((self.env.now, int(self.net.type[v.kind]["cm"])))
+        lane.next_out = self.env.now + headway
+        lane.look, lane.no_room = 0, False
+
+    def enter(self, lane: Lane, v: Vehicle, t: int, extra: int) -> None:
+        row = self.net.lane[lane.number]
+        speed = min(
+            np.float32(self.speed[lane.number]) * np.float32(v.factor),
+            np.float32(self.net.type[v.kind]["speed"]),
+        )
+        v.ready = max(t + int(np.float32(row["length"]) / speed * self.net.tps + 0.5) + extra, t + 1)
+        following = v.streets[v.at + 1] if v.at + 1 < len(v.streets) else None
+        if row["street"] < 0:
+            v.link = int(row["link"])
+        else:
+            v.link = -1 if following is None else self.onward(lane.number, following)
+        if not lane.queue:
+            lane.look, lane.no_room = 0, False
+        lane.queue.append(v)
+        lane.next_in = t + int(self.net.entry_headway[v.kind, lane.number])
+        self.env.process(self.drive(v, lane))
+
+    def pass_jam(self, v: Vehicle, lane: Lane) -> None:
+        """Past the jam to the next street of the way that has room, or to the goal."""
+        t, via = self.env.now, int(self.net.link[v.link]["via"])
+        self.leave(v, lane, int(self.net.headway[v.kind, v.link]))
+        for at in range(v.at + 2, len(v.streets)):
+            passed = self.net.street_lane[v.streets[at - 1]]
+            seconds = self.net.lane[passed]["length"] / self.speed[passed]
+            via += int(seconds * self.net.tps + 0.5)
+            onward = v.streets[at + 1] if at + 1 < len(v.streets) else None
+            target = self.choose(v.streets[at], onward, v, via)
+            if target is not None:
+                v.at = at
+                self.enter(target, v, t + via, 0)
+                return
+        v.arrive = t + via
+
+
+__all__ = ["Specification"]
