@@ -85,6 +85,7 @@ class ToyCity:
             ],
         )
         m["geometry"] = None
+        m["to_lane"] = [self.lane(street) for street in m["to_street"]]
         conflicts = pd.DataFrame(
             [(a, b, True) for a, b in self.conflicts], columns=["movement", "foe", "yields"]
         )

@@ -60,9 +60,9 @@ def test_a_queue_discharges_at_saturation_flow() -> None:
     assert gaps[:39] == pytest.approx(HEADWAY_S, abs=0.02)
 
 
-@pytest.mark.parametrize("flow_veh_h", [200, 400, 600, 800])
+@pytest.mark.parametrize("flow_veh_h", [211, 397, 607, 811])
 def test_delay_at_a_signal_is_that_of_deterministic_queueing(flow_veh_h: int) -> None:
-    """d = (C - g)^2 / 2C / (1 - q/s) for even arrivals below saturation (Webster 1958).
+    """d = (C - g)^2 / 2C / (1 - q/s), for even arrivals out of step with the cycle (Webster 1958).
 
     Effective green: 45 s less the start-up loss v / 2a, plus the yellow v / 2b that moving
     vehicles use.

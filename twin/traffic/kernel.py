@@ -205,10 +205,21 @@ def _next_bucket(st: Any, t: int, until: int) -> int:
 
 @compiled
 def _await(st: Any, i: int, place: int) -> None:
-    if st.id[i].awaits < 0:
-        st.id[i].awaits = place
-        st.id[i].waiter_next = st.waiter[place]
-        st.waiter[place] = i
+    """Wake `i` when room may have come at `place`, and nowhere else."""
+    old = st.id[i].awaits
+    if old == place:
+        return
+    if old >= 0:
+        k = st.waiter[old]
+        if k == i:
+            st.waiter[old] = st.id[i].waiter_next
+        else:
+            while st.id[k].waiter_next != i:
+                k = st.id[k].waiter_next
+            st.id[k].waiter_next = st.id[i].waiter_next
+    st.id[i].awaits = place
+    st.id[i].waiter_next = st.waiter[place]
+    st.waiter[place] = i
 
 
 @compiled
