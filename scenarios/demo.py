@@ -190,7 +190,7 @@ def _picture(city: City, comparison: Comparison, path: Path) -> Path | None:
             values=rows[f"base_{layer.name}"],
             title="Central Helsinki: where the traffic is",
             subtitle=str(comparison.base.manifest.get("scenario", "")),
-            legend=f"{layer.title}, mean of {len(comparison.seeds)} days",
+            legend=f"{layer.title}, mean of {int(comparison.table['n'].max())} days",
             unit=layer.unit,
         )
     except TwinError as error:

@@ -35,7 +35,7 @@ def test_the_clock_counts_whole_ticks_and_knows_the_day() -> None:
 
 def test_a_clock_without_timezone_is_refused() -> None:
     with pytest.raises(SimulationError, match="no timezone"):
-        Clock(dt.datetime(2026, 9, 15))  # noqa: DTZ001
+        Clock(dt.datetime(2026, 9, 15))
 
 
 def test_the_most_restrictive_claim_holds() -> None:

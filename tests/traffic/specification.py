@@ -109,9 +109,7 @@ class Specification:
                 light = int(sig.light[rows[k], column])
                 old = self.light[link]
                 self.light[link] = light
-                if begun <= 0:
-                    self.since[link] = begun
-                elif light != old and not (old >= MINOR and light >= MINOR):
+                if begun <= 0 or (light != old and not (old >= MINOR and light >= MINOR)):
                     self.since[link] = begun
             begun += int(sig.duration[rows[k]])
             yield Turn(self.env, begun, -1)
