@@ -369,7 +369,9 @@ class _Builder:
         """Lag of the backward wave (less the way through the junction), and room, cm.
 
         With N = max(1, floor(L / s)) places the lag is L / w - (L / s - N) / q, so that a
-        short lane carries the saturation flow q.
+        short lane carries the saturation flow q.  A vehicle takes its place when it enters the
+        junction; where that is so far ahead that the lag would be negative, those on their way
+        through the junction have places of their own, as many as q needs.
         """
         car = self.car
         places = np.maximum(1, np.floor(length / car.spacing_m + 1e-9))
@@ -382,6 +384,8 @@ class _Builder:
         total = np.bincount(street[direct], via_s[direct], minlength=len(count))
         mean_via = total / np.maximum(count, 1)
         lag[: len(self.lanes)] -= mean_via[self.lanes["street"].to_numpy()]
+        inside = np.maximum(0.0, np.ceil(-lag / headway - 1e-9))
+        places, lag = places + inside, lag + inside * headway
         capacity = np.rint(places * car.spacing_m * 100).astype(np.int32)
         return np.maximum(1, self.ticks(lag)), capacity
 
