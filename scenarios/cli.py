@@ -36,10 +36,21 @@ Workers = Annotated[
 ]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"twin {version('stadtzwilling')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _twin(
     *,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Try a traffic policy on an open digital twin of a city before the city pays for it.
 

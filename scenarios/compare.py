@@ -104,6 +104,11 @@ class Comparison:
         OutputError
             If they cannot be written.
         """
+        known = {"comparison.parquet", "comparison.csv", "streets.parquet", "report.html"}
+        names = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        if not {n for n in names if not n.startswith(".")} <= known:
+            msg = f"{folder}: holds other files than a comparison; name an empty folder with -o"
+            raise OutputError(msg)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, write in (

@@ -76,7 +76,7 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     runs.check_folder(folder)
     say("city")
     city = _city(source, folder, say)
-    _check_streets(source, city)
+    _check_measures(source, city)
     say("demand")
     demand = Demand.generate(city, scale=scenario.demand.scale)
     files = _agent_files(source)
@@ -115,8 +115,8 @@ def _city(source: Source, folder: Path, say: Say) -> City:
     return city
 
 
-def _check_streets(source: Source, city: City) -> None:
-    """Refuse streets that the city does not have before anything is simulated."""
+def _check_measures(source: Source, city: City) -> None:
+    """Refuse streets and policies that are not there before anything is simulated."""
     from twin.city.lookup import find_streets
 
     scenario = source.scenario
@@ -133,6 +133,21 @@ def _check_streets(source: Source, city: City) -> None:
             except ScenarioError as error:
                 msg = f"{source.at(*place, 'street')}: {error}"
                 raise ScenarioError(msg) from None
+        try:
+            measure.check(city)
+            _check_policy(measure, scenario.agents)
+        except InputError as error:
+            msg = f"{source.at(*place)}: {error}"
+            raise ScenarioError(msg) from None
+
+
+def _check_policy(measure: Measure, agents: Mapping[str, str]) -> None:
+    """Refuse a policy that is no baseline and no agent."""
+    from agents.policies import NAMES, resolve
+
+    policy = getattr(measure, "policy", NAMES[0])
+    if policy not in agents and not policy.endswith(".zip"):
+        resolve(policy)
 
 
 def _agent_files(source: Source) -> dict[str, Path]:

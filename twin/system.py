@@ -19,6 +19,7 @@ from twin.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from twin.city import City
     from twin.simulation import Simulation
 
 BUILT_IN = ("twin.traffic.system", "twin.roads.system")
@@ -34,6 +35,15 @@ class Measure(BaseModel):
     def streets(self) -> tuple[str, ...]:
         """References to streets (name, id or OSM id) that must exist in the city."""
         return ()
+
+    def check(self, city: City) -> None:
+        """Refuse what the city cannot do, before anything is simulated.
+
+        Raises
+        ------
+        ScenarioError
+            With one line that says what is missing.
+        """
 
     def describe(self) -> str:
         """One line for the report, in words of a planner."""

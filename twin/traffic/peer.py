@@ -32,7 +32,9 @@ I8 = npt.NDArray[np.int64]
 
 MINOR_PENALTY_S = 1.5  # SUMO 1.28, --weights.minor-penalty: routes of trips
 TURNAROUND_PENALTY_S = 5.0  # SUMO 1.28, --weights.turnaround-penalty
-# SUMO moves by whole seconds: an arrival is noted half a step late on average.
+# SUMO moves by whole seconds.  An arrival is noted half a step late on average, and the way
+# to brake from v is half a step shorter, n v - b n (n + 1) / 2 with n = floor(v / b): so who
+# is further than v / 2b - 0.5 s from the stop line when the light turns yellow stops.
 HALF_STEP_S = 0.5
 # Saturation headway of SUMO 1.28's Krauss driver: tau + SIGMA_S sigma + (1 + SPACING
 # + SPACING_SIGMA sigma) spacing / v.  Least squares over 81 queues of 22 vehicles that
@@ -189,6 +191,9 @@ def _load(
     sumo_kinds, kind = _merged(found)
     types = [kernel_type(t, f"type {k}") for k, t in enumerate(sumo_kinds)]
     network = Network.from_city(city, types, jam_s=jam_s)
+    link = network.arrays.link
+    half_step = round(HALF_STEP_S * network.arrays.tps)
+    link["braking"] = np.maximum(0, link["braking"] - half_step)
     routes = _routes(city, due, sumo_kinds, kind, net)
     entity = np.array([entity_of(v.id) for v in due], np.int64)
     factor = _factors(due, sumo_kinds, kind, Stream(seed, "drivers").normal(entity))

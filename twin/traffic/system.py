@@ -15,6 +15,7 @@ from twin.system import Indicator, Layer, Measure, Part, System, register
 from twin.times import TimeOfDay
 
 if TYPE_CHECKING:
+    from twin.city import City
     from twin.simulation import Simulation
     from twin.traffic.process import Traffic
 
@@ -100,6 +101,11 @@ class SignalPolicy(Measure):
 
     def describe(self) -> str:
         return f"signals by {self.policy}"
+
+    def check(self, city: City) -> None:
+        if not len(city.signals):
+            msg = f"the city {city.name} has no signals; a signal policy needs at least one"
+            raise ScenarioError(msg)
 
     def process(self, traffic: Traffic, owner: str) -> Process:  # noqa: ARG002
         """Let the policy decide from begin to end."""
