@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -32,8 +33,9 @@ class _StreetMeasure(Measure):
     def streets(self) -> tuple[str, ...]:
         return (self.street,)
 
+    @abstractmethod
     def _claim(self, owner: str, street: int, until_s: float) -> Claim:
-        raise NotImplementedError
+        """What is demanded of a street."""
 
     def process(self, traffic: Traffic, owner: str) -> Process:
         """Hold the claim from begin to end."""
