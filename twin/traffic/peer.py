@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pandas as pd
 from twin.errors import InputError, OutputError
 from twin.random import Stream
 from twin.traffic.indicators import trip_table
-from twin.traffic.kernel import advance
+from twin.traffic.kernel import advance, queues
 from twin.traffic.network import Network
 from twin.traffic.parameters import VehicleType
 from twin.traffic.preparation import GRAPH_OF
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     from twin.traffic.kernel import State
 
 F8 = npt.NDArray[np.float64]
+I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
 
 MINOR_PENALTY_S = 1.5  # SUMO 1.28, --weights.minor-penalty: routes of trips
 TURNAROUND_PENALTY_S = 5.0  # SUMO 1.28, --weights.turnaround-penalty
+# SUMO's routes of trips: means of speeds over 180 s (--device.rerouting.adaptation-steps), again
+# every minute before the departure (--device.rerouting.pre-period); we sample every 10 s.
+MEAN_S, AGAIN_S, SAMPLE_S = 180.0, 60.0, 10.0
 # SUMO moves by whole seconds.  An arrival is noted half a step late on average, and the way
 # to brake from v is half a step shorter, n v - b n (n + 1) / 2 with n = floor(v / b): so who
 # is further than v / 2b - 0.5 s from the stop line when the light turns yellow stops.
@@ -73,6 +78,8 @@ class _Load:
         Length of that.
     extra_s
         What is added to the time on the first street.
+    trips
+        Vehicles without a route.
     """
 
     vehicles: Vehicles
@@ -80,6 +87,7 @@ class _Load:
     start_s: F8
     start_m: F8
     extra_s: F8
+    trips: _Trips
 
 
 def simulate_files(
@@ -121,7 +129,7 @@ def simulate_files(
     state.vehicle["extra"] += np.rint(load.extra_s * tps).astype(np.int32)
     advance(network.arrays, network.signals, state, int(state.clock["now"][0]))  # compiles
     loaded = time.perf_counter()
-    advance(network.arrays, network.signals, state, round(end_s * tps))
+    state = load.trips.run(network, state, begin_s, end_s)
     done = time.perf_counter()
     table = _trips(network, state, load)
     table.insert(0, "id", [v.id for v in found.vehicles])
@@ -194,7 +202,7 @@ def _load(
     link = network.arrays.link
     half_step = round(HALF_STEP_S * network.arrays.tps)
     link["braking"] = np.maximum(0, link["braking"] - half_step)
-    routes = _routes(city, due, sumo_kinds, kind, net)
+    routes, trips = _routes(city, due, sumo_kinds, kind, net)
     entity = np.array([entity_of(v.id) for v in due], np.int64)
     factor = _factors(due, sumo_kinds, kind, Stream(seed, "drivers").normal(entity))
     limit = np.array([t.max_speed_m_s for t in sumo_kinds])[kind]
@@ -215,7 +223,7 @@ def _load(
         depart_speed_m_s=_speeds(due, street, draws.uniform(entity, 1)),
     )
     extra_s = HALF_STEP_S - start_m / (speed * slow)
-    return network, _Load(vehicles, factor, start_m / speed, start_m, extra_s)
+    return network, _Load(vehicles, factor, start_m / speed, start_m, extra_s, trips)
 
 
 def _merged(found: RouteFiles) -> tuple[list[SumoType], npt.NDArray[np.intp]]:
@@ -333,65 +341,144 @@ class _Ways:
 
 def _routes(
     city: City, due: list[Due], kinds: list[SumoType], kind: npt.NDArray[np.intp], net: Path
-) -> Routes:
+) -> tuple[Routes, _Trips]:
+    """Routes of all vehicles, those of trips at free speed; and the trips, to route again."""
     ways = _Ways(city, net)
-    cache: dict[tuple[str, ...], npt.NDArray[np.int32]] = {}
-    parts: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)] * len(due)
-    groups: dict[tuple[str, float], list[int]] = {}
-    for k, v in enumerate(due):
-        if not v.routed:
-            t = kinds[kind[k]]
-            groups.setdefault((t.vehicle_class, t.max_speed_m_s), []).append(k)
-            continue
-        if v.way not in cache:
-            cache[v.way] = np.array([ways.edge(v, name) for name in v.way], np.int32)
-        parts[k] = cache[v.way]
     graphs = {t.vehicle_class: RoadGraph.from_city(city, GRAPH_OF[t.vehicle_class]) for t in kinds}
-    for (name, fastest), rows in groups.items():
-        _find_ways(city, graphs[name], fastest, [(k, due[k]) for k in rows], ways, parts)
-    ptr = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
-    routes = Routes(ptr, np.concatenate(parts), np.zeros(len(parts)))
+    trips = _Trips(city, graphs, due, [kinds[k] for k in kind], ways)
+    cache: dict[tuple[str, ...], I4] = {}
+    parts = trips.ways(np.arange(len(due)))
+    for k, v in enumerate(due):
+        if v.routed:
+            if v.way not in cache:
+                cache[v.way] = np.array([ways.edge(v, name) for name in v.way], np.int32)
+            parts[k] = cache[v.way]
+    ptr = np.concatenate([[0], np.cumsum([len(parts[k]) for k in range(len(due))])])
+    street = np.concatenate([parts[k] for k in range(len(due))])
+    routes = Routes(ptr.astype(np.int64), street, np.zeros(len(due)))
     classes = np.array([t.vehicle_class for t in kinds])[kind]
     for name, graph in graphs.items():
         _check(city, graph, due, np.flatnonzero(classes == name), routes)
-    return routes
+    return routes, trips
 
 
-def _find_ways(
-    city: City,
-    graph: RoadGraph,
-    fastest_m_s: float,
-    trips: list[tuple[int, Due]],
-    ways: _Ways,
-    parts: list[npt.NDArray[np.int32]],
-) -> None:
-    """Fastest ways of trips at free speed, as SUMO finds them by default."""
-    legs: list[tuple[int, int, int, int]] = []
-    for k, v in trips:
-        stops = [ways.options(v, name, int(n > 0)) for n, name in enumerate(v.way)]
-        for n in range(len(stops) - 1):
-            legs.extend((k, n, a, b) for a in stops[n] for b in stops[n + 1])
-    table = np.array(legs)
-    pairs, which = np.unique(table[:, 2:], axis=0, return_inverse=True)
-    times = _sumo_times(city, graph, fastest_m_s)
-    found = shortest_routes(graph, times, pairs[:, 0], pairs[:, 1], np.zeros(len(pairs)))
-    which = which.reshape(-1)
-    order = np.lexsort((found.cost_s[which], table[:, 1], table[:, 0]))
-    first = np.ones(len(order), bool)
-    first[1:] = np.any(np.diff(table[order, :2], axis=0) != 0, axis=1)
-    by_row = dict(trips)
-    for row in order[first]:
-        k, n, a, b = table[row]
-        way = found[which[row]]
-        if not len(way):
-            v, ids = by_row[k], city.streets["id"]
-            msg = f"{v.where} {v.id!r}: there is no way from {ids[a]!r} to {ids[b]!r}"
-            raise InputError(f"{msg} for its class; correct the trip")  # noqa: EM102
-        parts[k] = way if n == 0 else np.concatenate([parts[k], way[1:]])
+class _Trips:
+    """Fastest ways of vehicles without a route, as SUMO finds them by default.
+
+    SUMO routes a trip when it is due, and every minute while it waits to enter, by the
+    mean speed on each street over the last 180 s (its device.rerouting, which every trip
+    is given).  A street without vehicles counts with its limit.
+    """
+
+    def __init__(
+        self,
+        city: City,
+        graphs: dict[str, RoadGraph],
+        due: list[Due],
+        kinds: list[SumoType],
+        ways: _Ways,
+    ) -> None:
+        self.city, self.due, self.n_streets = city, due, len(city.streets)
+        groups: dict[tuple[str, float], int] = {}
+        legs: list[tuple[int, int, int, int, int]] = []  # vehicle, leg, from, to, group
+        for k, v in enumerate(due):
+            if v.routed:
+                continue
+            kind = (kinds[k].vehicle_class, kinds[k].max_speed_m_s)
+            group = groups.setdefault(kind, len(groups))
+            stops = [ways.options(v, name, int(n > 0)) for n, name in enumerate(v.way)]
+            for n, (starts, goals) in enumerate(pairwise(stops)):
+                legs.extend((k, n, a, b, group) for a in starts for b in goals)
+        self.legs = np.array(legs, np.int64).reshape(-1, 5)
+        self.ptr = np.searchsorted(self.legs[:, 0], np.arange(len(due) + 1))
+        self.groups = [(graphs[name], *_sumo_times(city, graphs[name], v)) for name, v in groups]
+        self.due_s = np.array([v.due_s for v in due])
+        self.past = np.ones((round(MEAN_S / SAMPLE_S), self.n_streets))
+        self.samples = 0
+
+    def ways(self, rows: npt.NDArray[np.intp], free: F8 | None = None) -> dict[int, I4]:
+        """The fastest way of each of these vehicles; `free` is speed over limit by street."""
+        starts, counts = self.ptr[rows], self.ptr[rows + 1] - self.ptr[rows]
+        at = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        legs, parts = self.legs[at], dict[int, I4]()
+        for group, (graph, inside_s, street_s) in enumerate(self.groups):
+            mine = legs[legs[:, 4] == group]
+            if len(mine):
+                exit_s = street_s if free is None else street_s / np.maximum(free, 1e-3)
+                self._search(graph, mine, exit_s, exit_s[graph.turn_from] + inside_s, parts)
+        return parts
+
+    def _search(
+        self, graph: RoadGraph, legs: I8, exit_s: F8, turn_s: F8, parts: dict[int, I4]
+    ) -> None:
+        pairs, which = np.unique(legs[:, 2:4], axis=0, return_inverse=True)
+        which = which.reshape(-1)
+        times = TravelTimes(0.0, 86400.0, *(t.astype(np.float32)[None] for t in (turn_s, exit_s)))
+        found = shortest_routes(graph, times, pairs[:, 0], pairs[:, 1], np.zeros(len(pairs)))
+        order = np.lexsort((found.cost_s[which], legs[:, 1], legs[:, 0]))
+        first = np.ones(len(order), bool)
+        first[1:] = np.any(np.diff(legs[order, :2], axis=0) != 0, axis=1)
+        for row in order[first]:
+            k, n, a, b, _ = legs[row].tolist()
+            way = found[which[row]]
+            if not len(way):
+                v, ids = self.due[k], self.city.streets["id"]
+                msg = f"{v.where} {v.id!r}: no way from {ids[a]!r} to {ids[b]!r} for its class"
+                raise InputError(f"{msg}; correct the trip")  # noqa: EM102
+            parts[k] = way if n == 0 else np.concatenate([parts[k], way[1:]])
+
+    def run(self, network: Network, state: State, begin_s: float, end_s: float) -> State:
+        """Simulate, and route trips when they are due."""
+        tps = network.arrays.tps
+        standing, moving, wait = np.zeros((3, len(state.link)), np.int32)
+        inside, now_s = np.zeros(len(state.lane), np.int32), begin_s
+        routed = np.diff(self.ptr) > 0
+        while now_s < end_s and len(self.legs):
+            queues(network.arrays, state, standing, moving, inside, wait)
+            free = self._free(network, standing, moving)
+            age = now_s + SAMPLE_S - self.due_s
+            # due before the next sample, or waiting for a multiple of a minute
+            again = (age > 0.0) & (age % AGAIN_S <= SAMPLE_S) & (state.vehicle["depart"] < 0)
+            rows = np.flatnonzero(again & routed)
+            if len(rows):
+                state = _rewritten(state, self.ways(rows, free))
+            now_s = min(end_s, now_s + SAMPLE_S)
+            advance(network.arrays, network.signals, state, round(now_s * tps))
+        advance(network.arrays, network.signals, state, round(end_s * tps))
+        return state
+
+    def _free(self, network: Network, standing: I4, moving: I4) -> F8:
+        """Mean speed over the limit by street, of the last samples."""
+        link = network.arrays.link
+        lane = np.minimum(link["lane"], network.n_lanes)
+        street = np.append(network.arrays.lane["street"][: network.n_lanes], -1)[lane]
+        on = (street >= 0) & (link["lane"] < network.n_lanes)
+        stood = np.bincount(street[on], standing[on], self.n_streets)
+        moved = np.bincount(street[on], moving[on], self.n_streets)
+        share = np.where(stood > 0, moved / np.maximum(stood + moved, 1), 1.0)
+        self.past[self.samples % len(self.past)] = share
+        self.samples += 1
+        return np.asarray(self.past.mean(axis=0))
 
 
-def _sumo_times(city: City, graph: RoadGraph, fastest_m_s: float) -> TravelTimes:
-    """Free times at the limit or the vehicle's own greatest speed, with SUMO's penalties.
+def _rewritten(state: State, ways: dict[int, I4]) -> State:
+    """The state with other routes for vehicles that have not departed."""
+    vehicle, pieces, length = state.vehicle, [], len(state.route_street)
+    for k, way in ways.items():
+        old = state.route_street[vehicle["route"][k] : vehicle["route_end"][k]]
+        if len(old) == len(way) and bool((old == way).all()):
+            continue
+        pieces.append(way)
+        vehicle["route"][k] = vehicle["route_at"][k] = length
+        length += len(way)
+        vehicle["route_end"][k] = length
+    if not pieces:
+        return state
+    return state._replace(route_street=np.concatenate([state.route_street, *pieces]))
+
+
+def _sumo_times(city: City, graph: RoadGraph, fastest_m_s: float) -> tuple[F8, F8]:
+    """Free times inside junctions by turn and on streets, with SUMO's penalties.
 
     A turn that has to yield and has no signal costs 1.5 s, and so does going on from a
     waiting place inside a junction; turning around costs 5 s.
@@ -408,8 +495,7 @@ def _sumo_times(city: City, graph: RoadGraph, fastest_m_s: float) -> TravelTimes
     used = graph.movement_turn >= 0
     turn_s = np.full(graph.n_turns, np.inf)
     np.minimum.at(turn_s, graph.movement_turn[used], inside_s[used])
-    whole = (exit_s[graph.turn_from] + turn_s).astype(np.float32)
-    return TravelTimes(0.0, 86400.0, whole[None, :], exit_s.astype(np.float32)[None, :])
+    return turn_s, exit_s
 
 
 def _check(
