@@ -37,6 +37,7 @@ TURNAROUND_PENALTY_S = 5.0  # SUMO 1.28, --weights.turnaround-penalty
 # SUMO's routes of trips: means of speeds over 180 s (--device.rerouting.adaptation-steps), again
 # every minute before the departure (--device.rerouting.pre-period); we sample every 10 s.
 MEAN_S, AGAIN_S, SAMPLE_S = 180.0, 60.0, 10.0
+FIRST_IN_LINE = 8  # of those who wait to enter, no more can go before the next sample
 # SUMO moves by whole seconds.  An arrival is noted half a step late on average, and the way
 # to brake from v is half a step shorter, n v - b n (n + 1) / 2 with n = floor(v / b): so who
 # is further than v / 2b - 0.5 s from the stop line when the light turns yellow stops.
@@ -432,20 +433,28 @@ class _Trips:
         tps = network.arrays.tps
         standing, moving, wait = np.zeros((3, len(state.link)), np.int32)
         inside, now_s = np.zeros(len(state.lane), np.int32), begin_s
-        routed = np.diff(self.ptr) > 0
+        written = _Written(state)
         while now_s < end_s and len(self.legs):
             queues(network.arrays, state, standing, moving, inside, wait)
             free = self._free(network, standing, moving)
-            age = now_s + SAMPLE_S - self.due_s
-            # due before the next sample, or waiting for a multiple of a minute
-            again = (age > 0.0) & (age % AGAIN_S <= SAMPLE_S) & (state.vehicle["depart"] < 0)
-            rows = np.flatnonzero(again & routed)
+            rows = self._to_route(state, now_s)
             if len(rows):
-                state = _rewritten(state, self.ways(rows, free))
+                state = written.with_ways(state, self.ways(rows, free))
             now_s = min(end_s, now_s + SAMPLE_S)
             advance(network.arrays, network.signals, state, round(now_s * tps))
         advance(network.arrays, network.signals, state, round(end_s * tps))
         return state
+
+    def _to_route(self, state: State, now_s: float) -> npt.NDArray[np.intp]:
+        """Trips due before the next sample, and those first in line once a minute."""
+        first, last = np.searchsorted(self.due_s, [now_s, now_s + SAMPLE_S])
+        at = (state.source["next"][:, None] + np.arange(FIRST_IN_LINE)).reshape(-1)
+        at = at[at < np.repeat(state.source["end"], FIRST_IN_LINE)]
+        line = state.source_vehicle[at]
+        age = now_s + SAMPLE_S - self.due_s[line]
+        line = line[(age > SAMPLE_S) & (age % AGAIN_S <= SAMPLE_S)]
+        rows = np.union1d(np.arange(first, last), line).astype(np.intp)
+        return rows[self.ptr[rows + 1] > self.ptr[rows]]
 
     def _free(self, network: Network, standing: I4, moving: I4) -> F8:
         """Mean speed over the limit by street, of the last samples."""
@@ -461,20 +470,27 @@ class _Trips:
         return np.asarray(self.past.mean(axis=0))
 
 
-def _rewritten(state: State, ways: dict[int, I4]) -> State:
-    """The state with other routes for vehicles that have not departed."""
-    vehicle, pieces, length = state.vehicle, [], len(state.route_street)
-    for k, way in ways.items():
-        old = state.route_street[vehicle["route"][k] : vehicle["route_end"][k]]
-        if len(old) == len(way) and bool((old == way).all()):
-            continue
-        pieces.append(way)
-        vehicle["route"][k] = vehicle["route_at"][k] = length
-        length += len(way)
-        vehicle["route_end"][k] = length
-    if not pieces:
+class _Written:
+    """Writes routes of vehicles that have not departed, where they fit, else at the end."""
+
+    def __init__(self, state: State) -> None:
+        self.used = len(state.route_street)
+        self.room = state.vehicle["route_end"] - state.vehicle["route"]
+
+    def with_ways(self, state: State, ways: dict[int, I4]) -> State:
+        vehicle = state.vehicle
+        for k, way in ways.items():
+            at = int(vehicle["route"][k])
+            if len(way) > self.room[k]:
+                at, self.room[k] = self.used, len(way)
+                self.used += len(way)
+                if self.used > len(state.route_street):
+                    longer = np.concatenate([state.route_street, np.zeros(self.used, np.int32)])
+                    state = state._replace(route_street=longer)
+            state.route_street[at : at + len(way)] = way
+            vehicle["route"][k] = vehicle["route_at"][k] = at
+            vehicle["route_end"][k] = at + len(way)
         return state
-    return state._replace(route_street=np.concatenate([state.route_street, *pieces]))
 
 
 def _sumo_times(city: City, graph: RoadGraph, fastest_m_s: float) -> tuple[F8, F8]:
