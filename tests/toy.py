@@ -8,6 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from shapely import LineString
+
+
+def _fan(k: int, length_m: float) -> LineString:
+    """A straight way in a direction of its own."""
+    angle = 0.4 * k
+    return LineString([(0.0, 0.0), (length_m * np.cos(angle), length_m * np.sin(angle))])
 
 
 @dataclass
@@ -37,6 +44,8 @@ class ToyCity:
         length_m: float = 0.0,
         speed_m_s: float | None = None,
         wait_m: float = 0.0,
+        to_lane: int | None = None,
+        right_of_way: str = "M",
     ) -> int:
         """Movements from one lane (or all) of a street; returns the last one's position."""
         lanes = range(self.streets[street]["lanes"]) if lane is None else [lane]
@@ -51,6 +60,8 @@ class ToyCity:
                     "length_m": length_m,
                     "speed_m_s": speed_m_s or self.streets[street]["speed_m_s"],
                     "wait_m": wait_m,
+                    "to_lane": index if to_lane is None else to_lane,
+                    "right_of_way": right_of_way,
                 }
             )
         return len(self.movements) - 1
@@ -82,10 +93,14 @@ class ToyCity:
             [{**row, "lane": self.lane(*row["lane"])} for row in self.movements],
             columns=[
                 "lane", "street", "to_street", "signal", "link", "length_m", "speed_m_s", "wait_m",
+                "to_lane", "right_of_way",
             ],
-        )
-        m["geometry"] = None
-        m["to_lane"] = [self.lane(street) for street in m["to_street"]]
+        )  # fmt: skip
+        m["geometry"] = [_fan(k, length) for k, length in enumerate(m["length_m"])]
+        m["to_lane"] = [
+            self.lane(street, min(lane, self.streets[street]["lanes"] - 1))
+            for street, lane in zip(m["to_street"], m["to_lane"], strict=True)
+        ]
         conflicts = pd.DataFrame(
             [(a, b, True) for a, b in self.conflicts], columns=["movement", "foe", "yields"]
         )

@@ -16,10 +16,11 @@ import numpy as np
 import simpy
 from simpy.events import Event
 
-from twin.traffic.network import MAJOR, MINOR, RED, UNSIGNALLED, YELLOW, Network
+from twin.traffic.network import MAJOR, MINOR, RED, STOP, UNSIGNALLED, YELLOW, Network
 from twin.traffic.state import Vehicles, initial_state
 
 AHEAD = 3
+DEEP = 4
 
 
 class Turn(Event):
@@ -122,7 +123,7 @@ class Specification:
             tick = max(tick, v.due)
             while True:
                 yield Turn(self.env, tick, (1 << 62) + (v.due << 28) + len(self.lanes) + number)
-                lane = self.choose(v.streets[0], self.street(v, 1), v, 0)
+                lane = self.choose(v.streets, 0, v, 0)
                 if lane is not None:
                     break
                 tick += 1
@@ -160,12 +161,23 @@ class Specification:
         link = self.net.link[v.link]
         if not self.allowed(v.link, ready, t):
             return False
-        via = int(link["via"])
-        if link["wait"] >= 0:
+        own = self.lanes[link["lane"]]
+        if own is not lane and t < own.next_out:
+            return False
+        yields = link["yields_end"] > link["yields"] and self.light[v.link] != MAJOR
+        stops = self.light[v.link] == STOP or link["stop"] > 0
+        stood = bool(yields and (stops or lane.look > 0))
+        late = self.late(v.link, ready)
+        if stood:
+            late = max(late, int(link["start"]))
+        via = int(link["via"]) + late
+        if self.blocked_beside(v.link):
+            target = None
+        elif link["wait"] >= 0:
             target = self.lanes[link["wait"]]
             target = target if self.fits(target, v, via) else None
         else:
-            target = self.choose(int(link["street"]), self.street(v, 2), v, via)
+            target = self.choose(v.streets, v.at + 1, v, via, v.link)
         if target is None:
             lane.no_room, lane.look = True, 0
             if t - ready >= self.net.jam:
@@ -173,16 +185,14 @@ class Specification:
                 return True
             return False
         lane.no_room = False
-        yields = link["yields_end"] > link["yields"] and self.light[v.link] != MAJOR
-        stood = bool(yields and lane.look > 0)
         if yields and not self.gap_is_free(v.link, ready, t):
             lane.look = t + self.net.look
             return False
         headway = int(self.net.headway[v.kind, v.link])
-        if stood:
-            via += int(link["start"])
-            headway = max(headway, int(link["follow"]))
+        headway = max(headway, int(link["follow"])) if stood else headway + late
         self.leave(v, lane, headway)
+        if own is not lane:
+            own.next_out = t + headway
         self.last[v.link] = t
         if link["wait"] < 0:
             v.at += 1
@@ -196,33 +206,58 @@ class Specification:
             return False
         if light == YELLOW:
             return t - ready <= self.net.standing and t <= since + row["braking"]
-        if light != UNSIGNALLED and ready < since:
-            return bool(t >= since + min(row["start"], since - ready))
-        return True
+        if light == UNSIGNALLED:
+            return bool(t >= ready + row["stop"])
+        if ready < since and t < since + min(self.net.line, since - ready):
+            return False
+        return bool(light != STOP or t >= ready + self.net.stop)
+
+    def late(self, link: int, ready: int) -> int:
+        """What the first of a queue at red loses behind the stop line."""
+        light, since = self.light[link], self.since[link]
+        if light in (UNSIGNALLED, YELLOW) or ready >= since:
+            return 0
+        return max(0, min(int(self.net.link[link]["start"]), since - ready) - self.net.line)
+
+    def blocked_beside(self, link: int) -> bool:
+        """Whether vehicles that wait inside the junction stand in the way."""
+        row = self.net.link[link]
+        for place in self.net.sibling[row["beside"] : row["beside_end"]]:
+            lane = self.lanes[place["lane"]]
+            leaving = sum(departure == self.env.now for departure, _ in lane.gone)
+            if len(lane.queue) + leaving > place["most"]:
+                return True
+        return False
 
     def gap_is_free(self, link: int, ready: int, t: int) -> bool:
         """Whether nobody with right of way is in the junction or comes within the gap."""
         row = self.net.link[link]
         gap = int(row["gap_standing" if t > ready else "gap_moving"])
-        gap -= gap * 2 * min(t - ready, self.net.patience) // (5 * self.net.patience)
+        waited = max(1, min(t - ready, self.net.impatient))
+        relied = self.net.relied * waited // self.net.impatient
         for k in range(row["yields"], row["yields_end"]):
             foe = int(self.net.yield_link[k])
             if self.light[foe] == RED:
                 continue
-            if self.last[foe] + self.net.link[foe]["clear"] > t or self.comes(foe, ready, t + gap):
+            if self.last[foe] + self.net.link[foe]["clear"] > t:
+                return False
+            least = max(gap - relied, min(gap, int(self.net.link[foe]["counts_on"]) // waited))
+            held = gap - relied > self.net.tps
+            if self.comes(foe, ready, t + least, int(row["street"]), held):
                 return False
         return True
 
-    def comes(self, foe: int, ready: int, before: int) -> bool:
+    def comes(self, foe: int, ready: int, before: int, street: int, held: bool) -> bool:
         """Whether one of the next vehicles on a lane takes the link before a tick."""
         lane = self.lanes[self.net.link[foe]["lane"]]
-        if not lane.queue:
-            return False
-        first = lane.queue[0]
-        if lane.no_room or (first.link >= 0 and self.light[first.link] == RED):
-            return False
-        if lane.look > 0 and max(first.ready, lane.next_out) >= ready:
-            return False
+        if lane.queue:
+            first = lane.queue[0]
+            if first.link >= 0 and self.light[first.link] == RED:
+                return False
+            if lane.no_room:
+                return bool(first.link == foe and street == self.net.link[foe]["street"] and held)
+            if lane.look > 0 and max(first.ready, lane.next_out) >= ready:
+                return False
         for v in list(lane.queue)[:AHEAD]:
             due = max(v.ready, lane.next_out)
             if due >= before:
@@ -230,27 +265,89 @@ class Specification:
             if v.link == foe:
                 limit = self.since[foe] + self.net.link[foe]["braking"]
                 return not (self.light[foe] == YELLOW and due > limit)
+        if len(lane.queue) >= AHEAD:
+            return False
+        row = self.net.lane[lane.number]
+        return any(
+            self.comes_down(foe, up, before) for up in self.net.upstream[row["up"] : row["up_end"]]
+        )
+
+    def comes_down(self, foe: int, up: Any, before: int) -> bool:
+        """The same for vehicles on a street further up."""
+        lane = self.lanes[self.net.link[up["link"]]["lane"]]
+        if self.light[up["link"]] == RED or lane.no_room or lane.look > 0:
+            return False
+        way = [int(self.net.lane[self.net.link[foe]["lane"]]["street"])]
+        way.append(int(self.net.link[foe]["street"]))
+        for v in list(lane.queue)[:AHEAD]:
+            if max(v.ready, lane.next_out) + up["ticks"] >= before:
+                return False
+            at = v.at + int(up["ahead"])
+            if v.link == up["link"] and v.streets[at : at + 2] == way:
+                return True
         return False
 
-    def street(self, v: Vehicle, ahead: int) -> int | None:
-        """The street so many places ahead on a vehicle's way, counted from its present one."""
-        at = v.at + ahead if v.depart >= 0 else ahead
-        return v.streets[at] if at < len(v.streets) else None
-
-    def choose(self, street: int, onward: int | None, v: Vehicle, via: int) -> Lane | None:
+    def choose(
+        self, way: list[int], at: int, v: Vehicle, via: int, link: int | None = None
+    ) -> Lane | None:
         """The emptiest open lane with room, of those that serve the way onward."""
         bit = int(self.net.type[v.kind]["bit"])
-        span = range(self.net.street_lane[street], self.net.street_lane[street + 1])
+        first = int(self.net.street_lane[way[at]])
         usable = [
             self.lanes[k]
-            for k in span
+            for k in range(first, self.net.street_lane[way[at] + 1])
             if self.lanes[k].open and int(self.net.lane[k]["classes"]) & bit
         ]
-        serving = [
-            lane for lane in usable if onward is None or self.link_to(lane.number, onward) >= 0
-        ]
-        fitting = [lane for lane in serving or usable if self.fits(lane, v, via)]
+        inner = 0 if link is None else int(self.net.link[link]["inner"])
+        for serves in (self.serving(way, at), self.serving(way[: at + 2], at)):
+            serving = [lane for lane in usable if lane.number in serves]
+            if not serving:
+                continue
+            fitting = [lane for lane in serving if self.fits(lane, v, via, inner)]
+            if fitting or link is None or at + 1 >= len(way):
+                return min(fitting, key=self.occupied, default=None)
+            into = {k for k in range(first, first + 31) if self.net.link[link]["into"] >> k - first & 1}
+            if into & serves or any(self.will_fit(lane, via) for lane in serving):
+                return None
+            beside = [
+                lane
+                for lane in usable
+                if lane.number in into and self.net.lane[lane.number]["length"] >= self.net.change_m
+            ]
+            return next((lane for lane in beside if self.fits(lane, v, via, inner)), None)
+        fitting = [lane for lane in usable if self.fits(lane, v, via, inner)]
         return min(fitting, key=self.occupied, default=None)
+
+    def serving(self, way: list[int], at: int) -> set[int]:
+        """Lanes of a street of a way from which it can be followed over short streets."""
+        lanes = range(self.net.street_lane[way[at]], self.net.street_lane[way[at] + 1])
+        if at + 1 >= len(way) or len(lanes) == 1:
+            return set(lanes)
+        last = at
+        while (
+            last + 2 < len(way)
+            and last < at + DEEP
+            and self.net.lane[self.net.street_lane[way[last + 1]]]["length"] < self.net.change_m
+        ):
+            last += 1
+        deeper: set[int] | None = None
+        for k in range(last, at - 1, -1):
+            found = set()
+            for lane in range(self.net.street_lane[way[k]], self.net.street_lane[way[k] + 1]):
+                link = self.link_to(lane, way[k + 1])
+                into = 0 if link < 0 else int(self.net.link[link]["into"])
+                first = int(self.net.street_lane[way[k + 1]])
+                if link >= 0 and (
+                    deeper is None or any(into >> other - first & 1 for other in deeper)
+                ):
+                    found.add(lane)
+            deeper = found
+        return deeper or set()
+
+    def will_fit(self, lane: Lane, via: int) -> bool:
+        """Whether room on a full lane is certain to come without another departure."""
+        self.occupied(lane)
+        return bool(lane.gone) or self.env.now + via < lane.next_in
 
     def occupied(self, lane: Lane) -> int:
         """Centimetres taken by those in the lane, and by those whose place is not free yet."""
@@ -261,11 +358,11 @@ class Specification:
             cm for _, cm in lane.gone
         )
 
-    def fits(self, lane: Lane, v: Vehicle, via: int) -> bool:
+    def fits(self, lane: Lane, v: Vehicle, via: int, inner: int = 0) -> bool:
         """Whether a vehicle may enter a lane after `via` ticks in the junction."""
         taken = self.occupied(lane)
         needed = taken + int(self.net.type[v.kind]["cm"])
-        room = taken == 0 or needed <= self.net.lane[lane.number]["capacity"]
+        room = taken == 0 or needed <= self.net.lane[lane.number]["capacity"] + inner
         return bool(room and self.env.now + via >= lane.next_in)
 
     def link_to(self, lane: int, street: int) -> int:
@@ -313,8 +410,7 @@ class Specification:
             passed = self.net.street_lane[v.streets[at - 1]]
             seconds = self.net.lane[passed]["length"] / self.speed[passed]
             via += int(seconds * self.net.tps + 0.5)
-            onward = v.streets[at + 1] if at + 1 < len(v.streets) else None
-            target = self.choose(v.streets[at], onward, v, via)
+            target = self.choose(v.streets, at, v, via)
             if target is not None:
                 v.at = at
                 self.enter(target, v, t + via, 0)

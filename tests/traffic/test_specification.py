@@ -47,6 +47,7 @@ def cities(draw: st.DrawFn) -> tuple[Any, list[list[int]]]:
             length_m=draw(st.sampled_from([0.0, 6.0, 12.0])) + wait,
             speed_m_s=draw(st.sampled_from([5.0, 8.0, 13.9])),
             wait_m=wait if (x, y) == (a, d) else 0.0,
+            right_of_way=draw(st.sampled_from(["M", "m", "s"])),
         )
     for x, y in draw(
         st.lists(
@@ -65,7 +66,7 @@ def cities(draw: st.DrawFn) -> tuple[Any, list[list[int]]]:
         offset_s = float(draw(st.integers(0, 40)))
         city.program(
             0,
-            (draw(green), draw(st.sampled_from(["GrrG", "Grrg", "GrrG"]))),
+            (draw(green), draw(st.sampled_from(["GrrG", "Grrg", "Gsrg"]))),
             (3, "yrry"),
             (draw(green), draw(st.sampled_from(["rGGr", "rgGr", "rGgr"]))),
             (3, "ryyr"),

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from twin.traffic.network import MAJOR, MINOR, RED, UNSIGNALLED, YELLOW
+from twin.traffic.network import MAJOR, MINOR, RED, STOP, UNSIGNALLED, YELLOW
 
 I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
@@ -38,6 +38,7 @@ Records = npt.NDArray[np.void]
 NEVER = np.int32(2**31 - 1)
 WHEEL = 1 << 14
 MASK = WHEEL - 1
+DEEP = 4  # short streets over which lanes are chosen together
 AHEAD = 3  # vehicles of a lane that those who yield to it look at
 FIXED, CONTROLLED = 0, 1
 GREEN_STAGE, YELLOW_STAGE, RED_STAGE = 0, 1, 2
@@ -276,13 +277,14 @@ def _onward(net: Any, lane: int, street: int) -> int:
 
 
 @compiled
-def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int) -> int:
+def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int, inner: int) -> int:
     """`t` where the vehicle may enter now, else when that may change, else NEVER."""
     _release(net, st, lane, t)
     if t + via < st.lane[lane].next_in:
         return st.lane[lane].next_in - via
     taken = st.lane[lane].occupied
-    if taken == 0 or taken + net.type[st.vehicle[vehicle].type].cm <= net.lane[lane].capacity:
+    over = taken + net.type[st.vehicle[vehicle].type].cm - net.lane[lane].capacity
+    if taken == 0 or over <= inner:
         return t
     if st.lane[lane].gone > 0:
         return st.slot[net.lane[lane].ring + st.lane[lane].tail].time + net.lane[lane].lag
@@ -290,28 +292,95 @@ def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int) -> int:
 
 
 @compiled
-def _choose(net: Any, st: Any, street: int, onward: int, vehicle: int, t: int, via: int) -> Any:
-    """Lane of `street` to enter, and when to try again where there is none (-1).
+def _serving(net: Any, st: Any, at: int, end: int) -> int:
+    """Bits of the lanes of street `at` of a way from which it can be followed.
 
-    Among the open lanes that serve the street after it, the emptiest.
+    Also over the next street, and on, as long as streets are too short to change lanes.
+    """
+    last = at
+    while (
+        last + 2 < end
+        and last < at + DEEP
+        and net.lane[net.street_lane[st.route_street[last + 1]]].length < net.change_m
+    ):
+        last += 1
+    bits = -1
+    for k in range(last, at - 1, -1):
+        deeper, bits = bits, 0
+        first = net.street_lane[st.route_street[k]]
+        for lane in range(first, net.street_lane[st.route_street[k] + 1]):
+            link = _link_to(net, lane, st.route_street[k + 1])
+            if link >= 0 and (net.link[link].into & deeper) != 0:
+                bits |= 1 << (lane - first)
+    return bits
+
+
+@compiled
+def _beside_its_own(
+    net: Any,
+    st: Any,
+    street: int,
+    serving: int,
+    vehicle: int,
+    t: int,
+    via: int,
+    into: int,
+    inner: int,
+) -> Any:
+    """Lane beside the full ones that serve its way, where a vehicle queues for these."""
+    again = NEVER
+    first = net.street_lane[street]
+    bit = net.type[st.vehicle[vehicle].type].bit
+    for lane in range(first, net.street_lane[street + 1]):
+        if ((into & ~serving) >> (lane - first)) & 1 == 0 or st.lane[lane].open == 0:
+            continue
+        if net.lane[lane].length < net.change_m or (net.lane[lane].classes & bit) == 0:
+            continue
+        when = _fits(net, st, lane, vehicle, t, via, inner)
+        if when <= t:
+            return lane, when
+        again = min(again, when)
+    return -1, again
+
+
+@compiled
+def _choose(
+    net: Any, st: Any, at: int, vehicle: int, t: int, via: int, into: int, inner: int
+) -> Any:
+    """Lane of street `at` of a vehicle's way, and when to try again where there is none (-1).
+
+    Among the open lanes that serve its way onward, the emptiest.
     """
     best, least, again = -1, NEVER, NEVER
     bit = net.type[st.vehicle[vehicle].type].bit
-    for strict in range(2):
+    street, end = st.route_street[at], st.vehicle[vehicle].route_end
+    first, last = net.street_lane[street], net.street_lane[street + 1]
+    for level in range(3):
+        serving = -1
+        if at + 1 < end and last - first > 1 and level < 2:
+            if level == 0:
+                serving = _serving(net, st, at, end)
+            else:
+                serving = 0
+                for lane in range(first, last):
+                    if _link_to(net, lane, st.route_street[at + 1]) >= 0:
+                        serving |= 1 << (lane - first)
         served = False
-        for lane in range(net.street_lane[street], net.street_lane[street + 1]):
+        for lane in range(first, last):
             if st.lane[lane].open == 0 or (net.lane[lane].classes & bit) == 0:
                 continue
-            if strict == 0 and onward >= 0 and _link_to(net, lane, onward) < 0:
+            if (serving >> (lane - first)) & 1 == 0:
                 continue
             served = True
-            when = _fits(net, st, lane, vehicle, t, via)
+            when = _fits(net, st, lane, vehicle, t, via, inner)
             if when <= t:
                 if st.lane[lane].occupied < least:
                     best, least = lane, st.lane[lane].occupied
             else:
                 again = min(again, when)
         if served:
+            if best < 0 and level < 2 and again == NEVER and (into & serving) == 0:
+                return _beside_its_own(net, st, street, serving, vehicle, t, via, into, inner)
             break
     return best, again
 
@@ -368,17 +437,81 @@ def _signal_allows(net: Any, st: Any, link: int, ready: int, t: int) -> int:
     light = st.link[link].light
     if light == RED:
         return NEVER
+    since = st.link[link].since
     if light == YELLOW:
         moving = t - ready <= net.standing
-        return t if moving and t <= st.link[link].since + net.link[link].braking else NEVER
-    if light != UNSIGNALLED and ready < st.link[link].since:
-        return max(t, st.link[link].since + min(net.link[link].start, st.link[link].since - ready))
-    return t
+        return t if moving and t <= since + net.link[link].braking else NEVER
+    if light == UNSIGNALLED:
+        return max(t, ready + net.link[link].stop)
+    when = t
+    if ready < since:
+        when = max(t, since + min(net.line, since - ready))
+    if light == STOP:
+        when = max(when, ready + net.stop)
+    return when
 
 
 @compiled
-def _comes(net: Any, st: Any, foe: int, ready: int, t: int, gap: int) -> bool:
-    """Whether a vehicle of link `foe` comes within the gap."""
+def _late(net: Any, st: Any, link: int, ready: int) -> int:
+    """Ticks that the first vehicle of a queue at red loses behind the stop line."""
+    light, since = st.link[link].light, st.link[link].since
+    if light in (UNSIGNALLED, YELLOW) or ready >= since:
+        return 0
+    return max(0, min(net.link[link].start, since - ready) - net.line)
+
+
+@compiled
+def _blocked_beside(net: Any, st: Any, link: int, t: int) -> int:
+    """A waiting place of the same lane whose vehicles stand in the way, or -1."""
+    for k in range(net.link[link].beside, net.link[link].beside_end):
+        lane = net.sibling[k].lane
+        standing = st.lane[lane].inside
+        if st.lane[lane].gone > 0:
+            last = (st.lane[lane].tail + st.lane[lane].gone - 1) % net.lane[lane].size
+            standing += st.slot[net.lane[lane].ring + last].time == t  # leaves just now
+        if standing > net.sibling[k].most:
+            return lane
+    return -1
+
+
+@compiled
+def _comes_down(net: Any, st: Any, foe: int, up: int, t: int, gap: int) -> bool:
+    """Whether a vehicle comes from a street further up within the gap, to take link `foe`."""
+    row = net.upstream[up]
+    if st.link[row.link].light == RED:
+        return False
+    lane, ahead = net.link[row.link].lane, int(row.ahead)
+    own = net.link[foe].lane
+    ring, size = net.lane[lane].ring, net.lane[lane].size
+    for k in range(min(st.lane[lane].inside, AHEAD)):
+        slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+        due = max(st.slot[slot].time, st.lane[lane].next_out)
+        if k == 0 and (st.lane[lane].no_room == 1 or st.lane[lane].look > 0):
+            return False
+        if due + row.ticks >= t + gap:
+            return False
+        if st.slot[slot].link == row.link:
+            vehicle = st.slot[slot].vehicle
+            at = st.vehicle[vehicle].route_at + ahead
+            if (
+                at + 1 < st.vehicle[vehicle].route_end
+                and st.route_street[at + 1] == net.link[foe].street
+                and st.route_street[at] == net.lane[own].street
+            ):
+                return True
+    return False
+
+
+@compiled
+def _comes(
+    net: Any, st: Any, foe: int, ready: int, t: int, gap: int, street: int, held: bool
+) -> bool:
+    """Whether a vehicle of link `foe` comes within the gap.
+
+    `street` is where the one who asks wants to go.  If the first vehicle of the foe wants to
+    go there too and stood for want of room, then the room that has come is its own, unless
+    the one who asks has lost patience (`held` is false).
+    """
     light = st.link[foe].light
     if light == RED:
         return False
@@ -389,27 +522,37 @@ def _comes(net: Any, st: Any, foe: int, ready: int, t: int, gap: int) -> bool:
         due = max(st.slot[slot].time, st.lane[lane].next_out)
         link = st.slot[slot].link
         if k == 0:
-            if st.lane[lane].no_room == 1 or (link >= 0 and st.link[link].light == RED):
+            if link >= 0 and st.link[link].light == RED:
                 return False
+            if st.lane[lane].no_room == 1:
+                return link == foe and street == net.link[foe].street and held
             if st.lane[lane].look > 0 and due >= ready:  # it yields itself, and came later
                 return False
         if due >= t + gap:
             return False
         if link == foe:
             return not (light == YELLOW and due > st.link[foe].since + net.link[foe].braking)
+    if st.lane[lane].inside < AHEAD:
+        for up in range(net.lane[lane].up, net.lane[lane].up_end):
+            if net.upstream[up].ticks >= gap:
+                return False
+            if _comes_down(net, st, foe, up, t, gap):
+                return True
     return False
 
 
 @compiled
 def _gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
     gap = net.link[link].gap_standing if t > ready else net.link[link].gap_moving
-    waited = min(t - ready, net.patience)
-    gap -= gap * 2 * waited // (5 * net.patience)
+    waited = max(1, min(t - ready, net.impatient))
+    relied = net.relied * waited // net.impatient
+    held = gap - relied > net.tps
     for k in range(net.link[link].yields, net.link[link].yields_end):
         foe = net.yield_link[k]
         if st.link[foe].light != RED and st.link[foe].last + net.link[foe].clear > t:
             return False
-        if _comes(net, st, foe, ready, t, gap):
+        least = max(gap - relied, min(gap, net.link[foe].counts_on // waited))
+        if _comes(net, st, foe, ready, t, least, net.link[link].street, held):
             return False
     return True
 
@@ -445,16 +588,27 @@ def _head_ready(net: Any, st: Any, lane: int) -> int:
 
 @compiled
 def _go(
-    net: Any, st: Any, lane: int, link: int, target: int, vehicle: int, t: int, stood: bool
+    net: Any,
+    st: Any,
+    lane: int,
+    link: int,
+    target: int,
+    vehicle: int,
+    t: int,
+    stood: bool,
+    late: int,
 ) -> int:
     """Move the head of `lane` through `link` into `target`; when its follower is ready."""
     kind = st.vehicle[vehicle].type
-    via = net.link[link].via
+    via = net.link[link].via + late
     headway = net.headway[kind, link]
     if stood:
-        via += net.link[link].start
         headway = max(headway, net.link[link].follow)
+    else:
+        headway += late
     _leave(net, st, lane, t, headway)
+    if net.link[link].lane != lane:
+        st.lane[net.link[link].lane].next_out = t + headway
     st.link[link].last = t
     if net.link[link].wait < 0:
         st.vehicle[vehicle].route_at += 1
@@ -479,8 +633,7 @@ def _pass_jam(net: Any, st: Any, lane: int, link: int, vehicle: int, t: int) -> 
     for at in range(row.route_at + 2, row.route_end):
         passed = net.street_lane[st.route_street[at - 1]]
         via += int(net.lane[passed].length / st.lane[passed].speed * net.tps + 0.5)
-        onward = st.route_street[at + 1] if at + 1 < row.route_end else -1
-        target, _ = _choose(net, st, st.route_street[at], onward, vehicle, t, via)
+        target, _ = _choose(net, st, at, vehicle, t, via, 0, 0)
         if target < 0:
             continue
         row.route_at = at
@@ -506,20 +659,41 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
             return _arrive(net, st, lane, vehicle, t)
         return NEVER
     when = _signal_allows(net, st, link, ready, t)
+    own = net.link[link].lane
+    if own != lane:
+        when = max(when, st.lane[own].next_out)
     if when > t:
         return when
     via = net.link[link].via
-    target = net.link[link].wait
-    if target >= 0:
+    yields = net.link[link].yields_end > net.link[link].yields and st.link[link].light != MAJOR
+    stops = st.link[link].light == STOP or net.link[link].stop > 0
+    stood = yields and (stops or st.lane[lane].look > 0)
+    late = _late(net, st, link, ready)
+    if stood:
+        late = max(late, net.link[link].start)
+    via += late
+    target, again = net.link[link].wait, int(NEVER)
+    beside = _blocked_beside(net, st, link, t)
+    if beside >= 0:
+        target = -1
+        place = net.lane[beside].place
+    elif target >= 0:
         place = net.lane[target].place
-        again = _fits(net, st, target, vehicle, t, via)
+        again = _fits(net, st, target, vehicle, t, via, 0)
         if again > t:
             target = -1
     else:
         place = net.link[link].street
-        at = st.vehicle[vehicle].route_at + 2
-        onward = st.route_street[at] if at < st.vehicle[vehicle].route_end else -1
-        target, again = _choose(net, st, place, onward, vehicle, t, via)
+        target, again = _choose(
+            net,
+            st,
+            st.vehicle[vehicle].route_at + 1,
+            vehicle,
+            t,
+            via,
+            net.link[link].into,
+            net.link[link].inner,
+        )
     if target < 0:
         st.lane[lane].no_room = 1
         st.lane[lane].look = 0
@@ -529,12 +703,10 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
         _pass_jam(net, st, lane, link, vehicle, t)
         return _head_ready(net, st, lane)
     st.lane[lane].no_room = 0
-    yields = net.link[link].yields_end > net.link[link].yields and st.link[link].light != MAJOR
-    stood = yields and st.lane[lane].look > 0
     if yields and not _gap_is_free(net, st, link, ready, t):
         st.lane[lane].look = t + net.look
         return st.lane[lane].look
-    return _go(net, st, lane, link, target, vehicle, t, stood)
+    return _go(net, st, lane, link, target, vehicle, t, stood, late)
 
 
 @compiled
@@ -548,8 +720,7 @@ def _source_acts(net: Any, st: Any, source: int, t: int, n_lanes: int) -> int:
         return st.vehicle[vehicle].due
     first = st.vehicle[vehicle].route
     street = st.route_street[first]
-    onward = st.route_street[first + 1] if first + 1 < st.vehicle[vehicle].route_end else -1
-    lane, again = _choose(net, st, street, onward, vehicle, t, 0)
+    lane, again = _choose(net, st, first, vehicle, t, 0, 0, 0)
     if lane < 0:
         _await(st, n_lanes + source, street)
         return again
@@ -580,7 +751,9 @@ def _show_row(net: Any, sig: Any, st: Any, s: int, row: int, t: int) -> None:
     for k in range(sig.link[s], sig.link[s + 1]):
         link = sig.links[k]
         _show(st, link, sig.light[row, k - sig.link[s]], t)
-        schedule(st, net.link[link].lane, t, t)
+        street = net.lane[net.link[link].lane].street
+        for lane in range(net.street_lane[street], net.street_lane[street + 1]):
+            schedule(st, lane, t, t)
 
 
 @compiled
@@ -620,7 +793,7 @@ def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
     for k in range(sig.link[s], sig.link[s + 1]):
         link, column = sig.links[k], k - sig.link[s]
         now, then = sig.light[current, column], sig.light[row, column]
-        if now in (MINOR, MAJOR) and then not in (MINOR, MAJOR):
+        if now in (MINOR, MAJOR, STOP) and then not in (MINOR, MAJOR, STOP):
             _show(st, link, YELLOW, t)
 
 

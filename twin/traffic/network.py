@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from twin.clock import TICKS_PER_SECOND
 from twin.errors import InputError
@@ -27,8 +26,8 @@ I4 = npt.NDArray[np.int32]
 F8 = npt.NDArray[np.float64]
 
 NO_LIMIT = 2**30
-RED, YELLOW, MINOR, MAJOR, UNSIGNALLED = 0, 1, 2, 3, 4
-_LIGHT = {"r": RED, "u": RED, "y": YELLOW, "Y": YELLOW, "g": MINOR, "s": MINOR, "G": MAJOR}
+RED, YELLOW, MINOR, MAJOR, UNSIGNALLED, STOP = 0, 1, 2, 3, 4, 5
+LIGHT = {"r": RED, "u": RED, "y": YELLOW, "Y": YELLOW, "g": MINOR, "s": STOP, "G": MAJOR}
 
 
 LANE_CONST = np.dtype(
@@ -43,12 +42,16 @@ LANE_CONST = np.dtype(
         ("ring", "i4"),  # its slots are ring:ring + size
         ("size", "i4"),
         ("classes", "i4"),  # bits of the classes that may enter
+        ("up", "i4"),  # who comes to it from further up: upstream[up:up_end]
+        ("up_end", "i4"),
     ]
 )
 LINK_CONST = np.dtype(
     [
         ("lane", "i4"),  # from
         ("street", "i4"),  # the street that it leads to
+        ("into", "i4"),  # bits of the lanes of that street that it leads to
+        ("inner", "i4"),  # cm on its way through the junction where a queue may stand
         ("wait", "i4"),  # waiting place that it enters, or -1
         ("turn", "i4"),  # pair of streets, position in Network.turns
         ("via", "i4"),  # ticks from the stop line to the next lane
@@ -60,6 +63,18 @@ LINK_CONST = np.dtype(
         ("follow", "i4"),  # follow-up time of vehicles that yielded, ticks
         ("yields", "i4"),  # links with right of way: yield_link[yields:yields_end]
         ("yields_end", "i4"),
+        ("stop", "i4"),  # ticks that everybody stands at a stop sign; 0 without one
+        ("counts_on", "i4"),  # see parameters.IMPATIENT_S, ticks^2
+        ("beside", "i4"),  # waiting places that may block it: sibling[beside:beside_end]
+        ("beside_end", "i4"),
+    ]
+)
+SIBLING = np.dtype([("lane", "i4"), ("most", "i4")])  # blocked with more than `most` inside
+UPSTREAM = np.dtype(
+    [
+        ("link", "i4"),
+        ("ticks", "i4"),  # from its stop line to that of the lane
+        ("ahead", "i4"),  # streets between
     ]
 )
 TYPE_CONST = np.dtype([("cm", "i4"), ("bit", "i4"), ("speed", "f4")])
@@ -74,11 +89,17 @@ class NetArrays(NamedTuple):
     type: Records  # TYPE_CONST
     street_lane: I4  # [streets + 1] lanes of a street
     yield_link: I4
+    sibling: Records  # SIBLING
+    upstream: Records  # UPSTREAM
     headway: I4  # [types, links] saturation headway, ticks
     entry_headway: I4  # [types, lanes]
     look: int  # ticks between two looks for a gap
     standing: int
-    patience: int
+    impatient: int  # ticks of waiting after which impatience is full
+    relied: int  # ticks that others are relied on to brake for by whom it is full
+    stop: int  # ticks at a stop light
+    line: int  # ticks from a stand to the stop line
+    change_m: float  # on shorter streets nobody changes lanes
     jam: int  # ticks without room after which a vehicle is taken past the jam
     tps: int  # ticks per second
 
@@ -163,7 +184,9 @@ class Network:
         if not bool((city.lanes["cars"] | city.lanes["lorries"] | city.lanes["buses"]).any()):
             msg = f"{city.name}: no street that vehicles may use; take an extract with roads"
             raise InputError(msg)
-        return _Builder(city, tuple(types), ticks_per_second, jam_s).build()
+        from twin.traffic.building import Builder
+
+        return Builder(city, tuple(types), ticks_per_second, jam_s).build()
 
     def turn_of(self, street: npt.ArrayLike, following: npt.ArrayLike) -> I4:
         """Turn number of pairs of streets, -1 where the city has no such movement."""
@@ -177,293 +200,15 @@ class Network:
         return found
 
 
-def _pointers(sorted_key: npt.NDArray[Any], n: int) -> I4:
+def pointers(sorted_key: npt.NDArray[Any], n: int) -> I4:
+    """Where the rows of each of n keys begin, and the end."""
     return np.searchsorted(sorted_key, np.arange(n + 1)).astype(np.int32)
 
 
-def _records(dtype: np.dtype[np.void], **columns: npt.ArrayLike) -> Records:
+def records(dtype: np.dtype[np.void], **columns: npt.ArrayLike) -> Records:
+    """An array of records from its columns."""
     first = np.asarray(next(iter(columns.values())))
-    records = np.zeros(len(first), dtype)
+    rows = np.zeros(len(first), dtype)
     for name, values in columns.items():
-        records[name] = np.asarray(values)
-    return records
-
-
-class _Builder:
-    """Makes a Network; one method for each group of arrays."""
-
-    def __init__(
-        self, city: City, types: tuple[par.VehicleType, ...], tps: int, jam_s: float | None
-    ) -> None:
-        self.city, self.types, self.tps = city, types, tps
-        self.jam = NO_LIMIT if jam_s is None else round(jam_s * tps)
-        self.car = types[0]
-        self.lanes, self.movements = city.lanes, city.movements
-
-    def ticks(self, seconds: npt.ArrayLike) -> I4:
-        whole: I4 = np.rint(np.asarray(seconds, float) * self.tps).astype(np.int32)
-        return whole
-
-    def build(self) -> Network:
-        links = self._links()
-        lane_speed, lane_length = self._lane_geometry(links)
-        via_s, link_speed = self._passage(links)
-        n_lanes, n_all = len(self.lanes), len(lane_speed)
-        turns, turn = np.unique(
-            links[["street", "to_street"]].to_numpy(np.int32), axis=0, return_inverse=True
-        )
-        turn = turn.reshape(-1)
-        street = self.city.streets
-        n_streets = len(street)
-        yield_ptr, yield_link, movement_link = self._yields(links)
-        lane_lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
-        ring = capacity // min(round(t.spacing_m * 100) for t in self.types) + 2
-        spacing = np.array([t.spacing_m for t in self.types])[:, None]
-        tau = np.array([t.tau_s for t in self.types])[:, None]
-        lane_street = np.full(n_all, -1, np.int32)
-        lane_street[:n_lanes] = self.lanes["street"]
-        classes = np.full(n_all, 255, np.int32)
-        classes[:n_lanes] = (
-            self.lanes["cars"] * par.CAR
-            + self.lanes["lorries"] * par.LORRY
-            + self.lanes["buses"] * par.BUS
-        )
-        lane_link = _pointers(links["lane"].to_numpy(), n_all)
-        lane = _records(
-            LANE_CONST,
-            street=lane_street,
-            place=np.concatenate(
-                [lane_street[:n_lanes], n_streets + np.arange(n_all - n_lanes)]
-            ),
-            length=lane_length,
-            capacity=capacity,
-            lag=lane_lag,
-            link=lane_link[:-1],
-            link_end=lane_link[1:],
-            ring=np.cumsum(ring) - ring,
-            size=ring,
-            classes=classes,
-        )
-        link = _records(
-            LINK_CONST,
-            lane=links["lane"],
-            street=links["to_street"],
-            wait=links["wait"],
-            turn=turn,
-            via=self.ticks(via_s),
-            yields=yield_ptr[:-1],
-            yields_end=yield_ptr[1:],
-            **self._behaviour(links, link_speed),
-        )
-        arrays = NetArrays(
-            lane=lane,
-            link=link,
-            type=_records(
-                TYPE_CONST,
-                cm=np.rint(spacing[:, 0] * 100),
-                bit=[par.CLASS_BITS[t.vehicle_class] for t in self.types],
-                speed=[t.max_speed_m_s for t in self.types],
-            ),
-            street_lane=_pointers(self.lanes["street"].to_numpy(), n_streets),
-            yield_link=yield_link,
-            headway=np.maximum(1, self.ticks(tau + spacing / link_speed[None, :])),
-            entry_headway=np.maximum(1, self.ticks(tau + spacing / lane_speed[None, :])),
-            look=int(self.ticks(par.LOOK_S)),
-            standing=int(self.ticks(par.STANDING_S)),
-            patience=int(self.ticks(par.PATIENCE_S)),
-            jam=self.jam,
-            tps=self.tps,
-        )
-        return self._network(arrays, links, turns, turn, movement_link, lane_speed)
-
-    def _network(
-        self,
-        arrays: NetArrays,
-        links: pd.DataFrame,
-        turns: I4,
-        turn: npt.NDArray[np.intp],
-        movement_link: I4,
-        lane_speed: F8,
-    ) -> Network:
-        street = self.city.streets
-        length = street["length_m"].to_numpy(float)
-        speed = street["speed_m_s"].to_numpy(float)
-        first = links["stage"].to_numpy() != 2
-        count = np.maximum(1, np.bincount(turn[first], minlength=len(turns)))
-        inside_s = links["length_m"] / links["speed_m_s"]
-        turn_s = np.bincount(turn[first], weights=inside_s[first], minlength=len(turns)) / count
-        turn_m = np.bincount(turn[first], weights=links["length_m"][first], minlength=len(turns))
-        free = length / speed
-        return Network(
-            arrays=arrays,
-            signals=self._signals(movement_link),
-            types=self.types,
-            turns=turns,
-            turn_free_s=free[turns[:, 0]] + turn_s,
-            turn_m=turn_m / count,
-            street_m=length,
-            street_speed=speed,
-            exit_free_s=free,
-            lane_speed=lane_speed,
-            n_lanes=len(self.lanes),
-            movement_link=movement_link,
-            signal_ids=tuple(self.city.signals.groupby("signal")["id"].first()),
-            street_ids=tuple(street["id"]),
-        )
-
-    def _links(self) -> pd.DataFrame:
-        """One row a link, sorted by lane; `movement` is the primary movement of the pair."""
-        m = self.movements.drop(columns="geometry").reset_index(names="movement")
-        yields = self.city.conflicts.loc[self.city.conflicts["yields"], "movement"].unique()
-        pairs = m.drop_duplicates(["lane", "to_street"], keep="first").copy()
-        waits = (pairs["wait_m"] > 0) & pairs["movement"].isin(yields)
-        pairs["stage"] = np.where(waits, 1, 0)
-        pairs["wait"] = -1
-        pairs.loc[waits, "wait"] = len(self.lanes) + np.arange(int(waits.sum()))
-        second = pairs[waits].copy()
-        second["lane"] = second["wait"]
-        second["wait"] = -1
-        second["stage"] = 2
-        links = pd.concat([pairs, second], ignore_index=True)
-        ordered: pd.DataFrame = links.sort_values(
-            ["lane", "to_street"], kind="stable", ignore_index=True
-        )
-        return ordered
-
-    def _lane_geometry(self, links: pd.DataFrame) -> tuple[F8, F8]:
-        inner = links[links["stage"] == 1].sort_values("wait")
-        speed = np.concatenate([self.lanes["speed_m_s"], inner["speed_m_s"]])
-        length = np.concatenate([self.lanes["length_m"], inner["wait_m"]])
-        return np.maximum(speed, 0.5).astype(float), np.maximum(length, 0.1).astype(float)
-
-    def _passage(self, links: pd.DataFrame) -> tuple[F8, F8]:
-        """Seconds from the stop line to the next lane with slowing for the turn; speed there.
-
-        A turn taken at v' between streets of v costs (v - v')^2 / 2bv before and what the
-        acceleration a lacks on the next street after it, as far as that street is long.
-        """
-        v_turn = np.maximum(links["speed_m_s"].to_numpy(float), 1.0)
-        street = self.city.streets
-        v_from = np.maximum(
-            street["speed_m_s"].to_numpy(float)[links["street"]], v_turn
-        )
-        v_to = np.maximum(street["speed_m_s"].to_numpy(float)[links["to_street"]], v_turn)
-        next_m = street["length_m"].to_numpy(float)[links["to_street"]]
-        a, b = self.car.accel_m_s2, self.car.decel_m_s2
-        before = (v_from - v_turn) ** 2 / (2 * b * v_from)
-        reach = np.minimum(v_to, np.sqrt(v_turn**2 + 2 * a * next_m))
-        used = (reach**2 - v_turn**2) / (2 * a)
-        after = (reach - v_turn) / a - used / v_to
-        stage = links["stage"].to_numpy()
-        wait_m = links["wait_m"].to_numpy(float)
-        inside = links["length_m"].to_numpy(float) - np.where(stage == 2, wait_m, 0.0)
-        path = np.where(stage == 1, 0.0, np.maximum(inside, 0.0) / v_turn)
-        return (
-            path + np.where(stage == 2, 0.0, before) + np.where(stage == 1, 0.0, after),
-            v_turn,
-        )
-
-    def _storage(
-        self, links: pd.DataFrame, length: F8, speed: F8, via_s: F8
-    ) -> tuple[I4, I4]:
-        """Lag of the backward wave (less the way through the junction), and room, cm.
-
-        With N = max(1, floor(L / s)) places the lag is L / w - (L / s - N) / q, so that a
-        short lane carries the saturation flow q.  A vehicle takes its place when it enters the
-        junction; where that is so far ahead that the lag would be negative, those on their way
-        through the junction have places of their own, as many as q needs.
-        """
-        car = self.car
-        places = np.maximum(1, np.floor(length / car.spacing_m + 1e-9))
-        headway = car.tau_s + car.spacing_m / speed
-        lag = length * car.tau_s / car.spacing_m - (length / car.spacing_m - places) * headway
-        street = links["to_street"].to_numpy()
-        stage = links["stage"].to_numpy()
-        direct = stage != 1
-        count = np.bincount(street[direct], minlength=len(self.city.streets))
-        total = np.bincount(street[direct], via_s[direct], minlength=len(count))
-        mean_via = total / np.maximum(count, 1)
-        lag[: len(self.lanes)] -= mean_via[self.lanes["street"].to_numpy()]
-        inside = np.maximum(0.0, np.ceil(-lag / headway - 1e-9))
-        places, lag = places + inside, lag + inside * headway
-        capacity = np.rint(places * car.spacing_m * 100).astype(np.int32)
-        return np.maximum(1, self.ticks(lag)), capacity
-
-    def _behaviour(self, links: pd.DataFrame, v: F8) -> dict[str, I4]:
-        """Times of drivers at each link, ticks."""
-        a, b = self.car.accel_m_s2, self.car.decel_m_s2
-        stage = links["stage"].to_numpy()
-        inside = links["length_m"] - np.where(stage == 2, links["wait_m"], 0.0)
-        way = np.maximum(inside.to_numpy(float), 0.0) + self.car.length_m
-        ramp_m = np.minimum(way, v**2 / (2 * a))
-        standing = np.sqrt(2 * ramp_m / a) + (way - ramp_m) / v
-        follow = self.car.tau_s + np.sqrt(2 * self.car.spacing_m / a)
-        return {
-            "gap_moving": self.ticks(way / v + par.GAP_MARGIN_S),
-            "gap_standing": self.ticks(standing + par.GAP_MARGIN_S),
-            "clear": self.ticks((links["length_m"].to_numpy(float) / 2 + self.car.length_m) / v),
-            "start": self.ticks(v / (2 * a)),
-            "braking": self.ticks(v / (2 * b)),
-            "follow": self.ticks(np.full(len(links), follow)),
-        }
-
-    def _yields(self, links: pd.DataFrame) -> tuple[I4, I4, I4]:
-        """Links with right of way over each link, and the stop-line link of each movement."""
-        n_moves = len(self.movements)
-        stop = links[links["stage"] != 2]
-        keys = pd.MultiIndex.from_arrays([stop["lane"], stop["to_street"]])
-        at = keys.get_indexer(
-            pd.MultiIndex.from_arrays([self.movements["lane"], self.movements["to_street"]])
-        )
-        movement_link = stop.index.to_numpy()[at].astype(np.int32)
-        last = np.full(n_moves, -1, np.int64)  # the yielding half of a movement
-        second = links[links["stage"] == 2]
-        inner = dict(zip(second["movement"], second.index, strict=True))
-        primary = links["movement"].to_numpy()
-        for movement in range(n_moves):
-            last[movement] = inner.get(primary[movement_link[movement]], movement_link[movement])
-        conflicts = self.city.conflicts[self.city.conflicts["yields"]]
-        ego = last[conflicts["movement"].to_numpy(int)]
-        foe = conflicts["foe"].to_numpy(int)
-        pairs = np.concatenate(
-            [np.stack([ego, movement_link[foe]], 1), np.stack([ego, last[foe]], 1)]
-        ).astype(np.int64)
-        pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-        lane = links["lane"].to_numpy()
-        pairs = pairs[lane[pairs[:, 0]] != lane[pairs[:, 1]]]
-        return _pointers(pairs[:, 0], len(links)), pairs[:, 1].astype(np.int32), movement_link
-
-    def _signals(self, movement_link: I4) -> SignalArrays:
-        table, m = self.city.signals, self.movements
-        n = int(table["signal"].max()) + 1 if len(table) else 0
-        signalled = m[m["signal"] >= 0]
-        frame = pd.DataFrame(
-            {
-                "signal": signalled["signal"],
-                "link": movement_link[signalled.index.to_numpy()],
-                "column": signalled["link"],
-            }
-        ).drop_duplicates(["signal", "link"])
-        frame = frame.sort_values(["signal", "column"], ignore_index=True)
-        most = int(frame.groupby("signal").size().max()) if len(frame) else 0
-        light = np.full((len(table), most), UNSIGNALLED, np.uint8)
-        for s, group in frame.groupby("signal"):
-            rows = np.flatnonzero(table["signal"].to_numpy() == s)
-            for row in rows:
-                state = str(table["state"].iloc[row])
-                light[row, : len(group)] = [
-                    _LIGHT.get(state[c], UNSIGNALLED) for c in group["column"]
-                ]
-        duration = np.maximum(1, self.ticks(table["duration_s"]))
-        pointer = _pointers(table["signal"].to_numpy(), n)
-        cycle = np.add.reduceat(duration, pointer[:-1]) if n else np.zeros(0, np.int32)
-        offset = table.groupby("signal")["offset_s"].first().to_numpy(float)
-        return SignalArrays(
-            phase=pointer,
-            duration=duration,
-            light=light,
-            link=_pointers(frame["signal"].to_numpy(), n),
-            links=frame["link"].to_numpy(np.int32),
-            offset=self.ticks(offset),
-            cycle=np.asarray(cycle, np.int32),
-        )
+        rows[name] = np.asarray(values)
+    return rows

@@ -59,10 +59,17 @@ DEFAULT_TYPES = (
 LOOK_S = 0.5
 # Safety margin beside the time that crossing takes: SUMO's jmTimegapMinor.
 GAP_MARGIN_S = 1.0
-# After this wait the accepted gap has shrunk by PATIENCE_SHARE (HCM 2016 ch. 20 finds
-# critical gaps falling with delay; SUMO's impatience is full after 180 s).
-PATIENCE_S = 120.0
-PATIENCE_SHARE = 0.4
+# Who waits counts on others to brake, with a share of their comfortable deceleration b that
+# grows to the whole in IMPATIENT_S: after w seconds, on everybody who could stop with b w /
+# IMPATIENT_S.  So the accepted gap is at most v IMPATIENT_S / (2 b w) (SUMO 1.28's impatience,
+# --time-to-impatience).
+IMPATIENT_S = 180.0
+RELIED_S = 30.0
+# Vehicles with right of way are seen on the streets before the junction as far as they come
+# within these seconds.
+SEEN_S = 8.0
+# A stop at a stop sign or a stop light (green arrow).
+STOP_S = 1.0
 # Who finds no room for so long is taken past the jam, and counted: SUMO's time-to-teleport.
 JAM_S = 300.0
 # A vehicle that stood for longer than this can stop at a yellow light.
@@ -73,3 +80,9 @@ ALL_RED_S = 1.0
 MIN_GREEN_S = 5.0
 # Longest wait at red under a controller: RiLSA 2015 wants cycles of at most 120 s.
 MAX_WAIT_S = 120.0
+# Nobody changes lanes on shorter streets: who will turn soon takes the right lane before.
+CHANGE_M = 30.0
+# Who must yield sees the others from 4.5 m before the line (SUMO's visibilityDistance) and
+# drives there so that he can stop: sqrt(2 (a + b) 4.5 m) at the line.
+SIGHT_M_S = 8.0
+LINE_M = 1.0  # who stands stands so far before the line

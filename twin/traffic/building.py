@@ -1,0 +1,317 @@
+"""Makes the arrays of a Network from the tables of a city."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.traffic import parameters as par
+from twin.traffic.network import (
+    LANE_CONST,
+    LIGHT,
+    LINK_CONST,
+    NO_LIMIT,
+    TYPE_CONST,
+    UNSIGNALLED,
+    NetArrays,
+    Network,
+    SignalArrays,
+    pointers,
+    records,
+)
+from twin.traffic.yielding import (
+    driver_times,
+    is_minor,
+    sibling_places,
+    upstream_links,
+    yield_links,
+)
+
+if TYPE_CHECKING:
+    from twin.city import City
+
+I4 = npt.NDArray[np.int32]
+F8 = npt.NDArray[np.float64]
+
+
+class Builder:
+    """Makes a Network; one method for each group of arrays."""
+
+    def __init__(
+        self, city: City, types: tuple[par.VehicleType, ...], tps: int, jam_s: float | None
+    ) -> None:
+        self.city, self.types, self.tps = city, types, tps
+        self.jam = NO_LIMIT if jam_s is None else round(jam_s * tps)
+        self.car = types[0]
+        self.lanes, self.movements = city.lanes, city.movements
+
+    def ticks(self, seconds: npt.ArrayLike) -> I4:
+        whole: I4 = np.rint(np.asarray(seconds, float) * self.tps).astype(np.int32)
+        return whole
+
+    def build(self) -> Network:
+        links = self._links()
+        lane_speed, lane_length = self._lane_geometry(links)
+        via_s, link_speed = self._passage(links)
+        n_lanes, n_all = len(self.lanes), len(lane_speed)
+        turns, turn = np.unique(
+            links[["street", "to_street"]].to_numpy(np.int32), axis=0, return_inverse=True
+        )
+        turn = turn.reshape(-1)
+        street = self.city.streets
+        n_streets = len(street)
+        yield_ptr, yield_link, movement_link = yield_links(self, links)
+        lane_lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
+        inner = self._inner(links)
+        extra = np.zeros(n_streets, np.int32)
+        np.maximum.at(extra, links["to_street"].to_numpy(), inner)
+        most = capacity.copy()
+        most[:n_lanes] += extra[self.lanes["street"].to_numpy()]
+        ring = most // min(round(t.spacing_m * 100) for t in self.types) + 2
+        spacing = np.array([t.spacing_m for t in self.types])[:, None]
+        tau = np.array([t.tau_s for t in self.types])[:, None]
+        lane_street = np.full(n_all, -1, np.int32)
+        lane_street[:n_lanes] = self.lanes["street"]
+        classes = np.full(n_all, 255, np.int32)
+        classes[:n_lanes] = (
+            self.lanes["cars"] * par.CAR
+            + self.lanes["lorries"] * par.LORRY
+            + self.lanes["buses"] * par.BUS
+        )
+        lane_link = pointers(links["lane"].to_numpy(), n_all)
+        beside_ptr, sibling = sibling_places(self, links)
+        up_ptr, upstream = upstream_links(self, links, yield_link, lane_length, lane_speed, via_s)
+        lane = records(
+            LANE_CONST,
+            street=lane_street,
+            place=np.concatenate(
+                [lane_street[:n_lanes], n_streets + np.arange(n_all - n_lanes)]
+            ),
+            length=lane_length,
+            capacity=capacity,
+            lag=lane_lag,
+            link=lane_link[:-1],
+            link_end=lane_link[1:],
+            ring=np.cumsum(ring) - ring,
+            size=ring,
+            classes=classes,
+            up=up_ptr[:-1],
+            up_end=up_ptr[1:],
+        )
+        link = records(
+            LINK_CONST,
+            lane=links["lane"],
+            street=links["to_street"],
+            into=self._into(links),
+            inner=inner,
+            wait=links["wait"],
+            turn=turn,
+            via=self.ticks(via_s),
+            yields=yield_ptr[:-1],
+            yields_end=yield_ptr[1:],
+            beside=beside_ptr[:-1],
+            beside_end=beside_ptr[1:],
+            **driver_times(self, links, link_speed),
+        )
+        arrays = NetArrays(
+            lane=lane,
+            link=link,
+            type=records(
+                TYPE_CONST,
+                cm=np.rint(spacing[:, 0] * 100),
+                bit=[par.CLASS_BITS[t.vehicle_class] for t in self.types],
+                speed=[t.max_speed_m_s for t in self.types],
+            ),
+            street_lane=pointers(self.lanes["street"].to_numpy(), n_streets),
+            yield_link=yield_link,
+            sibling=sibling,
+            upstream=upstream,
+            headway=np.maximum(1, self.ticks(tau + spacing / link_speed[None, :])),
+            entry_headway=np.maximum(1, self.ticks(tau + spacing / lane_speed[None, :])),
+            look=int(self.ticks(par.LOOK_S)),
+            standing=int(self.ticks(par.STANDING_S)),
+            impatient=int(self.ticks(par.IMPATIENT_S)),
+            relied=int(self.ticks(par.RELIED_S)),
+            stop=int(self.ticks(par.STOP_S)),
+            line=int(self.ticks(np.sqrt(2 * par.LINE_M / self.car.accel_m_s2))),
+            change_m=par.CHANGE_M,
+            jam=self.jam,
+            tps=self.tps,
+        )
+        return self._network(arrays, links, turns, turn, movement_link, lane_speed)
+
+    def _network(
+        self,
+        arrays: NetArrays,
+        links: pd.DataFrame,
+        turns: I4,
+        turn: npt.NDArray[np.intp],
+        movement_link: I4,
+        lane_speed: F8,
+    ) -> Network:
+        street = self.city.streets
+        length = street["length_m"].to_numpy(float)
+        speed = street["speed_m_s"].to_numpy(float)
+        first = links["stage"].to_numpy() != 2
+        count = np.maximum(1, np.bincount(turn[first], minlength=len(turns)))
+        inside_s = links["length_m"] / links["speed_m_s"]
+        turn_s = np.bincount(turn[first], weights=inside_s[first], minlength=len(turns)) / count
+        turn_m = np.bincount(turn[first], weights=links["length_m"][first], minlength=len(turns))
+        free = length / speed
+        return Network(
+            arrays=arrays,
+            signals=self._signals(movement_link),
+            types=self.types,
+            turns=turns,
+            turn_free_s=free[turns[:, 0]] + turn_s,
+            turn_m=turn_m / count,
+            street_m=length,
+            street_speed=speed,
+            exit_free_s=free,
+            lane_speed=lane_speed,
+            n_lanes=len(self.lanes),
+            movement_link=movement_link,
+            signal_ids=tuple(self.city.signals.groupby("signal")["id"].first()),
+            street_ids=tuple(street["id"]),
+        )
+
+    def _links(self) -> pd.DataFrame:
+        """One row a link, sorted by lane; `movement` is the primary movement of the pair."""
+        m = self.movements.drop(columns="geometry").reset_index(names="movement")
+        yields = self.city.conflicts.loc[self.city.conflicts["yields"], "movement"].unique()
+        pairs = m.drop_duplicates(["lane", "to_street"], keep="first").copy()
+        waits = (pairs["wait_m"] > 0) & pairs["movement"].isin(yields)
+        pairs["stage"] = np.where(waits, 1, 0)
+        pairs["wait"] = -1
+        pairs.loc[waits, "wait"] = len(self.lanes) + np.arange(int(waits.sum()))
+        second = pairs[waits].copy()
+        second["lane"] = second["wait"]
+        second["wait"] = -1
+        second["stage"] = 2
+        links = pd.concat([pairs, second], ignore_index=True)
+        ordered: pd.DataFrame = links.sort_values(
+            ["lane", "to_street"], kind="stable", ignore_index=True
+        )
+        return ordered
+
+    def _lane_geometry(self, links: pd.DataFrame) -> tuple[F8, F8]:
+        inner = links[links["stage"] == 1].sort_values("wait")
+        speed = np.concatenate([self.lanes["speed_m_s"], inner["speed_m_s"]])
+        length = np.concatenate([self.lanes["length_m"], inner["wait_m"]])
+        return np.maximum(speed, 0.5).astype(float), np.maximum(length, 0.1).astype(float)
+
+    def _passage(self, links: pd.DataFrame) -> tuple[F8, F8]:
+        """Seconds from the stop line to the next lane with slowing for the turn; speed there.
+
+        A turn taken at v' between streets of v costs (v - v')^2 / 2bv before and what the
+        acceleration a lacks on the next street after it, as far as that street is long.
+        """
+        v_turn = np.maximum(links["speed_m_s"].to_numpy(float), 1.0)
+        v_turn = np.where(is_minor(self, links), np.minimum(v_turn, par.SIGHT_M_S), v_turn)
+        street = self.city.streets
+        v_from = np.maximum(
+            street["speed_m_s"].to_numpy(float)[links["street"]], v_turn
+        )
+        v_to = np.maximum(street["speed_m_s"].to_numpy(float)[links["to_street"]], v_turn)
+        next_m = street["length_m"].to_numpy(float)[links["to_street"]]
+        a, b = self.car.accel_m_s2, self.car.decel_m_s2
+        before = (v_from - v_turn) ** 2 / (2 * b * v_from)
+        reach = np.minimum(v_to, np.sqrt(v_turn**2 + 2 * a * next_m))
+        used = (reach**2 - v_turn**2) / (2 * a)
+        after = (reach - v_turn) / a - used / v_to
+        stage = links["stage"].to_numpy()
+        wait_m = links["wait_m"].to_numpy(float)
+        inside = links["length_m"].to_numpy(float) - np.where(stage == 2, wait_m, 0.0)
+        path = np.where(stage == 1, 0.0, np.maximum(inside, 0.0) / v_turn)
+        return (
+            path + np.where(stage == 2, 0.0, before) + np.where(stage == 1, 0.0, after),
+            v_turn,
+        )
+
+    def _storage(
+        self, links: pd.DataFrame, length: F8, speed: F8, via_s: F8
+    ) -> tuple[I4, I4]:
+        """Lag of the backward wave (less the way through the junction), and room, cm.
+
+        With N = max(1, floor(L / s)) places the lag is L / w - (L / s - N) / q, so that a
+        short lane carries the saturation flow q.  A vehicle takes its place when it enters the
+        junction; where that is so far ahead that the lag would be negative, those on their way
+        through the junction have places of their own, as many as q needs.
+        """
+        car = self.car
+        places = np.floor(length / car.spacing_m + 1e-9)
+        # the last to wait inside a junction stands with its front behind the stop line
+        places += np.arange(len(length)) >= len(self.lanes)
+        places = np.maximum(1, places)
+        headway = car.tau_s + car.spacing_m / speed
+        lag = length * car.tau_s / car.spacing_m - (length / car.spacing_m - places) * headway
+        street = links["to_street"].to_numpy()
+        stage = links["stage"].to_numpy()
+        direct = stage != 1
+        count = np.bincount(street[direct], minlength=len(self.city.streets))
+        total = np.bincount(street[direct], via_s[direct], minlength=len(count))
+        mean_via = total / np.maximum(count, 1)
+        lag[: len(self.lanes)] -= mean_via[self.lanes["street"].to_numpy()]
+        inside = np.maximum(0.0, np.ceil(-lag / headway - 1e-9))
+        places, lag = places + inside, lag + inside * headway
+        capacity = np.rint(places * car.spacing_m * 100).astype(np.int32)
+        return np.maximum(1, self.ticks(lag)), capacity
+
+    def _inner(self, links: pd.DataFrame) -> I4:
+        """Room on the way through the junction, cm, for ways that meet no other.
+
+        Where ways meet, nobody enters who would have to stop between them.
+        """
+        meets = np.isin(links["movement"].to_numpy(), self.city.conflicts["movement"].to_numpy())
+        places = np.floor(links["length_m"].to_numpy(float) / self.car.spacing_m + 1e-9)
+        room = np.where(meets, 0.0, places * self.car.spacing_m * 100)
+        return np.rint(room).astype(np.int32)
+
+    def _into(self, links: pd.DataFrame) -> I4:
+        """Lanes of the next street to which movements of the pair lead, as bits."""
+        m = self.movements
+        first = pointers(self.lanes["street"].to_numpy(), len(self.city.streets))
+        bits = np.left_shift(1, np.minimum(m["to_lane"] - first[m["to_street"]], 30))
+        by_pair = bits.groupby([m["lane"], m["to_street"]]).agg(np.bitwise_or.reduce)
+        own = self.movements["lane"].to_numpy()[links["movement"].to_numpy()]
+        keys = pd.MultiIndex.from_arrays([own, links["to_street"]])
+        lanes: I4 = by_pair.reindex(keys).to_numpy(np.int32)
+        return lanes
+
+    def _signals(self, movement_link: I4) -> SignalArrays:
+        table, m = self.city.signals, self.movements
+        n = int(table["signal"].max()) + 1 if len(table) else 0
+        signalled = m[m["signal"] >= 0]
+        frame = pd.DataFrame(
+            {
+                "signal": signalled["signal"],
+                "link": movement_link[signalled.index.to_numpy()],
+                "column": signalled["link"],
+            }
+        ).drop_duplicates(["signal", "link"])
+        frame = frame.sort_values(["signal", "column"], ignore_index=True)
+        most = int(frame.groupby("signal").size().max()) if len(frame) else 0
+        light = np.full((len(table), most), UNSIGNALLED, np.uint8)
+        for s, group in frame.groupby("signal"):
+            rows = np.flatnonzero(table["signal"].to_numpy() == s)
+            for row in rows:
+                state = str(table["state"].iloc[row])
+                light[row, : len(group)] = [
+                    LIGHT.get(state[c], UNSIGNALLED) for c in group["column"]
+                ]
+        duration = np.maximum(1, self.ticks(table["duration_s"]))
+        pointer = pointers(table["signal"].to_numpy(), n)
+        cycle = np.add.reduceat(duration, pointer[:-1]) if n else np.zeros(0, np.int32)
+        offset = table.groupby("signal")["offset_s"].first().to_numpy(float)
+        return SignalArrays(
+            phase=pointer,
+            duration=duration,
+            light=light,
+            link=pointers(frame["signal"].to_numpy(), n),
+            links=frame["link"].to_numpy(np.int32),
+            offset=self.ticks(offset),
+            cycle=np.asarray(cycle, np.int32),
+        )

@@ -1,0 +1,41 @@
+"""Where the ways through a junction part, measured on their geometry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+F8 = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+
+# Two ways from one lane have parted where they are so far from each other (a car is 1.8 m wide).
+PARTED_M = 2.5
+STEP_M = 0.5
+
+
+def parting_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
+    """Metres along `own` until it is PARTED_M away from `other`; infinite where it never is.
+
+    Parameters
+    ----------
+    geometry
+        Ways of the movements.
+    own, other
+        Rows of `geometry`, pair by pair.
+    """
+    ways, found = geometry.to_numpy(), np.full(len(own), np.inf)
+    length = shapely.length(ways[own]) if len(own) else np.zeros(0)
+    for step in range(int(np.max(length, initial=0.0) / STEP_M) + 1):
+        at = step * STEP_M
+        open_ = np.flatnonzero(np.isinf(found) & (at <= length))
+        points = shapely.line_interpolate_point(ways[own[open_]], at)
+        far = shapely.distance(points, ways[other[open_]]) >= PARTED_M
+        found[open_[far]] = at
+    return found
+

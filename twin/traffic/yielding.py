@@ -1,0 +1,160 @@
+"""Who yields to whom, from where the others come, and the times of drivers at each link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from twin.traffic import parameters as par
+from twin.traffic.network import SIBLING, UPSTREAM, Records, pointers, records
+from twin.traffic.parting import parting_m
+
+if TYPE_CHECKING:
+    from twin.traffic.building import Builder
+
+I4 = npt.NDArray[np.int32]
+F8 = npt.NDArray[np.float64]
+
+UPSTREAM_STREETS = 4  # so many streets before a junction are looked at
+
+
+def is_minor(of: Builder, links: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Links that must yield, at a sign or in some phase of their signal."""
+    signal, column = links["signal"].to_numpy(int), links["link"].to_numpy(int)
+    states = of.city.signals.groupby("signal")["state"].agg(list).to_dict()
+    lit = [
+        s >= 0 and any(state[c : c + 1] in ("g", "s") for state in states.get(s, ()))
+        for s, c in zip(signal, column, strict=True)
+    ]
+    sign = links["right_of_way"].str.islower().to_numpy(bool)
+    return np.where(signal >= 0, lit, sign)
+
+
+def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
+    """Times of drivers at each link, ticks."""
+    a, b = of.car.accel_m_s2, of.car.decel_m_s2
+    stage = links["stage"].to_numpy()
+    inside = links["length_m"] - np.where(stage == 2, links["wait_m"], 0.0)
+    way = np.maximum(inside.to_numpy(float), 0.0) + of.car.length_m
+    lane = np.minimum(links["lane"].to_numpy(), len(of.lanes) - 1)
+    before_m = np.where(
+        stage == 2, links["wait_m"], of.lanes["length_m"].to_numpy()[lane]
+    ).astype(float)
+    coming = np.minimum(np.sqrt(2 * a * before_m), _foe_speed(of, links))
+    leaving = np.minimum(np.sqrt(coming**2 + 2 * a * way), links["speed_m_s"].to_numpy(float))
+    leaving = np.maximum(leaving, 1.0)
+    standing = np.sqrt(2 * par.LINE_M / a) + 2 * way / (coming + leaving)
+    follow = of.car.tau_s + np.sqrt(2 * of.car.spacing_m / a)
+    foe_m_s = np.maximum(_foe_speed(of, links), 1.0)
+    seconds2 = foe_m_s * par.IMPATIENT_S / (2 * b)
+    sign = (links["right_of_way"] == "s").to_numpy() & (links["signal"] < 0).to_numpy()
+    return {
+        "stop": of.ticks(np.where(sign & (stage != 2), par.STOP_S, 0.0)),
+        "counts_on": np.rint(seconds2 * of.tps**2).astype(np.int32),
+        "gap_moving": of.ticks(way / v + par.GAP_MARGIN_S),
+        "gap_standing": of.ticks(standing + par.GAP_MARGIN_S),
+        "clear": of.ticks((links["length_m"].to_numpy(float) / 2 + of.car.length_m) / v),
+        "start": of.ticks(v / (2 * a)),
+        "braking": of.ticks(v / (2 * b)),
+        "follow": of.ticks(np.full(len(links), follow)),
+    }
+
+
+def _foe_speed(of: Builder, links: pd.DataFrame) -> F8:
+    """Speed at which vehicles come to each link."""
+    street = of.city.streets["speed_m_s"].to_numpy(float)
+    return np.asarray(street[links["street"]])
+
+
+def sibling_places(of: Builder, links: pd.DataFrame) -> tuple[I4, Records]:
+    """Waiting places whose vehicles block other links of their lane.
+
+    The k-th vehicle that waits has its back at wait - k spacing + gap; those who go
+    elsewhere pass when that is beyond the point where the ways part.
+    """
+    inner = links[links["stage"] == 1]
+    pairs = links[links["stage"] != 2].reset_index(names="own").merge(
+        inner.reset_index(names="waits"), on="lane", suffixes=("", "_w")
+    )  # fmt: skip
+    pairs = pairs[pairs["own"] != pairs["waits"]].sort_values("own", kind="stable")
+    part = parting_m(
+        of.movements.geometry,
+        pairs["movement_w"].to_numpy(np.intp),
+        pairs["movement"].to_numpy(np.intp),
+    )
+    free_m = pairs["wait_m_w"].to_numpy(float) + of.car.gap_m - part
+    most = np.maximum(0, np.floor(np.maximum(free_m, 0.0) / of.car.spacing_m))
+    sibling = records(SIBLING, lane=pairs["wait_w"], most=most)
+    return pointers(pairs["own"].to_numpy(), len(links)), sibling
+
+
+def upstream_links(
+    of: Builder, links: pd.DataFrame, yield_link: I4, length: F8, speed: F8, via_s: F8
+) -> tuple[I4, Records]:
+    """Links from which vehicles reach a lane that others yield to within SEEN_S."""
+    n_lanes, stage = len(of.lanes), links["stage"].to_numpy()
+    before = links["lane"].to_numpy(copy=True)  # a waiting place belongs to the lane before it
+    first = links[stage == 1]
+    before[stage == 2] = first.set_index("wait")["lane"].loc[before[stage == 2]].to_numpy()
+    direct = np.flatnonzero(stage != 1)
+    street = of.lanes["street"].to_numpy()
+    lane_s = length / speed
+    into = pd.DataFrame(
+        {
+            "street": links["to_street"].to_numpy()[direct],
+            "link": direct,
+            "before": before[direct],
+            "via": via_s[direct],
+        }
+    )
+    lane = np.unique(links["lane"].to_numpy()[yield_link])
+    lane = lane[lane < n_lanes]
+    reached = pd.DataFrame({"lane": lane, "street": street[lane], "seconds": lane_s[lane]})
+    found = []
+    for ahead in range(1, UPSTREAM_STREETS + 1):
+        rows = reached.merge(into, on="street")
+        rows["seconds"] += rows["via"]
+        rows = rows[(rows["before"] != rows["lane"]) & (rows["seconds"] <= par.SEEN_S)]
+        found.append(rows.assign(ahead=ahead)[["lane", "link", "seconds", "ahead"]])
+        reached = pd.DataFrame(
+            {
+                "lane": rows["lane"],
+                "street": street[rows["before"]],
+                "seconds": rows["seconds"] + lane_s[rows["before"]],
+            }
+        )
+    table = pd.concat(found).sort_values(["lane", "seconds", "link"])
+    upstream = records(
+        UPSTREAM, link=table["link"], ticks=of.ticks(table["seconds"]), ahead=table["ahead"]
+    )
+    return pointers(table["lane"].to_numpy(), len(length)), upstream
+
+
+def yield_links(of: Builder, links: pd.DataFrame) -> tuple[I4, I4, I4]:
+    """Links with right of way over each link, and the stop-line link of each movement."""
+    n_moves = len(of.movements)
+    stop = links[links["stage"] != 2]
+    keys = pd.MultiIndex.from_arrays([stop["lane"], stop["to_street"]])
+    at = keys.get_indexer(
+        pd.MultiIndex.from_arrays([of.movements["lane"], of.movements["to_street"]])
+    )
+    movement_link = stop.index.to_numpy()[at].astype(np.int32)
+    last = np.full(n_moves, -1, np.int64)  # the yielding half of a movement
+    second = links[links["stage"] == 2]
+    inner = dict(zip(second["movement"], second.index, strict=True))
+    primary = links["movement"].to_numpy()
+    for movement in range(n_moves):
+        last[movement] = inner.get(primary[movement_link[movement]], movement_link[movement])
+    conflicts = of.city.conflicts[of.city.conflicts["yields"]]
+    ego = last[conflicts["movement"].to_numpy(int)]
+    foe = conflicts["foe"].to_numpy(int)
+    pairs = np.concatenate(
+        [np.stack([ego, movement_link[foe]], 1), np.stack([ego, last[foe]], 1)]
+    ).astype(np.int64)
+    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    lane = links["lane"].to_numpy()
+    pairs = pairs[lane[pairs[:, 0]] != lane[pairs[:, 1]]]
+    return pointers(pairs[:, 0], len(links)), pairs[:, 1].astype(np.int32), movement_link
