@@ -28,8 +28,8 @@ def open_city(
     Parameters
     ----------
     reference
-        `helsinki`; a folder of a saved city; an OpenStreetMap extract; a SUMO network; or a
-        place such as "Gelsenkirchen, Germany", which is asked for on the internet.
+        `helsinki`; a folder of a saved city or of GMNS tables; an OpenStreetMap extract; a SUMO
+        network; or a place such as "Gelsenkirchen, Germany", which is asked for on the internet.
     folder
         Where relative paths start; the working folder unless given.
     name
@@ -49,7 +49,9 @@ def open_city(
     path = (folder or Path()) / Path(reference).expanduser()
     kind = reference.lower()
     if path.is_dir():
-        return City.load(path)
+        from twin.city.gmns_tables import is_gmns
+
+        return City.from_gmns(path, name, progress=say) if is_gmns(path) else City.load(path)
     if kind.endswith(SUMO_SUFFIXES):
         return City.from_sumo(path, name, progress=say)
     if kind.endswith(OSM_SUFFIXES):
@@ -69,7 +71,11 @@ def open_city(
 
 def fingerprint(reference: str, folder: Path) -> str:
     """Return what tells whether a reference still means the same city, without opening it."""
+    from twin.city.gmns_tables import is_gmns, read_tables
+
     path = folder / Path(reference).expanduser()
+    if reference not in NAMED and is_gmns(path):
+        return f"sha256:{read_tables(path).sha256}"
     file = path / "city.json" if path.is_dir() else path
     if reference in NAMED or not file.is_file():
         return f"name:{reference}"

@@ -58,7 +58,9 @@ def to_gmns(city: City, folder: Path) -> Path:
     """Write the network as GMNS tables; return the folder.
 
     Lanes count from the left, as GMNS wants; identifiers are SUMO's, those of movements
-    and signal phases their rows.
+    and signal phases their rows. Columns beyond the standard say what it has no place for:
+    `kind` of a node, `priority` of a link, both as in SUMO; `duration` of a phase; `program`,
+    `kind` and `offset` of a timing plan.
 
     Raises
     ------
@@ -124,6 +126,7 @@ def _nodes(city: City) -> pd.DataFrame:
             "y_coord": junctions.geometry.y,
             "node_type": "intersection",
             "ctrl_type": junctions["kind"].map(_NODE_CONTROL).fillna("none"),
+            "kind": junctions["kind"],
         }
     )
 
@@ -144,9 +147,10 @@ def _links(city: City) -> pd.DataFrame:
             "dir_flag": 1,
             "length": streets["length_m"] / 1000.0,
             "facility_type": streets["highway"],
-            "free_speed": (streets["speed_m_s"] * 3.6).round(2),
+            "free_speed": (streets["speed_m_s"] * 3.6).round(4),
             "lanes": streets["lanes"],
             "allowed_uses": _allowed(streets),
+            "priority": streets["priority"],
         }
     )
 
@@ -194,8 +198,9 @@ def _signals(city: City) -> dict[str, pd.DataFrame]:
 
     signals, movements = city.signals, city.movements
     plans = signals.groupby("signal", sort=True).agg(
-        id=("id", "first"), cycle=("duration_s", "sum")
-    )
+        id=("id", "first"), cycle=("duration_s", "sum"), kind=("kind", "first"),
+        program=("program", "first"), offset=("offset_s", "first"),
+    )  # fmt: skip
     phases = pd.DataFrame(
         {
             "timing_phase_id": signals.index,
@@ -206,6 +211,7 @@ def _signals(city: City) -> dict[str, pd.DataFrame]:
             "ring": 1,
             "barrier": 1,
             "position": signals["phase"] + 1,
+            "duration": signals["duration_s"],
         }
     )
     rows_of = {int(k): v.tolist() for k, v in movements.groupby("signal").groups.items()}
@@ -221,7 +227,9 @@ def _signals(city: City) -> dict[str, pd.DataFrame]:
     pairs = pd.DataFrame(served, columns=["timing_phase_id", "mvmt_id", "protection"])
     pairs.insert(0, "signal_phase_mvmt_id", pairs.index)
     plan = {"timing_plan_id": plans["id"], "controller_id": plans["id"],
-            "time_day": "11111111_0000_2400", "cycle_length": plans["cycle"]}  # fmt: skip
+            "time_day": "11111111_0000_2400", "cycle_length": plans["cycle"],
+            "program": plans["program"], "kind": plans["kind"],
+            "offset": plans["offset"]}  # fmt: skip
     return {
         "signal_controller": pd.DataFrame({"controller_id": plans["id"]}),
         "signal_timing_plan": pd.DataFrame(plan),

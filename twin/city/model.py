@@ -104,6 +104,39 @@ class City:
         return build_city(path, name, progress)
 
     @classmethod
+    def from_gmns(
+        cls,
+        folder: str | Path,
+        name: str | None = None,
+        *,
+        crs: str | None = None,
+        progress: Progress | None = None,
+    ) -> City:
+        """Build a city from GMNS tables; it has streets and signals, no buildings.
+
+        Parameters
+        ----------
+        folder
+            A folder with `node.csv` and `link.csv`; `config`, `lane`, `movement`, `geometry`,
+            `use_group` and the signal tables are read where they are there.
+        name
+            What the city is called; the data set's or the folder's name unless given.
+        crs
+            A metric CRS such as `EPSG:25832`; that of the tables if it is metric, else the
+            UTM zone of the centre.
+        progress
+            Called with a line of text as each stage begins.
+
+        Raises
+        ------
+        InputError
+            If a table is missing, a value in it has no meaning, or no link is for vehicles.
+        """
+        from twin.city.gmns import build_city
+
+        return build_city(folder, name, crs, progress)
+
+    @classmethod
     def from_place(
         cls,
         query: str,

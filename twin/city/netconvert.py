@@ -55,9 +55,33 @@ def convert(osm: Path, net: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, 
         If netconvert cannot be run or cannot write.
     """
     options = OPTIONS | {"proj": _proj4(crs)}
-    command = [str(_home() / "bin" / "netconvert"), "--osm-files", str(osm), "-o", str(net)]
+    arguments = ["--osm-files", str(osm)]
     for option, value in options.items():
-        command += [f"--{option}", value]
+        arguments += [f"--{option}", value]
+    run(arguments, net, shown_as)
+    return options
+
+
+def run(arguments: list[str], net: Path, shown_as: Path) -> None:
+    """Run netconvert on files that its arguments name.
+
+    Parameters
+    ----------
+    arguments
+        Its command line, but for the output.
+    net
+        The network file to write.
+    shown_as
+        The file or folder that an error message names.
+
+    Raises
+    ------
+    InputError
+        If netconvert makes no network of the data.
+    OutputError
+        If netconvert cannot be run or cannot write.
+    """
+    command = [str(_home() / "bin" / "netconvert"), *arguments, "-o", str(net)]
     try:
         done = subprocess.run(
             command,
@@ -76,7 +100,11 @@ def convert(osm: Path, net: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, 
         reason = lines[0].removeprefix("Error:").strip() if lines else f"exit {done.returncode}"
         msg = f"{shown_as}: netconvert makes no street network of it, {reason}"
         raise InputError(msg)
-    return options
+
+
+def type_file() -> Path:
+    """Return SUMO's table of OSM street classes: speed, lanes and priority of each."""
+    return _home() / "data" / "typemap" / "osmNetconvert.typ.xml"
 
 
 @cache
