@@ -16,7 +16,7 @@ import numpy as np
 import simpy
 from simpy.events import Event
 
-from twin.traffic.network import MAJOR, MINOR, RED, STOP, UNSIGNALLED, YELLOW, Network
+from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW, Network
 from twin.traffic.state import Vehicles, initial_state
 
 AHEAD = 3
@@ -40,6 +40,7 @@ class Vehicle:
     due: int
     extra: int
     streets: list[int]
+    stops: list[Any]
     at: int = 0
     ready: int = 0
     link: int = -1
@@ -80,6 +81,7 @@ class Specification:
                 int(v["due"]),
                 int(v["extra"]),
                 [int(s) for s in vehicles.route_street[ptr[k] : ptr[k + 1]]],
+                list(state.stop[v["stop"] : v["stop_end"]]),
             )
             for k, v in enumerate(state.vehicle)
         ]
@@ -165,7 +167,7 @@ class Specification:
         if own is not lane and t < own.next_out:
             return False
         yields = link["yields_end"] > link["yields"] and self.light[v.link] != MAJOR
-        stops = self.light[v.link] == STOP or link["stop"] > 0
+        stops = self.light[v.link] == STOP_LIGHT or link["stop"] > 0
         stood = bool(yields and (stops or lane.look > 0))
         late = self.late(v.link, ready)
         if stood:
@@ -210,7 +212,7 @@ class Specification:
             return bool(t >= ready + row["stop"])
         if ready < since and t < since + min(self.net.line, since - ready):
             return False
-        return bool(light != STOP or t >= ready + self.net.stop)
+        return bool(light != STOP_LIGHT or t >= ready + self.net.stop)
 
     def late(self, link: int, ready: int) -> int:
         """What the first of a queue at red loses behind the stop line."""
@@ -390,7 +392,9 @@ class Specification:
             np.float32(self.speed[lane.number]) * np.float32(v.factor),
             np.float32(self.net.type[v.kind]["speed"]),
         )
-        v.ready = max(t + int(np.float32(row["length"]) / speed * self.net.tps + 0.5) + extra, t + 1)
+        way = int(np.float32(row["length"]) / speed * self.net.tps + 0.5) + extra
+        before = lane.queue[-1].ready if lane.queue else 0
+        v.ready = max(t + way + self.stands(v, row["street"], t, way, before), t + 1)
         following = v.streets[v.at + 1] if v.at + 1 < len(v.streets) else None
         if row["street"] < 0:
             v.link = int(row["link"])
@@ -401,6 +405,19 @@ class Specification:
         lane.queue.append(v)
         lane.next_in = t + int(self.net.entry_headway[v.kind, lane.number])
         self.env.process(self.drive(v, lane))
+
+    def stands(self, v: Vehicle, street: int, t: int, way: int, before: int) -> int:
+        """Ticks lost at the next stops of a line, if they are on this street."""
+        late = 0
+        here = [k for k, stop in enumerate(v.stops) if stop["street"] == street]
+        for k in here[: next((n for n, k in enumerate(here) if k != here[0] + n), len(here))]:
+            on = int(way * v.stops[k]["share"])
+            at = max(t + late + on, before - way + on)
+            late = max(at + int(v.stops[k]["dwell"]), int(v.stops[k]["until"])) - t - on
+            late += int(self.net.type[v.kind]["stopping"])
+        if here and late:
+            del v.stops[: k + 1]
+        return late
 
     def pass_jam(self, v: Vehicle, lane: Lane) -> None:
         """Past the jam to the next street of the way that has room, or to the goal."""

@@ -54,12 +54,13 @@ def run(folder: Path, routes: Path, end: float = 600.0, begin: float = 0.0) -> p
     return pd.read_csv(out)
 
 
-def peer(folder: Path, routes: Path, end: float = 600.0) -> pd.DataFrame:
+def peer(folder: Path, routes: Path, end: float = 600.0, *more: object) -> pd.DataFrame:
     out = folder / "tripinfo.xml"
     call(
         "sumo", "-n", folder / "grid.net.xml", "-r", routes, "-e", end, "--seed", 1,
         "--time-to-teleport", -1, "--tripinfo-output", out, "--no-step-log",
         "--tripinfo-output.write-unfinished", "--tripinfo-output.write-undeparted",
+        *more,
     )  # fmt: skip
     frame = pd.DataFrame([e.attrib for e in ET.parse(out).getroot()])
     names = ["depart", "arrival", "duration", "routeLength", "timeLoss"]

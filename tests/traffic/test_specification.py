@@ -17,7 +17,7 @@ from toy import ToyCity
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
 from twin.traffic.parameters import DEFAULT_TYPES
-from twin.traffic.state import Vehicles, copy_state, initial_state
+from twin.traffic.state import Stops, Vehicles, copy_state, initial_state
 
 TPS = 10
 END_S = 240.0
@@ -75,6 +75,19 @@ def cities(draw: st.DrawFn) -> tuple[Any, list[list[int]]]:
     return city.build(), [[a, c, e], [b, c, e], [b, d, e], [a, d, e], [a, c], [b, d], [c, e]]
 
 
+def _stops(ways: list[list[int]], kind: list[int]) -> Stops:
+    """Stops of some vehicles, among them one on a street that is not on the way."""
+    rows = [
+        [(way[0], 0.5, 4.0, 0.0), (way[0], 0.9, 0.0, 50.0)] if k == 1
+        else [(99, 0.1, 9.0, 0.0), (way[-1], 0.3, 12.5, 30.0)] if k == 2
+        else []
+        for way, k in zip(ways, kind, strict=True)
+    ]  # fmt: skip
+    columns = np.array([row for own in rows for row in own], float).reshape(-1, 4).T
+    ptr = np.concatenate([[0], np.cumsum([len(own) for own in rows])]).astype(np.int64)
+    return Stops(ptr, columns[0].astype(np.int32), *columns[1:])
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Network, Vehicles, list[int]]:
     city, ways = draw(cities())
@@ -92,6 +105,7 @@ def cases(draw: st.DrawFn) -> tuple[Network, Vehicles, list[int]]:
         route_street=np.array([s for w in chosen for s in w], np.int32),
         factor=np.array([draw(st.sampled_from([0.8, 1.0, 1.1])) for _ in range(n)], np.float32),
         depart_speed_m_s=np.array([draw(st.sampled_from([0.0, np.inf])) for _ in range(n)]),
+        stops=_stops(chosen, [draw(st.integers(0, 5)) for _ in range(n)]),
     )
     closed = draw(st.lists(st.integers(0, network.n_lanes - 1), max_size=1))
     return network, vehicles, closed

@@ -124,6 +124,9 @@ class Builder:
                 cm=np.rint(spacing[:, 0] * 100),
                 bit=[par.CLASS_BITS[t.vehicle_class] for t in self.types],
                 speed=[t.max_speed_m_s for t in self.types],
+                stopping=self.ticks(
+                    [par.URBAN_M_S / 2 * (1 / t.accel_m_s2 + 1 / t.decel_m_s2) for t in self.types]
+                ),
             ),
             street_lane=pointers(self.lanes["street"].to_numpy(), n_streets),
             yield_link=yield_link,

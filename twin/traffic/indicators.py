@@ -45,8 +45,8 @@ def trip_table(network: Network, state: State) -> pd.DataFrame:
     """One row a vehicle that was due: departure, arrival, length and time loss.
 
     Time loss is the duration less the time that the same way takes at the desired speed,
-    turns at their own speed included (SUMO's `timeLoss`).  Of vehicles under way, what has
-    been driven so far counts; of those never inserted, only the wait.
+    turns at their own speed and stops of lines included (SUMO's `timeLoss`).  Of vehicles
+    under way, what has been driven so far counts; of those never inserted, only the wait.
     """
     v, tps = state.vehicle, network.arrays.tps
     now = int(state.clock["now"][0])
@@ -72,7 +72,7 @@ def trip_table(network: Network, state: State) -> pd.DataFrame:
     current = last & ~done[owner]
     since = (now - v["entered"]) / tps
     passed[current] = np.minimum(street_s[current], since[owner[current]])
-    free_s = _row_sums(passed + turn_s, ptr)
+    free_s = _row_sums(passed + turn_s, ptr) + v["stood"] / tps
     metres = network.street_m[street] * np.where(current, passed / street_s, 1.0) + turn_m
     duration = np.where(done, v["arrive"] - v["depart"], now - v["depart"]) / tps
     due = v["due"] / tps

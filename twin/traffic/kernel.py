@@ -30,7 +30,7 @@ import numpy.typing as npt
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from twin.traffic.network import MAJOR, MINOR, RED, STOP, UNSIGNALLED, YELLOW
+from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW
 
 I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
@@ -117,6 +117,17 @@ VEHICLE = np.dtype(
         ("route", "i4"),  # its streets are route_street[route:route_end]
         ("route_end", "i4"),
         ("route_at", "i4"),
+        ("stop", "i4"),  # its stops ahead are State.stop[stop:stop_end]
+        ("stop_end", "i4"),
+        ("stood", "i4"),  # ticks at stops so far
+    ]
+)
+STOP = np.dtype(
+    [
+        ("street", "i4"),
+        ("share", "f8"),  # of the street's length, from its start
+        ("dwell", "i4"),  # ticks that it stands at least
+        ("until", "i4"),  # tick before which it does not go on
     ]
 )
 
@@ -149,6 +160,7 @@ class State(NamedTuple):
     source: Records  # SOURCE
     source_vehicle: I4  # by time due
     vehicle: Records  # VEHICLE
+    stop: Records  # STOP, those of a vehicle in the order of its way
     route_street: I4
     turn_sum: I8  # [intervals, turns] ticks, by interval of entry into the street
     turn_count: I4
@@ -386,6 +398,32 @@ def _choose(
 
 
 @compiled
+def _serve_stops(net: Any, st: Any, lane: int, vehicle: int, t: int, ready: int) -> int:
+    """When a vehicle that enters at `t` reaches the stop line after its stops on the street.
+
+    Stops on streets that its way has left out are passed over.
+    """
+    way, late, before = ready - t, 0, 0
+    if st.lane[lane].inside > 0:  # who is before it passes the stop first
+        row = st.lane[lane]
+        last_in = (row.tail + row.gone + row.inside - 1) % net.lane[lane].size
+        before = st.slot[net.lane[lane].ring + last_in].time
+    first, last = st.vehicle[vehicle].stop, st.vehicle[vehicle].stop_end
+    for k in range(first, last):
+        if st.stop[k].street != net.lane[lane].street:
+            if late > 0:
+                break
+            continue
+        on = int(way * st.stop[k].share)
+        at = max(t + late + on, before - way + on)
+        leaves = max(at + st.stop[k].dwell, st.stop[k].until)
+        late = leaves - t - on + net.type[st.vehicle[vehicle].type].stopping
+        st.vehicle[vehicle].stood += leaves - at
+        st.vehicle[vehicle].stop = k + 1
+    return ready + late
+
+
+@compiled
 def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: int) -> None:
     """Put a vehicle at the upstream end of a lane at tick `t` (now or a little later)."""
     ring, size = net.lane[lane].ring, net.lane[lane].size
@@ -393,6 +431,8 @@ def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: 
     kind = st.vehicle[vehicle].type
     speed = min(st.lane[lane].speed * st.vehicle[vehicle].factor, net.type[kind].speed)
     ready = t + int(net.lane[lane].length / speed * net.tps + 0.5) + extra
+    if st.vehicle[vehicle].stop < st.vehicle[vehicle].stop_end and net.lane[lane].street >= 0:
+        ready = _serve_stops(net, st, lane, vehicle, t, ready)
     st.slot[slot].vehicle = vehicle
     st.slot[slot].time = max(ready, t + 1)
     at = st.vehicle[vehicle].route_at + 1
@@ -446,7 +486,7 @@ def _signal_allows(net: Any, st: Any, link: int, ready: int, t: int) -> int:
     when = t
     if ready < since:
         when = max(t, since + min(net.line, since - ready))
-    if light == STOP:
+    if light == STOP_LIGHT:
         when = max(when, ready + net.stop)
     return when
 
@@ -666,7 +706,7 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
         return when
     via = net.link[link].via
     yields = net.link[link].yields_end > net.link[link].yields and st.link[link].light != MAJOR
-    stops = st.link[link].light == STOP or net.link[link].stop > 0
+    stops = st.link[link].light == STOP_LIGHT or net.link[link].stop > 0
     stood = yields and (stops or st.lane[lane].look > 0)
     late = _late(net, st, link, ready)
     if stood:
@@ -793,7 +833,7 @@ def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
     for k in range(sig.link[s], sig.link[s + 1]):
         link, column = sig.links[k], k - sig.link[s]
         now, then = sig.light[current, column], sig.light[row, column]
-        if now in (MINOR, MAJOR, STOP) and then not in (MINOR, MAJOR, STOP):
+        if now in (MINOR, MAJOR, STOP_LIGHT) and then not in (MINOR, MAJOR, STOP_LIGHT):
             _show(st, link, YELLOW, t)
 
 

@@ -26,8 +26,8 @@ I4 = npt.NDArray[np.int32]
 F8 = npt.NDArray[np.float64]
 
 NO_LIMIT = 2**30
-RED, YELLOW, MINOR, MAJOR, UNSIGNALLED, STOP = 0, 1, 2, 3, 4, 5
-LIGHT = {"r": RED, "u": RED, "y": YELLOW, "Y": YELLOW, "g": MINOR, "s": STOP, "G": MAJOR}
+RED, YELLOW, MINOR, MAJOR, UNSIGNALLED, STOP_LIGHT = 0, 1, 2, 3, 4, 5
+LIGHT = {"r": RED, "u": RED, "y": YELLOW, "Y": YELLOW, "g": MINOR, "s": STOP_LIGHT, "G": MAJOR}
 
 
 LANE_CONST = np.dtype(
@@ -77,7 +77,14 @@ UPSTREAM = np.dtype(
         ("ahead", "i4"),  # streets between
     ]
 )
-TYPE_CONST = np.dtype([("cm", "i4"), ("bit", "i4"), ("speed", "f4")])
+TYPE_CONST = np.dtype(
+    [
+        ("cm", "i4"),
+        ("bit", "i4"),
+        ("speed", "f4"),
+        ("stopping", "i4"),  # ticks that a stop takes beside standing
+    ]
+)
 Records = npt.NDArray[np.void]
 
 

@@ -86,3 +86,5 @@ CHANGE_M = 30.0
 # drives there so that he can stop: sqrt(2 (a + b) 4.5 m) at the line.
 SIGHT_M_S = 8.0
 LINE_M = 1.0  # who stands stands so far before the line
+# Braking to a stop of a line and getting away from it is reckoned from 50 km/h: v/2a + v/2b.
+URBAN_M_S = 13.9

@@ -21,7 +21,7 @@ from twin.traffic.network import Network
 from twin.traffic.parameters import VehicleType
 from twin.traffic.preparation import GRAPH_OF
 from twin.traffic.routing import RoadGraph, Routes, TravelTimes, shortest_routes
-from twin.traffic.state import Vehicles, initial_state
+from twin.traffic.state import Stops, Vehicles, initial_state
 from twin.traffic.sumo_routes import Due, RouteFiles, SumoType, entity_of, read_routes
 
 if TYPE_CHECKING:
@@ -222,6 +222,7 @@ def _load(
         route_street=routes.street,
         factor=(factor * slow).astype(np.float32),
         depart_speed_m_s=_speeds(due, street, draws.uniform(entity, 1)),
+        stops=_stops(due, _Ways(city, net), network.street_m),
     )
     extra_s = HALF_STEP_S - start_m / (speed * slow)
     return network, _Load(vehicles, factor, start_m / speed, start_m, extra_s, trips)
@@ -295,6 +296,26 @@ def _positions(due: list[Due], street_m: F8, length_m: F8, level: F8) -> F8:
             at = _number(v, "departPos", v.depart_pos)
             positions[k] = np.clip(at if at >= 0.0 else street_m[k] + at, 0.0, street_m[k])
     return positions
+
+
+def _stops(due: list[Due], ways: _Ways, street_m: F8) -> Stops | None:
+    """Stops of lines on the streets of the city."""
+    if not any(v.stops for v in due):
+        return None
+    rows = [(v, stop, ways.edge(v, stop.edge)) for v in due for stop in v.stops]
+    street = np.array([at for _, _, at in rows], np.int32)
+    end_m = np.array([stop.end_m for _, stop, _ in rows])
+    end_m = np.where(end_m < 0.0, end_m + street_m[street], end_m)
+    share = np.where(np.isnan(end_m), 1.0, end_m / street_m[street])
+    shift = [v.due_s - stop.since_s if stop.until_s > 0.0 else 0.0 for v, stop, _ in rows]
+    until = np.array([stop.until_s for _, stop, _ in rows]) + np.nan_to_num(shift)
+    return Stops(
+        ptr=np.concatenate([[0], np.cumsum([len(v.stops) for v in due])]).astype(np.int64),
+        street=street,
+        share=share,
+        dwell_s=np.array([stop.dwell_s for _, stop, _ in rows]),
+        until_s=until,
+    )
 
 
 def _number(v: Due, name: str, text: str) -> float:

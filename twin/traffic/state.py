@@ -18,6 +18,7 @@ from twin.traffic.kernel import (
     SIGNAL,
     SLOT,
     SOURCE,
+    STOP,
     VEHICLE,
     WHEEL,
     State,
@@ -27,6 +28,31 @@ from twin.traffic.network import UNSIGNALLED, Network, SignalArrays
 
 I4 = npt.NDArray[np.int32]
 Records = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Stops:
+    """Stops that vehicles make on their way, those of one vehicle in the order of its way.
+
+    Attributes
+    ----------
+    ptr
+        Stops of vehicle v: rows ptr[v]:ptr[v + 1].
+    street
+        On which street.
+    share
+        Where, as a share of the street's length from its start, 0 to 1.
+    dwell_s
+        Standing time at least.
+    until_s
+        Seconds since the start of the clock before which it does not go on; 0 for any time.
+    """
+
+    ptr: npt.NDArray[np.int64]
+    street: I4
+    share: npt.NDArray[np.float64]
+    dwell_s: npt.NDArray[np.float64]
+    until_s: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,8 @@ class Vehicles:
         Desired speed over the limit.
     depart_speed_m_s
         Speed at insertion; infinite for the desired speed.
+    stops
+        Where vehicles of lines stop; None where no vehicle does.
     """
 
     due_s: npt.NDArray[np.float64]
@@ -53,6 +81,7 @@ class Vehicles:
     route_street: I4
     factor: npt.NDArray[np.float32]
     depart_speed_m_s: npt.NDArray[np.float64]
+    stops: Stops | None = None
 
     def __post_init__(self) -> None:
         if len(self.due_s) and bool((np.diff(self.route_ptr) < 1).any()):
@@ -99,6 +128,7 @@ def initial_state(
         source=source,
         source_vehicle=source_vehicle,
         vehicle=_vehicle_records(network, vehicles),
+        stop=_stop_records(network, vehicles.stops),
         route_street=vehicles.route_street.astype(np.int32).copy(),
         turn_sum=np.zeros((intervals, len(network.turns)), np.int64),
         turn_count=np.zeros((intervals, len(network.turns)), np.int32),
@@ -124,6 +154,21 @@ def _vehicle_records(network: Network, vehicles: Vehicles) -> Records:
     records["extra"] = _start_loss(network, vehicles)
     records["route"] = records["route_at"] = vehicles.route_ptr[:-1]
     records["route_end"] = vehicles.route_ptr[1:]
+    if vehicles.stops is not None:
+        records["stop"] = vehicles.stops.ptr[:-1]
+        records["stop_end"] = vehicles.stops.ptr[1:]
+    return records
+
+
+def _stop_records(network: Network, stops: Stops | None) -> Records:
+    if stops is None:
+        return np.zeros(0, STOP)
+    records = np.zeros(len(stops.street), STOP)
+    records["street"] = stops.street
+    records["share"] = np.clip(stops.share, 0.0, 1.0)
+    longest = np.iinfo(np.int32).max // 4  # who stands longer stands for ever
+    for name, seconds in (("dwell", stops.dwell_s), ("until", stops.until_s)):
+        records[name] = np.minimum(np.rint(seconds * network.arrays.tps), longest)
     return records
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from twin.errors import InputError
 from twin.random import Stream
+from twin.traffic.sumo_stops import PLACES, Place, StopAt, read_place, read_stop, resolved
 
 Attributes = dict[str, str]
 Way = tuple[str, ...]
@@ -94,6 +95,7 @@ class Due(NamedTuple):
     depart_pos: str
     factor: float
     where: str
+    stops: tuple[StopAt, ...] = ()
 
 
 @dataclass
@@ -303,6 +305,8 @@ class _Reader:
         for name, vclass in (("VEH", "passenger"), ("TAXI", "taxi"), ("BIKE", "bicycle")):
             self.found.types[f"DEFAULT_{name}TYPE"] = vehicle_type({"vClass": vclass}, "SUMO")
         self.routes: dict[str, Way] = {}
+        self.route_stops: dict[str, tuple[StopAt, ...]] = {}
+        self.places: dict[str, Place] = {}
         self.type_mixes: dict[str, Mix] = {}
         self.route_mixes: dict[str, Mix] = {}
         self.weights: dict[str, float] = {}
@@ -316,6 +320,7 @@ class _Reader:
             "trip": self._vehicle,
             "vehicle": self._vehicle,
             "flow": self._flow,
+            **dict.fromkeys(PLACES, self._place),
         }
 
     def entry(
@@ -344,8 +349,22 @@ class _Reader:
         if len(kept) < len(vehicles):
             self._skip("vehicles that city streets do not carry", len(vehicles) - len(kept))
         kept.sort(key=lambda v: v.due_s)
-        self.found.vehicles = kept
+        self.found.vehicles = [self._with_stops(v) if v.stops else v for v in kept]
         return self.found
+
+    def _with_stops(self, v: Due) -> Due:
+        """A vehicle whose stops have edges; a trip goes by way of them."""
+        stops = tuple(resolved(stop, self.places) for stop in v.stops)
+        way = v.way
+        if not v.routed:
+            inner = [stop.edge for stop in stops]
+            ways = [way[0] or inner[0], *way[1:-1], *inner, way[-1] or inner[-1]]
+            way = tuple(e for k, e in enumerate(ways) if k == 0 or e != ways[k - 1])
+            way = way if len(way) > 1 else way * 2
+        return v._replace(stops=stops, way=way)
+
+    def _place(self, given: Attributes, _inner: list[tuple[str, Attributes]], where: str) -> None:
+        self.places[given.get("id", "")] = read_place(given, where)
 
     def _drawn(self, vehicles: list[Due]) -> list[Due]:
         """Types and routes of distributions are drawn by the vehicle's id."""
@@ -371,7 +390,9 @@ class _Reader:
                 if v.way[0][1:] not in self.routes:
                     msg = f"{v.where} {v.id!r}: route {v.way[0][1:]!r} is undefined; give its file"
                     raise InputError(msg)
-                vehicles[k] = v._replace(way=self.routes[v.way[0][1:]])
+                name = v.way[0][1:]
+                stops = self.route_stops.get(name, ()) + v.stops
+                vehicles[k] = v._replace(way=self.routes[name], stops=stops)
         return vehicles
 
     def _skip(self, reason: str, number: int = 1) -> None:
@@ -399,8 +420,12 @@ class _Reader:
             weights.append(_number(child, "probability", self.weights.get(names[-1], 1.0), where))
         self.type_mixes[given.get("id", "")] = _mix(names, weights, given, where)
 
-    def _route(self, given: Attributes, _inner: list[tuple[str, Attributes]], where: str) -> None:
-        self.routes[given.get("id", "")] = _edges(given, where)
+    def _route(self, given: Attributes, inner: list[tuple[str, Attributes]], where: str) -> None:
+        name = given.get("id", "")
+        self.routes[name] = _edges(given, where)
+        stops = _stops(inner, where, 0.0)
+        if stops:
+            self.route_stops[name] = stops
 
     def _mix_routes(
         self, given: Attributes, inner: list[tuple[str, Attributes]], where: str
@@ -440,15 +465,15 @@ class _Reader:
             msg = f"{where}: more than {MOST_VEHICLES:,} vehicles; shorten the period"
             raise InputError(msg)
         way, routed = self._way(given, inner, f"{where} {given.get('id')!r}")
-        stops = sum(tag == "stop" for tag, _ in inner)
-        if stops:
-            self._skip("stops of vehicles", stops * len(due_in))
+        stops = _stops(
+            inner, f"{where} {given.get('id')!r}", times[0] if len(times) > 1 else math.nan
+        )
         factor = _number(given, "speedFactor", math.nan, where) if "speedFactor" in given else 0.0
         own = (
             given.get("type", "DEFAULT_VEHTYPE"), way, routed,
             given.get("departSpeed", "avg"), given.get("departPos", "base"), factor, where,
         )  # fmt: skip
-        self.found.vehicles.extend(Due(names[k], times[k], *own) for k in due_in)
+        self.found.vehicles.extend(Due(names[k], times[k], *own, stops) for k in due_in)
 
     def _way(
         self, given: Attributes, inner: list[tuple[str, Attributes]], where: str
@@ -468,7 +493,7 @@ class _Reader:
             given.get(end) or (f"\n{given[f'{end}Junction']}" if f"{end}Junction" in given else "")
             for end in ("from", "to")
         ]
-        if not all(ends):
+        if not all(ends) and not any(tag == "stop" for tag, _ in inner):
             msg = f"{where}: has neither a route nor from and to; give one of them"
             raise InputError(msg)
         return (ends[0], *given.get("via", "").split(), ends[1]), False
@@ -532,6 +557,12 @@ def _edges(given: Attributes, where: str) -> Way:
         msg = f"{where}: the route {given.get('id', '')!r} has no edges; list them in edges"
         raise InputError(msg)
     return edges * (1 + int(_number(given, "repeat", 0, where)))
+
+
+def _stops(
+    inner: list[tuple[str, Attributes]], where: str, since_s: float
+) -> tuple[StopAt, ...]:
+    return tuple(read_stop(child, where, since_s) for tag, child in inner if tag == "stop")
 
 
 def _mix(names: list[str], weights: list[float], given: Attributes, where: str) -> Mix:
