@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-short test lint types layers pytest bench clean help
+.PHONY: demo demo-short validate test lint types layers pytest bench clean help
 
 help:
 	@echo "make demo        build Helsinki, simulate, train, compare: report in demo/"
 	@echo "make demo-short  the same with fewer replications"
+	@echo "make validate    compare the kernel with SUMO on every case: page in docs/validation/"
 	@echo "make test        install what is needed and run every check"
 	@echo "make bench       timings, side by side"
 
@@ -41,6 +42,10 @@ test: lint types layers pytest
 
 bench: $(READY)
 	$(BIN)/python benchmarks/kernel_against_sumo.py
+
+validate: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[validation]"
+	$(BIN)/twin validate
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scenarios.cli_assign import assign
+from scenarios.cli_validate import validate
 from scenarios.screen import errors_told
 
 
@@ -64,6 +66,7 @@ def build(
         str,
         typer.Argument(
             help="helsinki, an OpenStreetMap extract (.osm.pbf, .osm), a SUMO network (.net.xml), "
+            "a folder of GMNS tables (node.csv, link.csv), "
             'or a place "Town, Country" (asks the internet).'
         ),
     ],
@@ -234,6 +237,10 @@ def simulate(
     rows += [(f"left out: {why}", f"{number:,}") for why, number in done.skipped.items()]
     screen.table(f"{net.name}, {begin:g} to {end:g} s", ("vehicles", ""), rows)
     screen.say(f"Loaded in {done.load_s:.2f} s, simulated in {done.run_s:.4f} s; trips in {out}")
+
+
+app.command()(assign)
+app.command()(validate)
 
 
 @app.command()

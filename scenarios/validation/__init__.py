@@ -1,0 +1,1 @@
+"""The kernel beside SUMO's microsimulation: same network, same routes, marks to be met."""
