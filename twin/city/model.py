@@ -44,6 +44,10 @@ class City:
     places: gpd.GeoDataFrame
     landuse: gpd.GeoDataFrame
     water: gpd.GeoDataFrame
+    stops: gpd.GeoDataFrame
+    lines: gpd.GeoDataFrame
+    line_streets: pd.DataFrame
+    line_stops: pd.DataFrame
     sources: list[dict[str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -253,6 +257,8 @@ class City:
             "places": len(self.places),
             "landuse": len(self.landuse),
             "water": len(self.water),
+            "bus_stops": len(self.stops),
+            "bus_lines": len(self.lines),
         }
 
     @cached_property
@@ -291,6 +297,8 @@ class City:
         crs.pop("$schema", None)
         total = hashlib.sha256(json.dumps(crs, sort_keys=True).encode())
         for name, frame in self.tables.items():
+            if name in schema.LATER and not len(frame):
+                continue
             total.update(name.encode())
             total.update(table_digest(frame).encode())
         return total.hexdigest()

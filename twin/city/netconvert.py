@@ -33,7 +33,13 @@ OPTIONS: dict[str, str] = {
 """How an OSM network is made: the options SUMO's manual recommends for OSM imports."""
 
 
-def convert(osm: Path, net: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, str]:
+def convert(
+    osm: Path,
+    net: Path,
+    crs: pyproj.CRS,
+    shown_as: Path,
+    transit: tuple[Path, Path] | None = None,
+) -> dict[str, str]:
     """Turn OSM XML into a SUMO network; return the options used.
 
     Parameters
@@ -46,6 +52,8 @@ def convert(osm: Path, net: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, 
         The metric CRS of the network.
     shown_as
         The file that an error message names.
+    transit
+        The files of public transport stops and lines to write, if wanted.
 
     Raises
     ------
@@ -58,6 +66,10 @@ def convert(osm: Path, net: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, 
     arguments = ["--osm-files", str(osm)]
     for option, value in options.items():
         arguments += [f"--{option}", value]
+    if transit is not None:
+        stops, lines = transit
+        arguments += ["--ptstop-output", str(stops), "--ptline-output", str(lines)]
+        arguments += ["--ptline-clean-up", "true"]
     run(arguments, net, shown_as)
     return options
 

@@ -18,6 +18,7 @@ from twin.city.provenance import (
     file_sha256,
     versions,
 )
+from twin.city.transit import headways, is_bus_route, read_transit, without_directions
 from twin.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Roads:
 
     centre: tuple[float, float]
     timestamp: str
+    bus_routes: int = 0
+    tram_routes: int = 0
 
 
 def build_city(
@@ -109,9 +112,12 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
     roads = extract_roads(file, folder / "roads.osm")
     crs = metric_crs(crs_text, roads.centre)
     say("joining junctions and guessing signals with netconvert")
-    options = convert(folder / "roads.osm", folder / "roads.net.xml", crs, file)
+    pt = folder / "stops.add.xml", folder / "lines.xml"
+    options = convert(folder / "roads.osm", folder / "roads.net.xml", crs, file, pt)
     say("reading the network")
     tables, _ = read_tables(folder / "roads.net.xml", crs, islands=False, shown_as=file)
+    transit = read_transit(*pt, tables, crs, headways(folder / "roads.osm"))
+    tables |= transit.tables
     say("reading buildings, places, land use and water")
     tables |= read_features(feature_file(file, folder), crs, file)
     schema.validate(tables, str(file))
@@ -128,6 +134,14 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
         "builder": "osm",
         "crs": crs.to_string(),
         "netconvert": options,
+        "public_transport": {
+            "bus route relations": roads.bus_routes,
+            "tram route relations left out": roads.tram_routes,
+            "lines without a stop on the streets": roads.bus_routes
+            - transit.notes["lines"]
+            - transit.notes["lines left out"],
+            **transit.notes,
+        },
         "versions": {
             "netconvert": netconvert_version(),
             **versions("eclipse-sumo", "osmium", "pyrosm"),
@@ -163,7 +177,7 @@ def metric_crs(text: str | None, centre: tuple[float, float]) -> pyproj.CRS:
 
 
 def extract_roads(file: Path, target: Path) -> Roads:
-    """Write the streets of an extract, their nodes and turn restrictions as OSM XML.
+    """Write streets, their nodes, turn restrictions and bus lines of an extract as OSM XML.
 
     Raises
     ------
@@ -184,18 +198,33 @@ def extract_roads(file: Path, target: Path) -> Roads:
         # netconvert wants the nodes before the ways, whatever the order of the extract.
         with osmium.SimpleWriter(str(target), overwrite=True) as writer:
             centre = _copy_nodes(file, writer, nodes)
-            for item in _street_items(file):
-                writer.add(item)
+            buses, trams = _copy_items(file, writer)
     except (RuntimeError, ValueError) as error:
         raise InputError(not_osm(file, error)) from error
     if centre is None:
         msg = f"{file}: none of its streets has a node with coordinates; fetch a full extract."
         raise InputError(msg)
-    return Roads(centre, newest or latest)
+    return Roads(centre, newest or latest, buses, trams)
+
+
+def _copy_items(file: Path, writer: osmium.SimpleWriter) -> tuple[int, int]:
+    """Write the streets and relations but trams'; return the numbers of bus and tram lines."""
+    import osmium
+
+    buses = trams = 0
+    for item in _street_items(file):
+        if isinstance(item, osmium.osm.Way) or item.tags.get("type") == "restriction":
+            writer.add(item)
+        elif is_bus_route(item.tags):
+            writer.add(without_directions(item))
+            buses += 1
+        else:
+            trams += 1
+    return buses, trams
 
 
 def _street_items(file: Path) -> Iterator[osmium.osm.Way | osmium.osm.Relation]:
-    """Yield the ways with a highway tag and the turn restrictions."""
+    """Yield the ways with a highway tag, turn restrictions, and lines of buses and trams."""
     import osmium
 
     kinds = osmium.osm.WAY | osmium.osm.RELATION
@@ -204,7 +233,11 @@ def _street_items(file: Path) -> Iterator[osmium.osm.Way | osmium.osm.Relation]:
         if isinstance(item, osmium.osm.Way):
             if "highway" in item.tags:
                 yield item
-        elif isinstance(item, osmium.osm.Relation) and item.tags.get("type") == "restriction":
+        elif isinstance(item, osmium.osm.Relation) and (
+            item.tags.get("type") == "restriction"
+            or is_bus_route(item.tags)
+            or item.tags.get("route") == "tram"
+        ):
             yield item
 
 
@@ -221,7 +254,7 @@ def _street_nodes(file: Path) -> tuple[set[int], str]:
         if isinstance(item, osmium.osm.Way):
             drivable += item.tags["highway"] in DRIVABLE
             nodes.update(ref.ref for ref in item.nodes)
-        else:
+        elif item.tags.get("route") != "tram":
             nodes.update(member.ref for member in item.members if member.type == "n")
         # Files without timestamps show the ends of the 32-bit range: 1970 or 2106.
         if 2004 <= item.timestamp.year < 2100:

@@ -91,6 +91,24 @@ TABLES: dict[str, dict[str, str]] = {
     "places": {"id": "str", "kind": "str", "name": "str", "geometry": "Point"},
     "landuse": {"id": "str", "kind": "str", "geometry": "Polygon"},
     "water": {"id": "str", "kind": "str", "geometry": "Polygon|LineString"},
+    "stops": {
+        "id": "str",
+        "name": "str",
+        "street": "int32",
+        "lane": "int32",
+        "position_m": "float64",
+        "geometry": "Point",
+    },
+    "lines": {
+        "id": "str",
+        "ref": "str",
+        "name": "str",
+        "type": "str",
+        "headway_s": "float64",
+        "geometry": "LineString",
+    },
+    "line_streets": {"line": "int32", "street": "int32"},
+    "line_stops": {"line": "int32", "stop": "int32", "at": "int32"},
 }
 """Columns and types of each table, in order; a geometry's type names what it may hold."""
 
@@ -105,8 +123,14 @@ REFERENCES: dict[str, dict[str, tuple[str, bool]]] = {
         "junction": ("junctions", False),
     },
     "conflicts": {"movement": ("movements", False), "foe": ("movements", False)},
+    "stops": {"street": ("streets", False), "lane": ("lanes", False)},
+    "line_streets": {"line": ("lines", False), "street": ("streets", False)},
+    "line_stops": {"line": ("lines", False), "stop": ("stops", False)},
 }
 """Column of a table -> the table that it points to, and whether -1 (none) is allowed."""
+
+LATER = ("stops", "lines", "line_streets", "line_stops")
+"""Tables that saved cities of earlier versions lack; without rows they leave the digest alone."""
 
 BUILDING_USES = (
     "residential",
@@ -121,6 +145,7 @@ BUILDING_USES = (
 HEIGHT_SOURCES = ("height", "levels", "default")
 SIGNAL_KINDS = ("static", "actuated", "delay_based")
 DIRECTIONS = ("s", "r", "l", "R", "L", "t", "T", "invalid")
+LINE_TYPES = ("bus", "trolleybus")
 RIGHTS_OF_WAY = tuple("MmoOwsZz=-GgyruY")
 
 
@@ -192,6 +217,29 @@ def check_structure(tables: Mapping[str, pd.DataFrame], where: str) -> None:
                 )
                 raise InputError(msg)
     _check_signal_links(tables["movements"], tables["signals"], where)
+    _check_lines(tables, where)
+
+
+def _check_lines(tables: Mapping[str, pd.DataFrame], where: str) -> None:
+    """Refuse a line without a way, one out of order, and a stop that is not on its way."""
+    ways, served = tables["line_streets"], tables["line_stops"]
+    for name in ("line_streets", "line_stops"):
+        if not tables[name]["line"].is_monotonic_increasing:
+            msg = f"{where}: the rows of {name} are not in the order of their lines."
+            raise InputError(msg)
+    first = np.searchsorted(ways["line"].to_numpy(), np.arange(len(tables["lines"]) + 1))
+    empty_ways = np.flatnonzero(np.diff(first) == 0)
+    if empty_ways.size:
+        msg = f"{where}: line {empty_ways[0]} has no street in line_streets."
+        raise InputError(msg)
+    line, at = served["line"].to_numpy(), served["at"].to_numpy()
+    row = np.minimum(first[line] + at, max(0, len(ways) - 1))
+    stops_in = tables["stops"]["street"].to_numpy()[served["stop"].to_numpy()]
+    on = (at >= 0) & (first[line] + at < first[line + 1])
+    bad = np.flatnonzero(~on | (ways["street"].to_numpy()[row] != stops_in))
+    if bad.size:
+        msg = f"{where}: stop {bad[0]} of line_stops is not on street {at[bad[0]]} of its line."
+        raise InputError(msg)
 
 
 def _check_signal_links(movements: pd.DataFrame, signals: pd.DataFrame, where: str) -> None:
@@ -254,11 +302,15 @@ def contracts() -> dict[str, Any]:
         "levels": positive,
         "footprint_m2": positive,
         "floor_area_m2": positive,
-        "state": pa.Check.str_matches("^[rygGsuoO]+$"),
+        "state": pa.Check.str_matches("^[rygGsuoOY]+$"),
         "direction": pa.Check.isin(DIRECTIONS),
         "right_of_way": pa.Check.isin(RIGHTS_OF_WAY),
         "use": pa.Check.isin(BUILDING_USES),
         "height_source": pa.Check.isin(HEIGHT_SOURCES),
+        "position_m": nonnegative,
+        "headway_s": nonnegative,
+        "at": nonnegative,
+        "type": pa.Check.isin(LINE_TYPES),
     }
     special: dict[tuple[str, str], Any] = {
         ("signals", "kind"): pa.Check.isin(SIGNAL_KINDS),
@@ -266,7 +318,9 @@ def contracts() -> dict[str, Any]:
         ("streets", "length_m"): positive,
         ("lanes", "length_m"): positive,
     }
-    unique = {("streets", "id"), ("lanes", "id"), ("junctions", "id"), ("buildings", "id")}
+    unique = {
+        (table, "id") for table in ("streets", "lanes", "junctions", "buildings", "stops", "lines")
+    }
     return {
         table: pa.DataFrameSchema(
             {

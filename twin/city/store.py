@@ -66,7 +66,11 @@ def load(folder: Path) -> City:
     except (CRSError, KeyError, TypeError) as error:
         msg = f"{folder / MANIFEST}: its crs is damaged; save the city again."
         raise InputError(msg) from error
-    tables = {name: _table(folder, name, manifest) for name in schema.TABLES}
+    lacking = [name for name in schema.LATER if name not in manifest["tables"]]
+    tables = {
+        name: schema.empty(name, crs) if name in lacking else _table(folder, name, manifest)
+        for name in schema.TABLES
+    }
     schema.check_structure(tables, str(folder))
     city = City(
         name=manifest["name"],

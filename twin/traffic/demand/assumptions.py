@@ -190,4 +190,15 @@ _GATES: tuple[tuple[str, float, str, str], ...] = (
     ("lorry_share_minor", 0.02, "1", _OWN),
 )
 
-DEFAULT = Assumptions(tuple(Assumption(*row) for row in (*_POPULATION, *_TRIPS, *_GATES)))
+# Two buses an hour and direction are little, eight are much; a city's own timetable is better.
+_LINES: tuple[tuple[str, float, str, str], ...] = (
+    ("bus_headway_peak_min", 15.0, "min", "6-9 and 15-19 h, by line number; own estimate"),
+    ("bus_headway_day_min", 20.0, "min", "9-15 h; own estimate"),
+    ("bus_headway_late_min", 30.0, "min", "5-6 and 19-24 h; own estimate"),
+    ("bus_headway_night_min", 60.0, "min", "night lines (N1, 61N), 0-5 h; own estimate"),
+    ("bus_service_share", 1.0, "1", "part of these buses that runs; 0 leaves buses out"),
+    ("bus_dwell_s", 20.0, "s", "mean time at a stop, doors open; own estimate"),
+    ("bus_dwell_variation", 0.6, "1", "deviation over mean; order of TCQSM's 60 %, not looked up"),
+)
+
+DEFAULT = Assumptions(tuple(Assumption(*row) for row in (*_POPULATION, *_TRIPS, *_GATES, *_LINES)))
