@@ -238,10 +238,10 @@ class Specification:
         waited = max(1, min(t - ready, self.net.impatient))
         relied = self.net.relied * waited // self.net.impatient
         for k in range(row["yields"], row["yields_end"]):
-            foe = int(self.net.yield_link[k])
+            foe = int(self.net.foe[k]["link"])
             if self.light[foe] == RED:
                 continue
-            if self.last[foe] + self.net.link[foe]["clear"] > t:
+            if self.last[foe] + self.net.foe[k]["clear"] > t:
                 return False
             least = max(gap - relied, min(gap, int(self.net.link[foe]["counts_on"]) // waited))
             held = gap - relied > self.net.tps
@@ -329,7 +329,7 @@ class Specification:
         while (
             last + 2 < len(way)
             and last < at + DEEP
-            and self.net.lane[self.net.street_lane[way[last + 1]]]["length"] < self.net.change_m
+            and self.net.lane[self.net.street_lane[way[last + 1]]]["short"]
         ):
             last += 1
         deeper: set[int] | None = None

@@ -24,10 +24,10 @@ from twin.traffic.network import (
 )
 from twin.traffic.yielding import (
     driver_times,
+    foes,
     is_minor,
     sibling_places,
     upstream_links,
-    yield_links,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Builder:
         turn = turn.reshape(-1)
         street = self.city.streets
         n_streets = len(street)
-        yield_ptr, yield_link, movement_link = yield_links(self, links)
+        yield_ptr, foe, movement_link = foes(self, links, link_speed)
         lane_lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
         inner = self._inner(links)
         extra = np.zeros(n_streets, np.int32)
@@ -83,7 +83,7 @@ class Builder:
         )
         lane_link = pointers(links["lane"].to_numpy(), n_all)
         beside_ptr, sibling = sibling_places(self, links)
-        up_ptr, upstream = upstream_links(self, links, yield_link, lane_length, lane_speed, via_s)
+        up_ptr, upstream = upstream_links(self, links, foe, lane_length, lane_speed, via_s)
         lane = records(
             LANE_CONST,
             street=lane_street,
@@ -98,6 +98,7 @@ class Builder:
             ring=np.cumsum(ring) - ring,
             size=ring,
             classes=classes,
+            short=lane_length < np.maximum(par.CHANGE_M, par.STRATEGIC_S * lane_speed),
             up=up_ptr[:-1],
             up_end=up_ptr[1:],
         )
@@ -129,7 +130,7 @@ class Builder:
                 ),
             ),
             street_lane=pointers(self.lanes["street"].to_numpy(), n_streets),
-            yield_link=yield_link,
+            foe=foe,
             sibling=sibling,
             upstream=upstream,
             headway=np.maximum(1, self.ticks(tau + spacing / link_speed[None, :])),

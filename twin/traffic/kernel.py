@@ -313,7 +313,7 @@ def _serving(net: Any, st: Any, at: int, end: int) -> int:
     while (
         last + 2 < end
         and last < at + DEEP
-        and net.lane[net.street_lane[st.route_street[last + 1]]].length < net.change_m
+        and net.lane[net.street_lane[st.route_street[last + 1]]].short == 1
     ):
         last += 1
     bits = -1
@@ -588,8 +588,8 @@ def _gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
     relied = net.relied * waited // net.impatient
     held = gap - relied > net.tps
     for k in range(net.link[link].yields, net.link[link].yields_end):
-        foe = net.yield_link[k]
-        if st.link[foe].light != RED and st.link[foe].last + net.link[foe].clear > t:
+        foe = net.foe[k].link
+        if st.link[foe].light != RED and st.link[foe].last + net.foe[k].clear > t:
             return False
         least = max(gap - relied, min(gap, net.link[foe].counts_on // waited))
         if _comes(net, st, foe, ready, t, least, net.link[link].street, held):
@@ -776,24 +776,26 @@ def _source_acts(net: Any, st: Any, source: int, t: int, n_lanes: int) -> int:
 
 
 @compiled
-def _show(st: Any, link: int, light: int, t: int) -> None:
-    """Change a light; a link that turns green wakes its lane."""
+def _show(net: Any, st: Any, link: int, light: int, t: int) -> None:
+    """Change a light; those who may go now and could not before wake up."""
     old = st.link[link].light
     if old == light:
         return
     st.link[link].light = light
     if not (old >= MINOR and light >= MINOR):
         st.link[link].since = t
+    if light == RED or old >= MINOR:
+        return
+    street = net.lane[net.link[link].lane].street
+    for lane in range(net.street_lane[street], net.street_lane[street + 1]):
+        if st.lane[lane].inside > 0 and st.slot[_head(net, st, lane)].link == link:
+            schedule(st, lane, t, t)
 
 
 @compiled
 def _show_row(net: Any, sig: Any, st: Any, s: int, row: int, t: int) -> None:
     for k in range(sig.link[s], sig.link[s + 1]):
-        link = sig.links[k]
-        _show(st, link, sig.light[row, k - sig.link[s]], t)
-        street = net.lane[net.link[link].lane].street
-        for lane in range(net.street_lane[street], net.street_lane[street + 1]):
-            schedule(st, lane, t, t)
+        _show(net, st, sig.links[k], sig.light[row, k - sig.link[s]], t)
 
 
 @compiled
@@ -811,7 +813,7 @@ def _signal_acts(net: Any, sig: Any, st: Any, s: int, t: int) -> None:
         st.signal[s].switch = t + st.signal[s].all_red
         for k in range(sig.link[s], sig.link[s + 1]):
             if st.link[sig.links[k]].light == YELLOW:
-                _show(st, sig.links[k], RED, t)
+                _show(net, st, sig.links[k], RED, t)
         return
     st.signal[s].stage = GREEN_STAGE
     st.signal[s].phase = st.signal[s].target
@@ -834,7 +836,7 @@ def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
         link, column = sig.links[k], k - sig.link[s]
         now, then = sig.light[current, column], sig.light[row, column]
         if now in (MINOR, MAJOR, STOP_LIGHT) and then not in (MINOR, MAJOR, STOP_LIGHT):
-            _show(st, link, YELLOW, t)
+            _show(net, st, link, YELLOW, t)
 
 
 @compiled

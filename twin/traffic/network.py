@@ -42,6 +42,7 @@ LANE_CONST = np.dtype(
         ("ring", "i4"),  # its slots are ring:ring + size
         ("size", "i4"),
         ("classes", "i4"),  # bits of the classes that may enter
+        ("short", "i4"),  # 1: who enters its street is on the lane that he needs
         ("up", "i4"),  # who comes to it from further up: upstream[up:up_end]
         ("up_end", "i4"),
     ]
@@ -59,14 +60,19 @@ LINK_CONST = np.dtype(
         ("braking", "i4"),  # ticks of yellow in which a moving vehicle can't stop
         ("gap_moving", "i4"),  # gap accepted, ticks
         ("gap_standing", "i4"),
-        ("clear", "i4"),  # ticks for which a vehicle blocks those who yield to it
         ("follow", "i4"),  # follow-up time of vehicles that yielded, ticks
-        ("yields", "i4"),  # links with right of way: yield_link[yields:yields_end]
+        ("yields", "i4"),  # those with right of way: foe[yields:yields_end]
         ("yields_end", "i4"),
         ("stop", "i4"),  # ticks that everybody stands at a stop sign; 0 without one
         ("counts_on", "i4"),  # see parameters.IMPATIENT_S, ticks^2
         ("beside", "i4"),  # waiting places that may block it: sibling[beside:beside_end]
         ("beside_end", "i4"),
+    ]
+)
+FOE = np.dtype(
+    [
+        ("link", "i4"),  # that has right of way
+        ("clear", "i4"),  # ticks for which a vehicle of it blocks the one who yields
     ]
 )
 SIBLING = np.dtype([("lane", "i4"), ("most", "i4")])  # blocked with more than `most` inside
@@ -95,7 +101,7 @@ class NetArrays(NamedTuple):
     link: Records  # LINK_CONST, sorted by lane
     type: Records  # TYPE_CONST
     street_lane: I4  # [streets + 1] lanes of a street
-    yield_link: I4
+    foe: Records  # FOE
     sibling: Records  # SIBLING
     upstream: Records  # UPSTREAM
     headway: I4  # [types, links] saturation headway, ticks

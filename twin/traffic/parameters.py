@@ -64,6 +64,8 @@ GAP_MARGIN_S = 1.0
 # IMPATIENT_S.  So the accepted gap is at most v IMPATIENT_S / (2 b w) (SUMO 1.28's impatience,
 # --time-to-impatience).
 IMPATIENT_S = 180.0
+# And, in the same measure, on being let in: that shortens the accepted gap by so much at the
+# end (SUMO 1.28 adds as much to the arrival of those who can brake).
 RELIED_S = 30.0
 # Vehicles with right of way are seen on the streets before the junction as far as they come
 # within these seconds.
@@ -80,11 +82,15 @@ ALL_RED_S = 1.0
 MIN_GREEN_S = 5.0
 # Longest wait at red under a controller: RiLSA 2015 wants cycles of at most 120 s.
 MAX_WAIT_S = 120.0
-# Nobody changes lanes on shorter streets: who will turn soon takes the right lane before.
+# Nobody changes lanes on streets that are shorter, or shorter than STRATEGIC_S at their speed:
+# who will turn after them takes the right lane before.  SUMO looks ahead for 10 s; with 5 s the
+# lanes of the RESCO maps are used as in SUMO.
 CHANGE_M = 30.0
+STRATEGIC_S = 5.0
 # Who must yield sees the others from 4.5 m before the line (SUMO's visibilityDistance) and
 # drives there so that he can stop: sqrt(2 (a + b) 4.5 m) at the line.
 SIGHT_M_S = 8.0
-LINE_M = 1.0  # who stands stands so far before the line
+# Who stands, stands so far before the line (SUMO).
+LINE_M = 1.0
 # Braking to a stop of a line and getting away from it is reckoned from 50 km/h: v/2a + v/2b.
 URBAN_M_S = 13.9

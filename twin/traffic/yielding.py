@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.traffic import parameters as par
-from twin.traffic.network import SIBLING, UPSTREAM, Records, pointers, records
+from twin.traffic.network import FOE, SIBLING, UPSTREAM, Records, pointers, records
 from twin.traffic.parting import parting_m
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def is_minor(of: Builder, links: pd.DataFrame) -> npt.NDArray[np.bool_]:
         s >= 0 and any(state[c : c + 1] in ("g", "s") for state in states.get(s, ()))
         for s, c in zip(signal, column, strict=True)
     ]
-    sign = links["right_of_way"].str.islower().to_numpy(bool)
+    sign = links["right_of_way"].isin(list("mswZ=")).to_numpy(bool)
     return np.where(signal >= 0, lit, sign)
 
 
@@ -56,7 +56,6 @@ def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
         "counts_on": np.rint(seconds2 * of.tps**2).astype(np.int32),
         "gap_moving": of.ticks(way / v + par.GAP_MARGIN_S),
         "gap_standing": of.ticks(standing + par.GAP_MARGIN_S),
-        "clear": of.ticks((links["length_m"].to_numpy(float) / 2 + of.car.length_m) / v),
         "start": of.ticks(v / (2 * a)),
         "braking": of.ticks(v / (2 * b)),
         "follow": of.ticks(np.full(len(links), follow)),
@@ -92,7 +91,7 @@ def sibling_places(of: Builder, links: pd.DataFrame) -> tuple[I4, Records]:
 
 
 def upstream_links(
-    of: Builder, links: pd.DataFrame, yield_link: I4, length: F8, speed: F8, via_s: F8
+    of: Builder, links: pd.DataFrame, foe: Records, length: F8, speed: F8, via_s: F8
 ) -> tuple[I4, Records]:
     """Links from which vehicles reach a lane that others yield to within SEEN_S."""
     n_lanes, stage = len(of.lanes), links["stage"].to_numpy()
@@ -110,7 +109,7 @@ def upstream_links(
             "via": via_s[direct],
         }
     )
-    lane = np.unique(links["lane"].to_numpy()[yield_link])
+    lane = np.unique(links["lane"].to_numpy()[foe["link"]])
     lane = lane[lane < n_lanes]
     reached = pd.DataFrame({"lane": lane, "street": street[lane], "seconds": lane_s[lane]})
     found = []
@@ -133,8 +132,12 @@ def upstream_links(
     return pointers(table["lane"].to_numpy(), len(length)), upstream
 
 
-def yield_links(of: Builder, links: pd.DataFrame) -> tuple[I4, I4, I4]:
-    """Links with right of way over each link, and the stop-line link of each movement."""
+def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
+    """Links with right of way over each link, and the stop-line link of each movement.
+
+    A vehicle blocks those who yield to it until its back has left the junction; those who go on
+    behind it in the same lane, until it is a spacing further.
+    """
     n_moves = len(of.movements)
     stop = links[links["stage"] != 2]
     keys = pd.MultiIndex.from_arrays([stop["lane"], stop["to_street"]])
@@ -148,13 +151,19 @@ def yield_links(of: Builder, links: pd.DataFrame) -> tuple[I4, I4, I4]:
     primary = links["movement"].to_numpy()
     for movement in range(n_moves):
         last[movement] = inner.get(primary[movement_link[movement]], movement_link[movement])
-    conflicts = of.city.conflicts[of.city.conflicts["yields"]]
-    ego = last[conflicts["movement"].to_numpy(int)]
-    foe = conflicts["foe"].to_numpy(int)
-    pairs = np.concatenate(
-        [np.stack([ego, movement_link[foe]], 1), np.stack([ego, last[foe]], 1)]
-    ).astype(np.int64)
-    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    table, to_lane = of.city.conflicts, of.movements["to_lane"].to_numpy()
+    rows = table[table["yields"]]
+    own, other = rows["movement"].to_numpy(int), rows["foe"].to_numpy(int)
+    merges = to_lane[own] == to_lane[other]
+    pairs = pd.concat(
+        pd.DataFrame({"own": last[own], "link": foe, "merges": merges})
+        for foe in (movement_link[other], last[other])
+    )
     lane = links["lane"].to_numpy()
-    pairs = pairs[lane[pairs[:, 0]] != lane[pairs[:, 1]]]
-    return pointers(pairs[:, 0], len(links)), pairs[:, 1].astype(np.int32), movement_link
+    pairs = pairs[lane[pairs["own"]] != lane[pairs["link"]]]
+    pairs = pairs.groupby(["own", "link"], as_index=False)["merges"].any()
+    foe = pairs["link"].to_numpy()
+    way = links["length_m"].to_numpy(float)[foe] + of.car.length_m
+    way += np.where(pairs["merges"], of.car.spacing_m, 0.0)
+    found = records(FOE, link=foe, clear=of.ticks(way / v[foe]))
+    return pointers(pairs["own"].to_numpy(), len(links)), found, movement_link
