@@ -50,6 +50,9 @@ CLOCK = np.dtype(
         ("passed_jams", "i8"),  # vehicles taken past a jam so far
         ("first", "i8"),  # tick at which the first interval of the measurements begins
         ("length", "i8"),  # ticks of an interval
+        ("bin", "i8"),  # interval of the present tick: bin_first until bin_end
+        ("bin_first", "i8"),
+        ("bin_end", "i8"),
     ]
 )
 LANE = np.dtype(
@@ -72,6 +75,7 @@ SLOT = np.dtype(
         ("vehicle", "i4"),
         ("time", "i4"),  # ready at the stop line; once gone: time of departure
         ("link", "i4"),  # the link that it takes next; -1 ends its trip
+        ("cm", "i4"),  # of street that it takes at a stand
     ]
 )
 LINK = np.dtype(
@@ -141,7 +145,7 @@ def compiled(function: F) -> F:
     Nothing here allocates; counting would touch every array of the state at every call,
     and make the kernel eight times as slow.
     """
-    return cast("F", njit(cache=True, nogil=True, _nrt=False)(function))  # type: ignore[call-overload]
+    return cast("F", njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function))  # type: ignore[call-overload]
 
 
 class State(NamedTuple):
@@ -247,10 +251,17 @@ def _room_came(st: Any, place: int, now: int) -> None:
 
 
 @compiled
+def _ring(net: Any, lane: int, position: int) -> int:
+    """Slot at a position of a lane's ring, counted on by less than a turn."""
+    size = net.lane[lane].size
+    return net.lane[lane].ring + (position - size if position >= size else position)
+
+
+@compiled
 def _head(net: Any, st: Any, lane: int) -> int:
     """Ring slot of the vehicle that leaves next."""
     row = st.lane[lane]
-    return net.lane[lane].ring + (row.tail + row.gone) % net.lane[lane].size
+    return _ring(net, lane, row.tail + row.gone)
 
 
 @compiled
@@ -261,9 +272,10 @@ def _release(net: Any, st: Any, lane: int, t: int) -> None:
         slot = ring + st.lane[lane].tail
         if st.slot[slot].time + net.lane[lane].lag > t:
             return
-        st.lane[lane].occupied -= net.type[st.vehicle[st.slot[slot].vehicle].type].cm
+        st.lane[lane].occupied -= st.slot[slot].cm
         st.lane[lane].gone -= 1
-        st.lane[lane].tail = (st.lane[lane].tail + 1) % size
+        following = st.lane[lane].tail + 1
+        st.lane[lane].tail = following if following < size else 0
 
 
 @compiled
@@ -426,14 +438,14 @@ def _serve_stops(net: Any, st: Any, lane: int, vehicle: int, t: int, ready: int)
 @compiled
 def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: int) -> None:
     """Put a vehicle at the upstream end of a lane at tick `t` (now or a little later)."""
-    ring, size = net.lane[lane].ring, net.lane[lane].size
-    slot = ring + (st.lane[lane].tail + st.lane[lane].gone + st.lane[lane].inside) % size
+    slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + st.lane[lane].inside)
     kind = st.vehicle[vehicle].type
     speed = min(st.lane[lane].speed * st.vehicle[vehicle].factor, net.type[kind].speed)
     ready = t + int(net.lane[lane].length / speed * net.tps + 0.5) + extra
     if st.vehicle[vehicle].stop < st.vehicle[vehicle].stop_end and net.lane[lane].street >= 0:
         ready = _serve_stops(net, st, lane, vehicle, t, ready)
     st.slot[slot].vehicle = vehicle
+    st.slot[slot].cm = net.type[kind].cm
     st.slot[slot].time = max(ready, t + 1)
     at = st.vehicle[vehicle].route_at + 1
     if net.lane[lane].street < 0:
@@ -455,6 +467,8 @@ def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: 
 
 @compiled
 def _bin(st: Any, t: int) -> int:
+    if st.clock[0].bin_first <= t < st.clock[0].bin_end:
+        return st.clock[0].bin
     return min(max(0, (t - st.clock[0].first) // st.clock[0].length), st.entered.shape[0] - 1)
 
 
@@ -522,9 +536,8 @@ def _comes_down(net: Any, st: Any, foe: int, up: int, t: int, gap: int) -> bool:
         return False
     lane, ahead = net.link[row.link].lane, int(row.ahead)
     own = net.link[foe].lane
-    ring, size = net.lane[lane].ring, net.lane[lane].size
     for k in range(min(st.lane[lane].inside, AHEAD)):
-        slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+        slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
         due = max(st.slot[slot].time, st.lane[lane].next_out)
         if k == 0 and (st.lane[lane].no_room == 1 or st.lane[lane].look > 0):
             return False
@@ -556,9 +569,8 @@ def _comes(
     if light == RED:
         return False
     lane = net.link[foe].lane
-    ring, size = net.lane[lane].ring, net.lane[lane].size
     for k in range(min(st.lane[lane].inside, AHEAD)):
-        slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+        slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
         due = max(st.slot[slot].time, st.lane[lane].next_out)
         link = st.slot[slot].link
         if k == 0:
@@ -885,6 +897,11 @@ def _tick(net: Any, sig: Any, st: Any, t: int, n_lanes: int, switch: bool) -> No
         for s in range(len(st.signal)):
             if st.signal[s].switch == t:
                 _signal_acts(net, sig, st, s, t)
+    if t >= st.clock[0].bin_end:
+        k = (t - st.clock[0].first) // st.clock[0].length
+        st.clock[0].bin = min(max(0, k), st.entered.shape[0] - 1)
+        st.clock[0].bin_first = st.clock[0].first + k * st.clock[0].length
+        st.clock[0].bin_end = st.clock[0].bin_first + st.clock[0].length
     n = _collect(net, st, t, n_lanes)
     for k in range(n):
         i = int(st.batch[k] & ((1 << 28) - 1))
@@ -931,9 +948,8 @@ def refresh_links(net: Any, st: Any) -> None:
     for lane in range(len(net.lane)):
         if net.lane[lane].street < 0:
             continue
-        ring, size = net.lane[lane].ring, net.lane[lane].size
         for k in range(st.lane[lane].inside):
-            slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+            slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
             vehicle = st.slot[slot].vehicle
             at = st.vehicle[vehicle].route_at + 1
             last = at >= st.vehicle[vehicle].route_end
@@ -952,10 +968,9 @@ def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: 
     approaching[:] = 0
     wait[:] = 0
     for lane in range(len(net.lane)):
-        ring, size = net.lane[lane].ring, net.lane[lane].size
         vehicles[lane] = st.lane[lane].inside
         for k in range(st.lane[lane].inside):
-            slot = ring + (st.lane[lane].tail + st.lane[lane].gone + k) % size
+            slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
             link = st.slot[slot].link
             if link < 0:
                 continue

@@ -115,7 +115,7 @@ def initial_state(
     for name in ("slot_of", "following", "previous", "awaits", "waiter_next"):
         ids[name] = -1
     state = State(
-        clock=np.array([(start, 0, 0, start, round(interval_s * net.tps))], CLOCK),
+        clock=np.array([(start, 0, 0, start, round(interval_s * net.tps), 0, 0, 0)], CLOCK),
         lane=np.zeros(n_lanes, LANE),
         slot=np.zeros(int(net.lane["size"].sum()), SLOT),
         link=np.array([(start, -(10**6), UNSIGNALLED)] * len(net.link), LINK),
