@@ -1,0 +1,159 @@
+"""Copies of a batch are single runs, whatever their number and that of the threads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+from test_specification import END_S, TPS, cases
+from toy import ToyCity
+
+from twin.errors import SimulationError
+from twin.traffic.batch import Batch
+from twin.traffic.batch_signals import BatchControl
+from twin.traffic.kernel import State, advance
+from twin.traffic.network import Network
+from twin.traffic.parameters import DEFAULT_TYPES
+from twin.traffic.signals import SignalControl, View
+from twin.traffic.state import Vehicles, copy_state, initial_state
+
+STEP = 10 * TPS
+
+
+def crossing(signals: int = 3) -> tuple[Network, list[list[int]]]:
+    """A main street with crossing side streets, a signal at each crossing."""
+    city = ToyCity()
+    main = [city.street(80.0) for _ in range(signals + 1)]
+    ways = [main]
+    for k in range(signals):
+        enter, leave = city.street(60.0), city.street(60.0)
+        city.turn(main[k], main[k + 1], signal=k, link=0, length_m=10.0)
+        city.turn(enter, leave, signal=k, link=1, length_m=10.0)
+        left = city.turn(enter, main[k + 1], signal=k, link=2, length_m=12.0, speed_m_s=6.0)
+        assert left
+        city.program(k, (20 + k, "Grr"), (3, "yrr"), (15, "rGG"), (3, "ryy"), offset_s=5.0 * k)
+        ways += [[enter, leave], [enter, *main[k + 1 :]]]
+    return Network.from_city(city.build(), DEFAULT_TYPES, TPS), ways
+
+
+def demand(ways: list[list[int]], n: int, seed: int) -> Vehicles:
+    rng = np.random.default_rng(seed)
+    chosen = [ways[k] for k in rng.integers(0, len(ways), n)]
+    return Vehicles(
+        due_s=np.sort(rng.uniform(0, 200, n)),
+        kind=rng.integers(0, 3, n).astype(np.uint8),
+        route_ptr=np.concatenate([[0], np.cumsum([len(w) for w in chosen])]).astype(np.int64),
+        route_street=np.array([s for w in chosen for s in w], np.int32),
+        factor=rng.normal(1.0, 0.1, n).astype(np.float32),
+        depart_speed_m_s=np.full(n, np.inf),
+    )
+
+
+def starts(copies: int) -> tuple[Network, list[State]]:
+    network, ways = crossing()
+    return network, [
+        initial_state(network, demand(ways, 40 + 15 * k, seed=k), end_s=END_S)
+        for k in range(copies)
+    ]
+
+
+def assert_equal(one: State, other: State) -> None:
+    for name, a, b in zip(State._fields, one, other, strict=True):
+        assert a.dtype == b.dtype, name
+        np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+@pytest.mark.parametrize("copies", [1, 5])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_copies_equal_single_runs_bit_by_bit(copies: int, threads: int) -> None:
+    """Different demand, decisions and ends, the rules of signals kept in both."""
+    network, singles = starts(copies)
+    batch = Batch(network, singles, threads=threads)
+    control = BatchControl(batch)
+    controls: list[tuple[SignalControl, View]] = []
+    for k, state in enumerate(singles):
+        one = SignalControl(network, state)
+        controls.append((one, one.take()))
+        control.take(k)
+    rng = np.random.default_rng(7)
+    late = np.arange(copies) * 3
+    changed = 0
+    for step in range(1, 20):
+        asked = rng.integers(-1, 3, (copies, len(control.junctions.signal)))
+        asked[copies // 2] = 0  # holds: the longest wait at red ends it
+        batch.look()
+        allowed = control.allowed()
+        served = control.request(asked)
+        for k, (one, view) in enumerate(controls):
+            view.look()
+            np.testing.assert_array_equal(allowed[k], one.allowed(view))
+            before = view.phase
+            np.testing.assert_array_equal(served[k], one.request(view, asked[k]))
+            changed += int((view.phase != before).sum())
+            advance(network.arrays, network.signals, one.state, step * STEP + int(late[k]))
+        batch.advance(step * STEP + late)
+        seen = batch.look()
+        for k, (one, view) in enumerate(controls):
+            assert_equal(batch.copies[k], one.state)
+            view.look()
+            np.testing.assert_array_equal(seen.waiting[k], view.waiting)
+            np.testing.assert_array_equal(seen.lane_vehicles[k], view.lane_vehicles)
+    assert changed > 5 * copies
+    assert all((state.vehicle["arrive"] >= 0).sum() > 10 for state in singles)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=cases(), cut=st.integers(1, int(END_S * TPS)))
+def test_drawn_networks_run_in_a_batch_as_alone(
+    case: tuple[Network, Vehicles, list[int]], cut: int
+) -> None:
+    network, vehicles, _ = case
+    single = initial_state(network, vehicles, end_s=END_S)
+    batch = Batch(network, [single] * 3, threads=2)
+    batch.advance(cut)
+    batch.advance([int(END_S * TPS), cut, cut // 2])  # never back in time
+    advance(network.arrays, network.signals, single, cut)
+    assert_equal(batch.copies[1], single)
+    assert_equal(batch.copies[2], single)
+    advance(network.arrays, network.signals, single, int(END_S * TPS))
+    assert_equal(batch.copies[0], single)
+
+
+def test_reset_of_one_copy_in_place_leaves_the_others_alone() -> None:
+    network, singles = starts(4)
+    batch = Batch(network, [singles[0], singles[1], singles[2]], others=[singles[3]], threads=2)
+    array = batch.flat.state.vehicle
+    batch.advance(60 * TPS)
+    batch.load(1, singles[3])
+    assert batch.flat.state.vehicle is array
+    assert batch.now.tolist() == [60 * TPS, 0, 60 * TPS]
+    batch.advance(90 * TPS)
+    for copy, start in zip(batch.copies, (singles[0], singles[3], singles[2]), strict=True):
+        alone = copy_state(start)
+        advance(network.arrays, network.signals, alone, 90 * TPS)
+        assert_equal(copy, alone)
+
+
+def test_refusals_name_copy_and_value() -> None:
+    network, singles = starts(3)
+    batch = Batch(network, singles[:2])
+    refused: list[tuple[str, Any]] = [
+        ("room for 55", lambda: batch.load(0, singles[2])),
+        ("shape", lambda: batch.request(np.zeros((1, 3), int))),
+        ("signal s0: row 4", lambda: batch.request([[4, -1, -1], [-1, -1, -1]])),
+        ("shape", lambda: BatchControl(batch).request([0])),
+        ("0 states", lambda: Batch(network, [])),
+        ("network", lambda: Batch(crossing(2)[0], singles)),
+    ]
+    for words, call in refused:
+        with pytest.raises(SimulationError, match=words):
+            call()
+    alone = copy_state(singles[0])
+    assert_equal(batch.copies[0], alone)
