@@ -13,7 +13,9 @@ from scenarios.compare import compare
 from twin.errors import InputError
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("build", "run", "compare", "show", "train", "simulate", "demo", "schema")
+COMMANDS = (
+    "build", "run", "compare", "show", "train", "simulate", "demo", "schema", "assign", "validate",
+)  # fmt: skip
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
