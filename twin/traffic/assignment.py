@@ -34,11 +34,32 @@ if TYPE_CHECKING:
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-Simulate = Callable[[Routes], TravelTimes]
 Progress = Callable[[int, float], None]
 
 RULES = ("excess", "msa")
 STEP_WORSE, STEP_BETTER = 1.5, 0.5  # growth of the step when the gap rose or fell
+PROGRESS = 0.01  # share by which the smallest gap must fall to count as progress
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What one run of all trips showed.
+
+    Parameters
+    ----------
+    times : times over turns and streets by interval of entry
+    met_s : [trips] s from entering the network to arriving; NaN for who has not arrived
+    wait_s : [trips] s from being due to entering the network
+    passed_jams : vehicles that were taken past a jam, without which the run would be gridlocked
+    """
+
+    times: TravelTimes
+    met_s: Floats | None = None
+    wait_s: Floats | None = None
+    passed_jams: int = 0
+
+
+Simulate = Callable[[Routes], "TravelTimes | Run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +74,8 @@ class Equilibrium:
     gap : relative gap of `routes` on `times`, the smallest of `gaps`
     iterations : number of simulations run
     unrouted : number of trips without any route; they take no part
+    run : the run of `routes`
+    stopped : why it ended: `gap` reached, no `progress`, or the number of `iterations`
     """
 
     routes: Routes
@@ -61,6 +84,8 @@ class Equilibrium:
     gap: float
     iterations: int
     unrouted: int
+    run: Run
+    stopped: str
 
 
 def equilibrate(
@@ -74,6 +99,7 @@ def equilibrate(
     blocked: Bools | None = None,
     initial: Routes | None = None,
     rule: str = "excess",
+    patience: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Equilibrium:
@@ -85,13 +111,15 @@ def equilibrate(
     trips : columns `origin`, `destination`, `depart_s` (s on the clock of the times that `simulate`
         returns) and, if draws shall follow trips and not rows, `id` (integer)
     simulate : runs the traffic and returns the times that were met, per turn and interval of
-        entry, with free times where nobody drove
+        entry, with free or expected times where nobody drove; as a `Run` where it also knows what
+        each vehicle met
     iterations : largest number of simulations
     gap : stop when the relative gap is at most this
     seed : seed of the draws of who switches
     blocked : streets that may not be entered, [streets] or [K, streets]
     initial : routes to start from; default the fastest in an empty city
     rule : who switches: `excess` (those who lose more, more likely) or `msa` (a share 1/k of all)
+    patience : stop when so many iterations have not brought the smallest gap down by 1 %
     threads : threads of the route search
     progress : called with iteration and gap
 
@@ -110,22 +138,24 @@ def equilibrate(
     identity = trips["id"].to_numpy() if "id" in trips else np.arange(len(trips))
     stream = Stream(seed, "routes")
 
-    def fastest(times: TravelTimes, block: Bools | None) -> Routes:
-        return shortest_routes(graph, times, origin, destination, depart_s, block, threads=threads)
+    def fastest(times: TravelTimes, block: Bools | None, at_s: Floats) -> Routes:
+        return shortest_routes(graph, times, origin, destination, at_s, block, threads=threads)
 
     routes = _start(fastest, initial, graph, depart_s, blocked)
-    kept, kept_times, gaps, step = routes, TravelTimes.free(graph), [np.inf], 1.0
+    kept, kept_run, gaps, step = routes, Run(TravelTimes.free(graph)), [np.inf], 1.0
     for iteration in range(1, iterations + 1):
-        times = simulate(routes)
-        best = fastest(times, blocked)
-        cost_s = route_costs(graph, times, routes, depart_s, blocked)
+        run = _as_run(simulate(routes))
+        at_s = depart_s if run.wait_s is None else depart_s + run.wait_s
+        best = fastest(run.times, blocked, at_s)
+        cost_s = route_costs(graph, run.times, routes, at_s, blocked)
         best_s = np.minimum(best.cost_s, cost_s)
-        gaps.append(relative_gap(cost_s, best_s))
+        gaps.append(run_gap(cost_s, best_s, run.met_s))
         if progress is not None:
             progress(iteration, gaps[-1])
         if gaps[-1] <= min(gaps):
-            kept, kept_times = Routes(routes.ptr, routes.street, cost_s), times
-        if gaps[-1] <= gap or iteration == iterations:
+            kept, kept_run = Routes(routes.ptr, routes.street, cost_s), run
+        stopped = _stop(gaps[1:], gap, patience, iterations)
+        if stopped:
             break
         growth = STEP_WORSE if gaps[-1] > gaps[-2] else STEP_BETTER
         step += 1.0 if rule == "msa" else growth
@@ -133,7 +163,23 @@ def equilibrate(
         index = np.flatnonzero(stream.uniform(identity, tick=iteration) < chance)
         routes = routes.replace(index, best.take(index))
     unrouted = int(np.sum(kept.lengths == 0))
-    return Equilibrium(kept, kept_times, gaps[1:], min(gaps), len(gaps) - 1, unrouted)
+    return Equilibrium(
+        kept, kept_run.times, gaps[1:], min(gaps), len(gaps) - 1, unrouted, kept_run, stopped
+    )
+
+
+def run_gap(cost_s: Floats, best_s: Floats, met_s: Floats | None = None) -> float:
+    """Return the gap of a run: the larger of those by its times and by what vehicles met.
+
+    Parameters
+    ----------
+    cost_s, best_s : [trips] s over the own and the fastest route, by the times of the run
+    met_s : [trips] s that each vehicle took; for NaN (it is still under way) `cost_s` counts
+    """
+    by_times = relative_gap(cost_s, best_s)
+    if met_s is None:
+        return by_times
+    return max(by_times, relative_gap(np.where(np.isfinite(met_s), met_s, cost_s), best_s))
 
 
 def relative_gap(cost_s: Floats, best_s: Floats) -> float:
@@ -165,8 +211,23 @@ def switch_chance(cost_s: Floats, best_s: Floats, step: float, rule: str = "exce
     return chance
 
 
+def _as_run(result: TravelTimes | Run) -> Run:
+    return result if isinstance(result, Run) else Run(result)
+
+
+def _stop(gaps: list[float], gap: float, patience: int | None, iterations: int) -> str:
+    """Return why to stop after these gaps, or nothing."""
+    if gaps[-1] <= gap:
+        return "gap"
+    if patience is not None and len(gaps) > patience:
+        before, since = min(gaps[:-patience]), min(gaps[-patience:])
+        if np.isfinite(before) and since > (1.0 - PROGRESS) * before:
+            return "progress"
+    return "iterations" if len(gaps) == iterations else ""
+
+
 def _start(
-    fastest: Callable[[TravelTimes, Bools | None], Routes],
+    fastest: Callable[[TravelTimes, Bools | None, Floats], Routes],
     initial: Routes | None,
     graph: RoadGraph,
     depart_s: Floats,
@@ -176,11 +237,11 @@ def _start(
     always = np.all(blocked, axis=0) if blocked is not None and np.ndim(blocked) == 2 else blocked
     free = TravelTimes.free(graph)
     if initial is None:
-        return fastest(free, always)
+        return fastest(free, always, depart_s)
     unusable = np.isinf(route_costs(graph, free, initial, depart_s, always))
     if not unusable.any():
         return initial
-    return initial.replace(unusable, fastest(free, always).take(unusable))
+    return initial.replace(unusable, fastest(free, always, depart_s).take(unusable))
 
 
 def _trip_arrays(trips: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], Floats]:

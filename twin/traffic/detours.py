@@ -5,6 +5,10 @@ departs while it is expected to be closed, takes the route that is fastest on a 
 without the closed streets.  Who starts on a closed street starts on the first open one of
 the way; who wants to go to a closed street ends the trip on a street before it.  When it
 opens again, those who have not departed take their usual route.
+
+That holds for drivers who are informed.  The others take their usual way until they meet the
+closure, that is until a closed street is among the next `SIGHT` streets of their way, and turn
+off there.  Who is informed is drawn by trip, so that a larger share informs the same and more.
 """
 
 from __future__ import annotations
@@ -14,27 +18,54 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from twin.traffic.kernel import refresh_links, remaining_uses
+from twin.errors import InputError
+from twin.random import Stream
+from twin.traffic.kernel import refresh_links, remaining_uses, wake_all
 from twin.traffic.routing import RoadGraph, Routes, shortest_routes
 
 if TYPE_CHECKING:
+    from twin.clock import Process
     from twin.traffic.kernel import State
     from twin.traffic.process import Traffic
 
 Bools = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int64]
+SIGHT = 2  # streets ahead at which a closure is seen: a sign stands one junction before
+LOOK_S = 5.0  # seconds between two looks at who meets a closure
 
 
 class Detours:
-    """Keeps the usual routes and writes new ones into the state of the flow."""
+    """Keeps the usual routes and writes new ones into the state of the flow.
 
-    def __init__(self, traffic: Traffic) -> None:
+    Parameters
+    ----------
+    traffic
+        The flow.
+    informed
+        Share of drivers, 0 to 1, who learn of a closure when it begins.
+
+    Raises
+    ------
+    InputError
+        If the share is not between 0 and 1.
+    """
+
+    def __init__(self, traffic: Traffic, informed: float = 1.0) -> None:
+        if not 0.0 <= informed <= 1.0:
+            msg = f"informed(={informed}) is the share of informed drivers: give 0 to 1"
+            raise InputError(msg)
         self.traffic = traffic
         self.usual: tuple[I8, I8] | None = None
+        identity = traffic.sim.prepared.trips["id"].to_numpy()
+        level = Stream(traffic.sim.seed, "informed").uniform(identity)
+        self._informed = np.asarray(level < informed)
+        self._closed = np.zeros(traffic.network.n_streets, bool)
+        self._looks = False
 
     def respond(self, closed: Bools, before: Bools) -> State:
         """State with routes that respect what is closed now."""
         state = self.traffic.state
+        self._closed = closed.copy()
         if self.usual is None:
             self.usual = state.vehicle["route"].copy(), state.vehicle["route_end"].copy()
         if (before & ~closed).any():
@@ -44,11 +75,42 @@ class Detours:
             return state
         flagged = np.zeros(len(state.vehicle), bool)
         remaining_uses(state, closed, flagged)
-        chosen = np.flatnonzero(flagged & self._concerned(state, closed))
+        knows = self._informed & self._concerned(state, closed)
+        chosen = np.flatnonzero(flagged & (knows | self._meets(state, closed)))
         if len(chosen):
             state = self._reroute(state, chosen, closed)
         refresh_links(self.traffic.network.arrays, state)
+        if not self._looks and not self._informed.all():
+            self._looks = True
+            self.traffic.sim.clock.process(self._look())
         return state
+
+    def _look(self) -> Process:
+        """Reroute those who meet a closure, as long as there is one."""
+        while self._closed.any():
+            yield self.traffic.sim.clock.wait(LOOK_S)
+            state = self.traffic.sync()
+            chosen = np.flatnonzero(self._meets(state, self._closed))
+            if not len(chosen):
+                continue
+            self.traffic.state = self._reroute(state, chosen, self._closed)
+            if self.traffic.control is not None:
+                self.traffic.control.state = self.traffic.state
+            refresh_links(self.traffic.network.arrays, self.traffic.state)
+            wake_all(self.traffic.network.arrays, self.traffic.state)
+        self._looks = False
+
+    def _meets(self, state: State, closed: Bools) -> Bools:
+        """Those under way, or due, with a closed street among the next ones of their way."""
+        vehicle = state.vehicle
+        out = vehicle["depart"] >= 0
+        first = np.where(out, vehicle["route_at"] + 1, vehicle["route"])
+        here = (vehicle["arrive"] < 0) & (out | (vehicle["due"] <= int(state.clock["now"][0])))
+        meets = np.zeros(len(vehicle), bool)
+        for at in range(SIGHT):
+            ahead = here & (first + at < vehicle["route_end"])
+            meets[ahead] |= closed[state.route_street[(first + at)[ahead]]]
+        return meets
 
     def _restore(self, state: State) -> None:
         assert self.usual is not None  # noqa: S101 - set by respond
