@@ -2,8 +2,18 @@
 
 Wardrop's first principle by departure time: each trip takes a route that is fastest at the times
 that all trips together cause. It is approached by iteration. A traffic model turns routes into
-times, the fastest routes on these times are found, and some trips switch to theirs. How far one is
-from equilibrium is the relative gap, sum(cost - fastest) / sum(fastest) over all trips.
+times, the fastest routes on these times are found, and some trips switch to theirs.
+
+How far one is from equilibrium is the relative gap over all trips that have a route,
+
+    sum(cost - fastest) / sum(fastest),
+
+with `fastest` the fastest route for the trip's own departure at the times that the run gave (by
+departure time as in Lu, Mahmassani and Zhou 2009). `cost` is taken twice: as the time that each
+vehicle met, where the run knows it, and as what those times say of its route. The larger gap
+counts. Waiting to enter the network is in neither, for no route avoids it. Times where few drove
+or nobody did are the traffic model's to give; those of `twin.traffic.experience` lean on earlier
+runs, so that this part of the gap is not of the last run alone.
 
 Which trips switch decides how fast the gap falls. Switching a share 1/k in iteration k (method of
 successive averages, rule `msa`) moves trips that have nothing to gain as readily as trips that lose

@@ -258,9 +258,7 @@ class _Assignment:
             found = equilibrate(graph, trips, simulate, initial=start, **common)
         _warn_of_gridlock(found, self.city.name)
         self.routes = self.routes.replace(self.cars, _filled(found.routes, self.routes, self.cars))
-        times = {
-            name: travel_times(self.network, self.last, g) for name, g in self.graphs.items()
-        }
+        times = {name: travel_times(self.network, self.last, g) for name, g in self.graphs.items()}
         return self._prepared({**times, "cars": found.times}, found.gaps)
 
     def _prepared(self, times: Mapping[str, TravelTimes], gaps: list[float]) -> Prepared:

@@ -265,9 +265,7 @@ def stochastic_equilibrium(
         share = share + (wish - share) / iteration
     assert kept is not None  # noqa: S101 - the last iteration is never followed by a new set
     unrouted = int(np.sum(kept[1].lengths == 0))
-    return Equilibrium(
-        kept[1], kept[2].times, gaps, kept[0], len(gaps), unrouted, kept[2], stopped
-    )
+    return Equilibrium(kept[1], kept[2].times, gaps, kept[0], len(gaps), unrouted, kept[2], stopped)
 
 
 def _routed(sets: RouteSets) -> int:
