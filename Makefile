@@ -11,7 +11,7 @@ help:
 	@echo "make demo-short  the same with fewer replications"
 	@echo "make validate    compare the kernel with SUMO on every case: page in docs/validation/"
 	@echo "make test        install what is needed and run every check"
-	@echo "make bench       timings, side by side"
+	@echo "make bench       timings beside peers, about 15 minutes: page docs/speed.md"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,7 +41,8 @@ pytest: $(READY)
 test: lint types layers pytest
 
 bench: $(READY)
-	$(BIN)/python benchmarks/kernel_against_sumo.py
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[validation,bench]"
+	$(BIN)/python benchmarks/bench.py --write
 
 validate: $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[validation]"

@@ -10,10 +10,13 @@ own time is compared.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from table import Found, Row, command_line, told
 
 from twin.city import City
 from twin.traffic.demand import Demand
@@ -63,6 +66,22 @@ def main() -> None:
             print(deviations(prepared, given.deviations))  # noqa: T201
 
 
+def rows(short: bool) -> Iterator[Found]:
+    """Yield the time and the gap on central Helsinki, for the table of all benchmarks."""
+    city = City.from_osm("helsinki")
+    demand = Demand.generate(city, scale=0.3)
+    window = {"begin_s": 7 * 3600.0, "end_s": (7.5 if short else 8) * 3600.0}
+    start = time.perf_counter()
+    prepared = prepare(city, demand, seed=SEED, iterations=2 if short else 10, gap=0.0, **window)
+    seconds = time.perf_counter() - start
+    gaps = prepared.gaps
+    yield Row(
+        f"dynamic equilibrium, central Helsinki, {len(prepared.trips):,} vehicles, 1 h",
+        told(seconds),
+        result=f"gap {min(gaps):.3f}, {len(gaps)} iterations of {told(seconds / len(gaps))}",
+    )
+
+
 def deviations(prepared: Prepared, count: int) -> str:
     """Return what a random sample of cars gains by taking its fastest route, each alone."""
     trips = prepared.trips
@@ -97,4 +116,7 @@ def durations(prepared: Prepared, routes: Routes) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    if "--json" in sys.argv[1:]:
+        command_line(__doc__, rows)
+    else:
+        main()

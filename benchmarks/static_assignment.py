@@ -7,8 +7,10 @@ some minutes. The tables of docs/assignment.md come from it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import numpy as np
+from table import Found, Row, command_line, told
 
 from twin.traffic.static import Demand, LinkNetwork, assign
 
@@ -45,6 +47,18 @@ def grid(side: int, zones: int, trips: float) -> tuple[LinkNetwork, Demand]:
     return net, Demand(origin, destination, volume * trips / volume.sum())
 
 
+def rows(short: bool) -> Iterator[Found]:
+    """Yield the seconds to each gap of the smallest case, for the table of all benchmarks."""
+    net, demand = grid(*CASES[0])
+    for gap in GAPS[:1] if short else GAPS:
+        done = assign(net, demand, gap=gap, **FACTORS)
+        yield Row(
+            f"static equilibrium, {len(net.tail):,} links, {net.n_zones} zones, gap {gap:.0e}",
+            told(done.seconds),
+            result=f"gap {done.gap:.1e} after {done.iterations} rounds",
+        )
+
+
 def main() -> None:
     """Print links, zones, pairs, and seconds to each gap."""
     largest = "--largest" in sys.argv[1:]
@@ -68,4 +82,7 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if "--json" in sys.argv[1:]:
+        command_line(__doc__, rows)
+    else:
+        main()

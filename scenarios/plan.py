@@ -207,15 +207,20 @@ def _manifests(
         "versions": _versions(),
         "git_revision": _git_revision(),
     }
-    variants: list[tuple[str, str, str, Sequence[Measure]]] = [(BASE, "Base", "none", ())]
-    variants += [(a.name, a.label, a.response, a.measures) for a in scenario.alternatives]
+    variants: list[tuple[str, str, str, float, Sequence[Measure]]] = [
+        (BASE, "Base", "none", 1.0, ())
+    ]
+    variants += [
+        (a.name, a.label, a.response, a.informed, a.measures) for a in scenario.alternatives
+    ]
     manifests = {}
-    for position, (name, title, response, measures) in enumerate(variants):
+    for position, (name, title, response, informed, measures) in enumerate(variants):
         used = {str(getattr(m, "policy", "")) for m in (*scenario.base, *measures)}
         inputs = {
             **shared,
             "measures": _written(measures),
             "response": response,
+            "informed": informed,
             "agents": {k: _sha256(file) for k, file in sorted(agents.items()) if k in used},
         }
         manifests[name] = {
@@ -226,6 +231,7 @@ def _manifests(
             "measures": [{**w, "describe": m.describe()} for w, m in _pairs(measures)],
             "base_measures": [{**w, "describe": m.describe()} for w, m in _pairs(scenario.base)],
             "response": response,
+            "informed": informed,
             "inputs": inputs,
             "input_hash": runs.digest_of(inputs),
         }
@@ -267,10 +273,12 @@ def _jobs(
 ) -> tuple[Job, ...]:
     """Return a job for each seed of which a replication is missing."""
     scenario, period = source.scenario, source.scenario.period
-    variants = [Variant(folder / BASE, scenario.base, "none", base=True)]
+    variants = [Variant(folder / BASE, scenario.base, "none", informed=1.0, base=True)]
     for a in scenario.alternatives:
         measures = (*scenario.base, *a.measures)
-        variants.append(Variant(folder / a.name, measures, a.response, base=False))
+        variants.append(
+            Variant(folder / a.name, measures, a.response, informed=a.informed, base=False)
+        )
     done = {variant.folder: runs.complete_seeds(variant.folder) for variant in variants}
     modules = tuple(s.module for s in systems().values() if s.module)
     jobs = []
@@ -287,8 +295,7 @@ def _jobs(
                 warmup_s=period.warmup_s,
                 interval_s=period.interval_s,
                 day=period.day,
-                iterations=scenario.equilibrium.iterations,
-                gap=scenario.equilibrium.gap,
+                equilibrium=scenario.equilibrium,
                 base=scenario.base,
                 variants=missing,
                 systems=scenario.systems,

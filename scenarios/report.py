@@ -110,7 +110,7 @@ def _context(
         _chapter(c, k, base, extra.get("layers")) for k, c in enumerate(comparisons, start=1)
     ]
     shown_gaps = [
-        figures.gap_figure(table, chapter["title"], _target(c))
+        figures.gap_figure(table, chapter["title"], _target(c), _route_choice(c))
         for c, chapter, table in zip(comparisons, chapters, gaps, strict=True)
         if table is not None and len(table)
     ]
@@ -215,7 +215,12 @@ def _measures(run: RunInfo) -> str:
         "en_route": " Drivers respond on their way.",
         "equilibrium": " Drivers have learnt to live with it.",
     }
-    return (words.listed(found) or "no measure") + "." + how.get(response, "")
+    said = (words.listed(found) or "no measure") + "." + how.get(response, "")
+    informed = float(run.manifest.get("informed", 1.0))
+    if informed < 1.0:
+        share = f"{number(100.0 * informed, 0)}\u202f%"
+        said += words.texts()["first"]["informed"].format(share=share)
+    return said
 
 
 def _sure(comparisons: Sequence[Comparison], gaps: Sequence[pd.DataFrame | None]) -> list[str]:
@@ -242,6 +247,11 @@ def _sure(comparisons: Sequence[Comparison], gaps: Sequence[pd.DataFrame | None]
 def _target(comparison: Comparison) -> float:
     """Return the gap that the scenario aims at."""
     return float(comparison.base.manifest.get("equilibrium", {}).get("gap", 0.0))
+
+
+def _route_choice(comparison: Comparison) -> str:
+    """Return how drivers choose routes."""
+    return str(comparison.base.manifest.get("equilibrium", {}).get("route_choice", "equilibrium"))
 
 
 def _gaps(comparison: Comparison) -> pd.DataFrame | None:

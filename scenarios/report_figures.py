@@ -168,7 +168,9 @@ def event_figure(comparison: Comparison) -> dict[str, Any] | None:
     return {"svg": drawn, "rows": rows, "source": source}
 
 
-def gap_figure(gaps: pd.DataFrame, title: str, target: float) -> dict[str, Any]:
+def gap_figure(
+    gaps: pd.DataFrame, title: str, target: float, route_choice: str = "equilibrium"
+) -> dict[str, Any]:
     """Return the course of the equilibrium gap, plotted and as a table.
 
     Parameters
@@ -179,6 +181,8 @@ def gap_figure(gaps: pd.DataFrame, title: str, target: float) -> dict[str, Any]:
         Of the chapter.
     target
         The gap that was aimed at.
+    route_choice
+        "equilibrium" or "c_logit", whose gap is another.
     """
     t = texts()
     percent = gaps.assign(gap=gaps["gap"].astype(float) * 100.0)
@@ -193,7 +197,7 @@ def gap_figure(gaps: pd.DataFrame, title: str, target: float) -> dict[str, Any]:
         y_label=t["equilibrium"]["y"],
     )  # fmt: skip
     missed, n = gaps_missed(gaps, target)
-    text = t["equilibrium"]["explain"].format(
+    text = t["equilibrium"][f"explain_{route_choice}"].format(
         target=f"{number(100.0 * target)}\u202f%", reached=n - missed, n=n
     )
     rows = [

@@ -22,6 +22,7 @@ BASE = "base"
 RESERVED = (BASE, "city", "agents")
 
 Response = Literal["none", "en_route", "equilibrium"]
+RouteChoice = Literal["equilibrium", "c_logit"]
 
 
 class _Part(BaseModel):
@@ -86,12 +87,43 @@ class DemandOptions(_Part):
 
 
 class EquilibriumOptions(_Part):
-    """How long drivers learn before the base is simulated."""
+    """How drivers choose routes, and how long they learn before the base is simulated."""
 
     iterations: int = Field(8, ge=1, le=200, description="Largest number of learning days.")
     gap: float = Field(
-        0.02, ge=0.0, le=1.0, description="Stop when routes are this share from the fastest ones."
+        0.02,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "Stop when routes are this share from the fastest ones; with c_logit, when this share "
+            "of drivers would choose otherwise."
+        ),
     )
+    route_choice: RouteChoice = Field(
+        "equilibrium",
+        description=(
+            "equilibrium: nobody gains by another route; c_logit: drivers see times with an error."
+        ),
+    )
+    theta_per_min: float | None = Field(
+        None,
+        ge=0.01,
+        le=100.0,
+        description=(
+            "Only for c_logit, 1/min, default 1: errors have a standard deviation of 1.3 min / "
+            "theta_per_min."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _uses_theta(self) -> Self:
+        if self.theta_per_min is not None and self.route_choice != "c_logit":
+            msg = (
+                f"has theta_per_min {self.theta_per_min:g}, which only c_logit uses; write "
+                "route_choice: c_logit, or leave it out"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class Alternative(_Part):
@@ -105,7 +137,26 @@ class Alternative(_Part):
     response: Response = Field(
         "none", description="How drivers respond: not at all, en route, or by a new equilibrium."
     )
+    informed: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "Share of drivers who learn of a closure when it begins; the others turn off where "
+            "they meet it."
+        ),
+    )
     measures: tuple[Measure, ...] = Field((), description="Measures over the base, in order.")
+
+    @model_validator(mode="after")
+    def _responds(self) -> Self:
+        if self.response == "none" and self.informed != 1.0:
+            msg = (
+                f"informs {self.informed:g} of the drivers, but none responds; write "
+                "response: en_route or equilibrium, or leave informed out"
+            )
+            raise ValueError(msg)
+        return self
 
     @property
     def label(self) -> str:

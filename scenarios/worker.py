@@ -21,6 +21,7 @@ from twin.errors import SimulationError
 if TYPE_CHECKING:
     import datetime as dt
 
+    from scenarios.schema import EquilibriumOptions
     from twin.city import City
     from twin.ledger import Results
     from twin.simulation import Prepared, Response
@@ -45,6 +46,8 @@ class Variant:
         Measures of the base, then its own.
     response
         How drivers respond.
+    informed
+        Share of drivers who learn of a closure when it begins.
     base
         Whether it is the base; it keeps the record of the equilibrium.
     """
@@ -52,6 +55,7 @@ class Variant:
     folder: Path
     measures: tuple[Measure, ...]
     response: Response
+    informed: float
     base: bool
 
 
@@ -68,8 +72,7 @@ class Job:
     warmup_s: float
     interval_s: float
     day: dt.date
-    iterations: int
-    gap: float
+    equilibrium: EquilibriumOptions
     base: tuple[Measure, ...]
     variants: tuple[Variant, ...]
     systems: tuple[str, ...] | None
@@ -80,7 +83,7 @@ class Job:
     def units(self) -> float:
         """Work in it, in learning days."""
         learning = 1 + sum(v.response == "equilibrium" for v in self.variants)
-        return self.iterations * learning + RUN_UNITS * len(self.variants)
+        return self.equilibrium.iterations * learning + RUN_UNITS * len(self.variants)
 
 
 def run_job(job: Job, city: City, report: Report) -> None:
@@ -106,6 +109,7 @@ def run_job(job: Job, city: City, report: Report) -> None:
             warmup_s=job.warmup_s,
             measures=variant.measures,
             response=variant.response,
+            informed=variant.informed,
             policies=_policies(job.agents),
             systems_on=job.systems,
             day=job.day,
@@ -122,11 +126,12 @@ def _prepare(job: Job, city: City, measures: tuple[Measure, ...], report: Report
     """Let drivers learn with measures that they know."""
     from twin.simulation import prepare
 
-    told = 0
+    options, told = job.equilibrium, 0
+    theta = {} if options.theta_per_min is None else {"theta_per_min": options.theta_per_min}
 
     def learned(*_: Any) -> None:
         nonlocal told
-        if told < job.iterations:
+        if told < options.iterations:
             told += 1
             report(1.0)
 
@@ -136,13 +141,15 @@ def _prepare(job: Job, city: City, measures: tuple[Measure, ...], report: Report
         seed=job.seed,
         begin_s=job.begin_s,
         end_s=job.end_s,
-        iterations=job.iterations,
-        gap=job.gap,
+        iterations=options.iterations,
+        gap=options.gap,
+        route_choice=options.route_choice,
         measures=measures,
         policies=_policies(job.agents),
         progress=learned,
+        **theta,
     )
-    report(float(job.iterations - told))
+    report(float(options.iterations - told))
     return prepared
 
 

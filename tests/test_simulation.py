@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -72,24 +73,25 @@ def test_nothing_differs_before_a_measure_begins(helsinki: City, prepared: Prepa
 
 
 @pytest.mark.parametrize(
-    "measures",
+    ("measures", "informed", "at_s"),
     [
-        [],
-        [Close(street=STREET, begin="07:05", end="07:20")],
-        [Works(street=STREET, begin="07:05", hours=0.2, lanes_taken=1)],
-        [SignalPolicy(policy="max_pressure")],
+        ([], 1.0, 600.0),
+        ([Close(street=STREET, begin="07:05", end="07:20")], 1.0, 600.0),
+        ([Close(street=STREET, begin="07:05", end="07:20")], 0.3, 600.0),
+        ([Close(street=STREET, begin="07:05", end="07:20")], 0.3, 603.37),
+        ([Works(street=STREET, begin="07:05", hours=0.2, lanes_taken=1)], 1.0, 600.0),
+        ([SignalPolicy(policy="max_pressure")], 1.0, 600.0),
     ],
-    ids=["base", "close", "works", "max-pressure"],
+    ids=["base", "close", "close-few-know", "close-between-looks", "works", "max-pressure"],
 )
 def test_going_on_from_a_snapshot_equals_an_undisturbed_run(
-    helsinki: City, prepared: Prepared, measures: list[Measure]
+    helsinki: City, prepared: Prepared, measures: list[Measure], informed: float, at_s: float
 ) -> None:
-    whole = make(helsinki, prepared, *measures, response="en_route").run()
-    first = make(helsinki, prepared, *measures, response="en_route")
-    first.run(until_s=BEGIN + 600.0)
-    second = make(
-        helsinki, prepared, *measures, response="en_route", snapshot=first.snapshot()
-    ).run()
+    more: dict[str, Any] = {"response": "en_route", "informed": informed}
+    whole = make(helsinki, prepared, *measures, **more).run()
+    first = make(helsinki, prepared, *measures, **more)
+    first.run(until_s=BEGIN + at_s)
+    second = make(helsinki, prepared, *measures, **more, snapshot=first.snapshot()).run()
     assert same(whole.tables["trips"], second.tables["trips"])
     works = {name for name in whole.indicators if name.startswith("works_delay")}
     for name in set(whole.indicators) - works:
@@ -108,6 +110,38 @@ def test_nobody_enters_a_closed_street(helsinki: City, prepared: Prepared) -> No
     assert traffic.sync().entered[:, number].sum() == before  # type: ignore[attr-defined]
     sim.run()
     assert traffic.sync().entered[:, number].sum() > before  # type: ignore[attr-defined]
+
+
+def test_who_does_not_know_of_a_closure_meets_it(helsinki: City, prepared: Prepared) -> None:
+    def trips(informed: float) -> pd.DataFrame:
+        close = Close(street=STREET, begin="07:10", end="07:25")
+        sim = make(helsinki, prepared, close, response="en_route", informed=informed)
+        return sim.run().tables["trips"]
+
+    knows, half, meets = trips(1.0), trips(0.5), trips(0.0)
+    before = (knows["arrival_s"] < BEGIN + 600.0).to_numpy()
+    assert same(knows[before], meets[before])
+    assert not same(knows, half)
+    assert not same(half, meets)
+
+
+def test_the_delay_of_buses_is_that_of_their_trips(helsinki: City, prepared: Prepared) -> None:
+    """It is there where buses are, and nowhere else."""
+    done = make(helsinki, prepared, warmup_s=600.0).run()
+    trips = done.tables["trips"]
+    buses = trips[(trips["vehicle_type"] == "bus") & (trips["due_s"] >= BEGIN + 600.0)]
+    assert len(buses) > 3
+    delay = buses["time_loss_s"].fillna(0.0) + buses["depart_delay_s"]
+    assert done.indicators["bus_delay_s"] == pytest.approx(delay.mean())
+    assert done.indicators["bus_delay_s"] != pytest.approx(done.indicators["delay_per_trip_s"])
+    cars = prepared.trips["vehicle_type"].to_numpy() != "bus"
+    none = replace(
+        prepared,
+        trips=prepared.trips[cars].reset_index(drop=True),
+        routes=prepared.routes.take(cars),
+        stops=None,
+    )
+    assert "bus_delay_s" not in make(helsinki, none).run().indicators
 
 
 def test_fewer_lanes_and_lower_speed_cost_time(helsinki: City, prepared: Prepared) -> None:

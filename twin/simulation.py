@@ -52,6 +52,9 @@ class Simulation:
         How drivers respond to closures: "none", "en_route" (those who meet one take
         another way), or "equilibrium" (`prepared` was routed with the measures; those
         under way respond, too).
+    informed
+        Share of drivers, 0 to 1, who learn of a closure when it begins; the others respond
+        where they meet it.
     policies
         Finds the controller that a measure names.
     systems_on
@@ -78,6 +81,7 @@ class Simulation:
         warmup_s: float = 0.0,
         measures: Sequence[Measure] = (),
         response: Response = "none",
+        informed: float = 1.0,
         policies: Callable[[str], Controller] | None = None,
         systems_on: Sequence[str] | None = None,
         day: dt.date = dt.date(2026, 9, 15),
@@ -91,6 +95,7 @@ class Simulation:
         self.begin_s, self.end_s, self.interval_s = begin_s, end_s, interval_s
         self.counted_from_s = begin_s + warmup_s
         self.measures, self.response = tuple(measures), response
+        self.informed = informed
         self._policies = policies
         self._arguments: dict[str, Any] = {
             "seed": seed,
@@ -98,6 +103,7 @@ class Simulation:
             "end_s": end_s,
             "warmup_s": warmup_s,
             "response": response,
+            "informed": informed,
             "policies": policies,
             "systems_on": systems_on,
             "day": day,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twin.city import City
     from twin.traffic.kernel import State
     from twin.traffic.network import Network
+    from twin.traffic.peer import PeerFlow
 
 
 def simulate(city: City, place: Place, seed: int) -> Run:
@@ -30,19 +31,22 @@ def simulate(city: City, place: Place, seed: int) -> Run:
     InputError
         If the routes do not fit the network.
     """
-    from twin.traffic import peer
+    from twin.traffic.peer import load_flow
     from twin.traffic.sumo_routes import read_routes
 
     found = read_routes([place.routes], place.begin_s, place.end_s, seed)
-    network, load = peer._load(city, found, seed, place.net, None)
-    steps = _Steps(network, load, place)
+    flow = load_flow(
+        city, found, seed, place.net,
+        begin_s=place.begin_s, end_s=place.end_s, interval_s=INTERVAL_S,
+    )  # fmt: skip
+    steps = _Steps(flow, place)
     for k in range(1, round(np.ceil((place.end_s - place.begin_s) / SAMPLE_S)) + 1):
         steps.advance(min(place.end_s, place.begin_s + k * SAMPLE_S))
-    trips = peer._trips(network, steps.state, load)
-    trips.index = pd.Index([v.id for v in found.vehicles], dtype=object, name="id")
+    trips = flow.trips(steps.state)
+    trips.index = pd.Index(flow.ids, dtype=object, name="id")
     return Run(
         _trip_columns(trips),
-        _streets(network, steps.state, place.end_s),
+        _streets(flow.network, steps.state, place.end_s),
         pd.DataFrame(steps.course).set_index("time_s"),
         steps.intervals(),
     )
@@ -51,15 +55,9 @@ def simulate(city: City, place: Place, seed: int) -> Run:
 class _Steps:
     """A simulation that is looked at every 10 s."""
 
-    def __init__(self, network: Network, load: Any, place: Place) -> None:
-        from twin.traffic.state import initial_state
-
-        self.network, self.load, self.place = network, load, place
-        self.state = initial_state(
-            network, load.vehicles, begin_s=place.begin_s, end_s=place.end_s, interval_s=INTERVAL_S
-        )
-        extra = np.rint(load.extra_s * network.arrays.tps).astype(np.int32)
-        self.state.vehicle["extra"] += extra
+    def __init__(self, flow: PeerFlow, place: Place) -> None:
+        self.flow, self.place = flow, place
+        self.network, self.state = flow.network, flow.state
         n_links, n_lanes = len(self.state.link), len(self.state.lane)
         self._links = np.zeros((3, n_links), np.int32)
         self._lanes = np.zeros(n_lanes, np.int32)
@@ -79,9 +77,7 @@ class _Steps:
         self._spent += mean * (until_s - before["time_s"])
         passed = until_s - self.place.begin_s
         if passed % INTERVAL_S < 1e-6 or until_s >= self.place.end_s:
-            from twin.traffic import peer
-
-            metres = peer._trips(net, self.state, self.load)["route_length_m"].sum()
+            metres = self.flow.trips(self.state)["route_length_m"].sum()
             self.driven.append((until_s, float(metres), self._spent))
 
     def _look(self, now_s: float) -> None:

@@ -97,6 +97,30 @@ def test_town_without_signals_has_empty_tables_of_the_right_types(tmp_path: Path
     schema.check_structure(city.tables, "plain")
 
 
+@pytest.mark.parametrize(
+    ("without", "empty"),
+    [
+        ({110, 130, 200}, {"buildings"}),
+        ({140}, {"landuse"}),
+        ({150}, {"water"}),
+        ({60, 130, 140, 200}, {"places", "landuse"}),
+        ({60, 110, 130, 140, 150, 200}, {"buildings", "places", "landuse", "water"}),
+    ],
+    ids=["no buildings", "no landuse", "no water", "no places", "streets alone"],
+)
+def test_what_an_extract_lacks_is_an_empty_table(
+    tiny: City, tmp_path: Path, without: set[int], empty: set[str]
+) -> None:
+    path = tmp_path / "bare.osm"
+    path.write_text(tiny_osm(without=without), encoding="utf-8")
+    city = City.from_osm(path)
+    found = {name for name in ("buildings", "places", "landuse", "water") if len(city.tables[name])}
+    assert found == {"buildings", "places", "landuse", "water"} - empty
+    assert len(city.streets) == len(tiny.streets)
+    schema.check_structure(city.tables, "bare")
+    assert City.load(city.save(tmp_path / "saved")).digest == city.digest
+
+
 def test_crs_is_taken_as_asked(tiny_file: Path) -> None:
     city = City.from_osm(tiny_file, name="town", crs="EPSG:25832")
     assert city.crs.to_epsg() == 25832

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 # Two streets cross at a signal; beside them a house with storeys, a hospital with a
 # courtyard (multipolygon), a school, a bus stop, a park and a stream.
 _NODES = {
@@ -36,8 +38,8 @@ _RELATIONS = {
 }
 
 
-def tiny_osm(*, signals: bool = True, streets: bool = True) -> str:
-    """Return the small town as OSM XML."""
+def tiny_osm(*, signals: bool = True, streets: bool = True, without: Collection[int] = ()) -> str:
+    """Return the small town as OSM XML, without some ways, relations and tags of nodes."""
 
     def tags(values: dict[str, str]) -> str:
         return "".join(f'<tag k="{k}" v="{v}"/>' for k, v in values.items())
@@ -45,14 +47,17 @@ def tiny_osm(*, signals: bool = True, streets: bool = True) -> str:
     meta = 'version="1" timestamp="2024-05-06T07:08:09Z"'
     parts = ['<?xml version="1.0" encoding="UTF-8"?><osm version="0.6">']
     for node, (lon, lat) in _NODES.items():
-        extra = _NODE_TAGS.get(node, {}) if signals or node != 1 else {}
+        tagged = node not in without and (signals or node != 1)
+        extra = _NODE_TAGS.get(node, {}) if tagged else {}
         parts.append(f'<node id="{node}" lat="{lat}" lon="{lon}" {meta}>{tags(extra)}</node>')
     for way, (nodes, values) in _WAYS.items():
-        if "highway" in values and not streets:
+        if way in without or ("highway" in values and not streets):
             continue
         refs = "".join(f'<nd ref="{n}"/>' for n in nodes)
         parts.append(f'<way id="{way}" {meta}>{refs}{tags(values)}</way>')
     for relation, (members, values) in _RELATIONS.items():
+        if relation in without:
+            continue
         refs = "".join(f'<member type="way" ref="{m}" role="{r}"/>' for m, r in members)
         parts.append(f'<relation id="{relation}" {meta}>{refs}{tags(values)}</relation>')
     return "".join([*parts, "</osm>"])

@@ -43,6 +43,18 @@ def test_a_measure_that_does_nothing_makes_no_difference(ran: Path) -> None:
     assert set(idle["verdict"]) == {"no difference"}
 
 
+def test_the_delay_of_buses_is_compared_where_there_are_buses(ran: Path) -> None:
+    table = compare(ran).table.set_index(["alternative", "indicator"])
+    row = table.loc[("slow", "bus_delay_s")]
+    assert (row["n"], row["title"], row["better"]) == (2, "Delay per bus", "lower")
+    for path in ran.glob("*/seed-*/indicators.parquet"):  # as of a town without lines
+        values = pd.read_parquet(path)
+        values[values["indicator"] != "bus_delay_s"].to_parquet(path, index=False)
+    names = set(compare(ran).table["indicator"])
+    assert "bus_delay_s" not in names
+    assert "delay_per_trip_s" in names
+
+
 def test_layers_by_street_and_pooled_trips(ran: Path) -> None:
     comparison = compare(ran)
     streets = comparison.streets[comparison.streets["alternative"] == "slow"]

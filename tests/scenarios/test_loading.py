@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.loading import dump_scenario, load_scenario, parse_scenario
-from scenarios.schema import json_schema
+from scenarios.schema import RouteChoice, json_schema
 from twin.errors import ScenarioError
 
 GOOD = """\
@@ -89,6 +90,22 @@ def test_replication_k_uses_seed_plus_k() -> None:
         ("base: []", "replications: 0", 7, "replications is 0; input should be greater"),
         ("base: []", "demand: {scale: .inf}", 7, "demand.scale"),
         ("base: []", "systems: [trafic]", 7, "names no system ('trafic')"),
+        ("base: []", "equilibrium: {route_choice: logit}", 7, "route_choice is 'logit'"),
+        ("base: []", "equilibrium: {theta_per_min: 2}", 7, "which only c_logit uses"),
+        (
+            "base: []",
+            "equilibrium: {route_choice: c_logit, theta_per_min: 0}",
+            7,
+            "theta_per_min is 0; input should be greater than or equal to 0.01",
+        ),
+        (
+            "base: []",
+            "equilibrium: {route_choice: c_logit, theta_per_min: 101}",
+            7,
+            "theta_per_min is 101; input should be less than or equal to 100",
+        ),
+        ("en_route", "en_route\n    informed: 1.2", 11, "informed is 1.2; input should be less"),
+        ("response: en_route", "informed: 0.4", 9, "informs 0.4 of the drivers, but none responds"),
     ],
 )
 def test_an_error_names_the_line_the_value_and_what_to_do(
@@ -141,6 +158,12 @@ def test_any_text_is_refused_in_one_line(text: str) -> None:
 def test_a_scenario_that_is_written_reads_back_the_same() -> None:
     scenario = parse(GOOD).scenario
     assert parse(dump_scenario(scenario)).scenario.model_dump() == scenario.model_dump()
+
+
+def test_route_choices_are_those_of_the_assignment() -> None:
+    from twin.traffic.preparation import ROUTE_CHOICES
+
+    assert get_args(RouteChoice) == ROUTE_CHOICES
 
 
 def test_library_scenarios_are_valid() -> None:

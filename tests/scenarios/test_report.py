@@ -262,6 +262,25 @@ def test_a_single_pair_of_runs_and_a_base_of_nought_still_make_a_report(
     assert "With only 1 pairs" not in text
 
 
+def test_it_says_how_drivers_choose_and_who_knows_of_closures(
+    html: str, made_up: MadeUp, tmp_path: Path
+) -> None:
+    assert "C-logit" not in html
+    assert "learn of a closure" not in html
+    manifest = {
+        **made_up.base.manifest,
+        "equilibrium": {"iterations": 4, "gap": 0.02, "route_choice": "c_logit"},
+    }
+    first, *rest = made_up.alternatives
+    told = replace(first, manifest={**first.manifest, "response": "en_route", "informed": 0.4})
+    other = replace(
+        made_up, base=replace(made_up.base, manifest=manifest), alternatives=[told, *rest]
+    )
+    text = write_report([other], tmp_path / "r.html", title="A").read_text(encoding="utf-8")  # type: ignore[list-item]
+    assert "share of drivers who would choose otherwise if all chose anew" in text
+    assert "40\u202f% of the drivers learn of a closure when it begins" in text
+
+
 def test_a_report_that_cannot_be_made_is_told_in_one_line(made_up: MadeUp, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no picture")
     with pytest.raises(InputError, match="no comparison"):

@@ -88,6 +88,49 @@ def test_a_folder_of_other_inputs_or_other_things_is_refused(
         run_scenario(other, ran, workers=1)
 
 
+def test_drivers_who_see_times_with_larger_errors_take_slower_ways(
+    city_folder: Path, ran: Path, tmp_path: Path
+) -> None:
+    bare = TEXT.partition("alternatives:")[0]
+    found = {"none": Results.load(ran / "base" / "seed-0001")}
+    for theta in ("0.1", "100.0"):
+        choice = f"iterations: 2, route_choice: c_logit, theta_per_min: {theta}"
+        source = scenario(city_folder, 1, bare.replace("iterations: 2", choice))
+        (base,) = run_scenario(source, tmp_path / theta, workers=1)
+        assert base.manifest["equilibrium"]["theta_per_min"] == float(theta)
+        found[theta] = Results.load(base.replication(1))
+    trips = pd.concat({k: r.tables["trips"].set_index("id") for k, r in found.items()}, axis=1)
+    done = trips.xs("arrival_s", axis=1, level=1).notna().all(axis=1)
+    free_s = trips.xs("duration_s", axis=1, level=1) - trips.xs("time_loss_s", axis=1, level=1)
+    mean = free_s[done].mean()  # of the way at the desired speed, in empty streets
+    metres = trips.xs("route_length_m", axis=1, level=1)[done]
+    elsewhere = metres.sub(metres["none"], axis=0).abs().gt(1.0).mean()
+    assert mean["0.1"] > 1.03 * mean["none"]
+    assert elsewhere["0.1"] > 1.2 * elsewhere["100.0"] > 0.0
+    gaps = {k: r.tables["equilibrium"]["gap"].tolist() for k, r in found.items()}
+    assert gaps["0.1"] != gaps["100.0"] != gaps["none"]
+
+
+def test_who_is_not_informed_drives_into_the_closure(city_folder: Path, tmp_path: Path) -> None:
+    measures = 'measures: [{{kind: close, street: Unioninkatu, begin: "12:02"}}]'
+    text = f"""{TEXT.partition("alternatives:")[0]}alternatives:
+  - {{{{name: all, response: en_route, {measures}}}}}
+  - {{{{name: again, response: en_route, informed: 1.0, {measures}}}}}
+  - {{{{name: few, response: en_route, informed: 0.1, {measures}}}}}
+"""
+    runs = run_scenario(scenario(city_folder, 1, text), tmp_path / "closed", workers=1)
+    _, everybody, again, few = (Results.load(run.replication(1)) for run in runs)
+    assert [run.manifest["informed"] for run in runs] == [1.0, 1.0, 1.0, 0.1]
+    assert everybody.indicators == again.indicators
+    assert runs[1].manifest["input_hash"] == runs[2].manifest["input_hash"]
+    assert runs[3].manifest["input_hash"] != runs[2].manifest["input_hash"]
+    at_s = 12 * 3600.0 + 120.0
+    before, others = (r.tables["trips"] for r in (everybody, few))
+    early = before["arrival_s"] < at_s
+    pd.testing.assert_frame_equal(before[early], others[early])
+    assert few.indicators["total_delay_h"] > everybody.indicators["total_delay_h"]
+
+
 def test_an_unknown_street_is_refused_before_anything_runs(
     city_folder: Path, tmp_path: Path
 ) -> None:

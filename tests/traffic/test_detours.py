@@ -12,7 +12,6 @@ from toy import ToyCity
 from twin.claims import Claim
 from twin.errors import InputError
 from twin.simulation import Prepared, Simulation, prepare
-from twin.traffic.detours import Detours
 from twin.traffic.network import Network
 from twin.traffic.routing import RoadGraph, TravelTimes, shortest_routes
 
@@ -67,10 +66,10 @@ def simulate(informed: float, **lengths: float) -> tuple[Any, Prepared]:
         begin_s=0.0,
         end_s=END_S,
         response="en_route",
+        informed=informed,
         systems_on=["traffic"],
     )
     traffic: Any = sim.parts["traffic"]
-    traffic._detours = Detours(traffic, informed)
     sim.run(until_s=CLOSED_S)
     before = traffic.sync().entered[:, 3].sum()
     claim = Claim("test/closure", 3, open=False, until_s=OPEN_S)
@@ -118,11 +117,11 @@ def test_the_informed_take_the_way_that_only_they_know_in_time(share: float) -> 
 
 def test_a_share_is_between_0_and_1() -> None:
     city, prepared = prepared_town(2)
-    sim = Simulation(
-        city, prepared, begin_s=0.0, end_s=60.0, response="en_route", systems_on=["traffic"]
-    )
     with pytest.raises(InputError, match=r"informed\(=1.5\)"):
-        Detours(sim.parts["traffic"], 1.5)  # type: ignore[arg-type]
+        Simulation(
+            city, prepared, begin_s=0.0, end_s=60.0, response="en_route", informed=1.5,
+            systems_on=["traffic"],
+        )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -152,10 +151,10 @@ def test_a_busy_street_of_kaiserslautern_closes_in_the_middle_of_the_hour(
             begin_s=begin_s,
             end_s=end_s + 1800.0,
             response="en_route",
+            informed=informed,
             systems_on=["traffic"],
         )
         traffic: Any = sim.parts["traffic"]
-        traffic._detours = Detours(traffic, informed)
         sim.run(until_s=begin_s + 1800.0)
         count = traffic.sync().entered[:, street].sum()
         if closed:

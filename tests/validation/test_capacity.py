@@ -12,6 +12,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from test_theory import CAR, HEADWAY_S, WAVE_M_S, V, run, seconds, vehicles
 from toy import ToyCity
 
+from twin.traffic import parameters as par
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
 from twin.traffic.state import Vehicles, initial_state
@@ -58,51 +59,67 @@ def test_delay_under_random_arrivals_is_that_of_the_handbook(degree: float) -> N
     assert total / number == pytest.approx(d1 + d2, rel=0.16)
 
 
-@pytest.mark.parametrize("merges", [False, True])
-@pytest.mark.parametrize("major_h", [200, 400, 600, 800])
+@pytest.mark.parametrize("merges", [False, True], ids=["crosses", "merges"])
+@pytest.mark.parametrize("major_h", [200, 500, 800, 1100, 1400])
 def test_capacity_of_an_entry_is_that_of_gap_acceptance(major_h: int, *, merges: bool) -> None:
     """HCM 2016, equation 20-18: c = q exp(-q tc) / (1 - exp(-q tf)), with this model's gaps.
 
-    A vehicle that stands needs the time in which the last one clears and the accepted gap: the
-    critical headway tc; with the look that it takes twice a second, a quarter more.  Who follows
-    in the same gap has stood (tf: the kernel's follow-up time) or comes moving (tf: the headway
-    of the movement), so that the capacity lies between the two.  `merges` is the entry of a
-    roundabout, else a crossing.
+    The formula holds for exponential headways and one follow-up time.  Here headways on the one
+    lane are at least D: behind a queue with random arrivals a gap is larger than t with
+    probability (1 - q D) exp(-q (t - D)) (Tanner 1962).  And only the first starts from a
+    stand, so that the second follows later than the third follows the second.  Counting a
+    vehicle more for each further time that the gap holds gives
+
+        c = q (1 - q D) exp(q D) (exp(-q tc) + exp(-q (tc + tf1)) / (1 - exp(-q tf))).
+
+    tc: time in which the last one clears, half the time between two looks, gap of who stands.
+    tf1: follow-up time of who has stood, with the gap of who comes moving instead of his.
+    tf: headway of the movement.  Who merges holds up the next in the lane a little, which
+    makes queues there and costs up to 5 %.
+    """
+    measured, passed, network, turn = _entry(major_h, merges=merges)
+    link = network.movement_link[turn]
+    row = network.arrays.link[link]
+    standing, moving = seconds(row["gap_standing"]), seconds(row["gap_moving"])
+    clear = seconds(network.arrays.foe["clear"][row["yields"]])
+    critical = clear + par.LOOK_S / 2 + standing
+    first = CAR.tau_s + np.sqrt(2 * CAR.spacing_m / CAR.accel_m_s2) + moving - standing
+    follow = seconds(network.arrays.headway[0, link])
+    q = passed / 3600
+    free = q * (1 - q * HEADWAY_S) * np.exp(q * HEADWAY_S)
+    alone, queued = np.exp(-q * critical), np.exp(-q * (critical + first))
+    capacity = 3600 * free * (alone + queued / (1 - np.exp(-q * follow)))
+    assert passed == pytest.approx(major_h, rel=0.05)
+    assert measured == pytest.approx(capacity, rel=0.07 if merges else 0.03)
+
+
+def _entry(major_h: int, *, merges: bool, hours: int = 20) -> tuple[float, float, Network, int]:
+    """Vehicles an hour of an entry whose queue never ends, those of the major street, the net.
+
+    `merges` is the entry of a roundabout, else a crossing.
     """
     city = ToyCity()
     minor, major = city.street(600), city.street(3000)
     out, ahead = city.street(200), city.street(200)
+    onto = out if merges else ahead
     turn = city.turn(minor, out, length_m=8.0, speed_m_s=8.0, right_of_way="m")
-    foe = city.turn(major, out if merges else ahead, length_m=8.0)
-    city.yields(turn, foe)
+    city.yields(turn, city.turn(major, onto, length_m=8.0))
     network = Network.from_city(city.build())
-    rng = np.random.default_rng(major_h)
-    due_major = poisson(major_h, rng, 5 * HOUR_S)
-    due_minor = np.arange(0, 5 * HOUR_S, 2.0)
+    end_s = hours * HOUR_S
+    due_major = poisson(major_h, np.random.default_rng(major_h), end_s)
+    due_minor = np.arange(0, end_s, 2.0)
     n, m = len(due_minor), len(due_major)
     due = Vehicles(
         due_s=np.concatenate([due_minor, due_major]),
         kind=np.zeros(n + m, np.uint8),
         route_ptr=np.arange(n + m + 1, dtype=np.int64) * 2,
-        route_street=np.array(
-            [minor, out] * n + [major, out if merges else ahead] * m, np.int32
-        ),
+        route_street=np.array([minor, out] * n + [major, onto] * m, np.int32),
         factor=np.ones(n + m, np.float32),
         depart_speed_m_s=np.full(n + m, np.inf),
     )
-    state = run(network, due, 5 * HOUR_S)
-    arrived = seconds(state.vehicle["arrive"][:n])
-    measured = ((arrived > HOUR_S) & (arrived <= 5 * HOUR_S)).sum() / 4
-    row = network.arrays.link[network.movement_link[turn]]
-    clear = network.arrays.foe["clear"][row["yields"]]
-    critical = seconds(clear + row["gap_standing"]) + 0.25
-    q, link = major_h / 3600, network.movement_link[turn]
-    least, most = (
-        3600 * q * np.exp(-q * critical) / (1 - np.exp(-q * seconds(follow)))
-        for follow in (row["follow"], network.arrays.headway[0, link])
-    )
-    assert 0.95 * least <= measured <= 1.05 * most
-    assert most < 2 * least
+    arrived = seconds(run(network, due, end_s).vehicle["arrive"])
+    counted = (arrived > HOUR_S) & (arrived <= end_s)
+    return counted[:n].sum() / (hours - 1), counted[n:].sum() / (hours - 1), network, turn
 
 
 @pytest.mark.parametrize("number", [8, 20, 30, 50, 80, 110])

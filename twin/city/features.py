@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def _use_around(shapes: list[Any], landuse: pd.DataFrame) -> list[str]:
     areas = landuse[landuse["kind"].isin(list(defaults.USE_BY_LANDUSE))]
     kinds = areas["kind"].tolist()
     tree = shapely.STRtree(areas["geometry"].to_numpy())
-    points = [shapely.point_on_surface(shape) for shape in shapes]
+    points = shapely.point_on_surface(np.array(shapes, dtype=object))  # also of no shape at all
     for building, area in sorted(tree.query(points, predicate="within").T.tolist()):
         uses[building] = defaults.USE_BY_LANDUSE[kinds[area]]
     return uses
@@ -225,14 +226,16 @@ def _query(
     """Return the elements with one of the tags, their coordinates rounded to millimetres."""
     import shapely
 
-    found = source.get_data_by_custom_criteria(
-        custom_filter=tags,
-        filter_type="keep",
-        keep_nodes=nodes,
-        keep_ways=True,
-        keep_relations=True,
-        tags_as_columns=columns,
-    )
+    with warnings.catch_warnings():  # an extract without water, say, is no cause for concern
+        warnings.filterwarnings("ignore", "Could not find any OSM data", UserWarning)
+        found = source.get_data_by_custom_criteria(
+            custom_filter=tags,
+            filter_type="keep",
+            keep_nodes=nodes,
+            keep_ways=True,
+            keep_relations=True,
+            tags_as_columns=columns,
+        )
     if found is None or not len(found):
         return None
     found = found[found.geometry.notna()].to_crs(crs)

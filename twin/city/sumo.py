@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twin.city import schema
 from twin.city.network import NetworkReader
-from twin.city.netxml import read_net
+from twin.city.netxml import collector_paused, read_net
 from twin.city.provenance import check_file, file_sha256
 from twin.errors import InputError
 
@@ -55,19 +55,27 @@ def read_tables(
     InputError
         If the file is no SUMO network, is damaged, or has no street for motor vehicles.
     """
+    with collector_paused():
+        columns, crs = _columns(path, crs, islands, shown_as or path)
+    tables = {name: schema.build(name, data, crs) for name, data in columns.items()}
+    return tables, crs
+
+
+def _columns(
+    path: Path, crs: pyproj.CRS | None, islands: bool, shown_as: Path
+) -> tuple[dict[str, dict[str, Any]], pyproj.CRS]:
+    """Return the columns of the tables, and the CRS; the elements of the file are let go."""
     net = read_net(path)
-    path = shown_as or path
-    crs = crs or net_crs(net.location.get("projParameter", "!"), path)
+    crs = crs or net_crs(net.location.get("projParameter", "!"), shown_as)
     try:
         columns = NetworkReader(net, islands=islands).columns()
     except (KeyError, ValueError, IndexError) as error:
-        msg = f"{path}: the SUMO network is inconsistent or incomplete near {error}."
+        msg = f"{shown_as}: the SUMO network is inconsistent or incomplete near {error}."
         raise InputError(msg) from error
     if not columns["streets"]["id"]:
-        msg = f"{path}: none of its {len(net.edges)} edges is open to cars, lorries or buses."
+        msg = f"{shown_as}: none of its {len(net.edges)} edges is open to cars, lorries or buses."
         raise InputError(msg)
-    tables = {name: schema.build(name, data, crs) for name, data in columns.items()}
-    return tables, crs
+    return columns, crs
 
 
 def net_crs(parameters: str, path: Path) -> pyproj.CRS:

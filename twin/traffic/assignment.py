@@ -144,21 +144,12 @@ def equilibrate(
     if rule not in RULES or iterations < 1:
         msg = f"rule(={rule!r}) must be in {RULES} and iterations(={iterations}) >= 1."
         raise SimulationError(msg)
-    origin, destination, depart_s = _trip_arrays(trips)
-    identity = trips["id"].to_numpy() if "id" in trips else np.arange(len(trips))
-    stream = Stream(seed, "routes")
-
-    def fastest(times: TravelTimes, block: Bools | None, at_s: Floats) -> Routes:
-        return shortest_routes(graph, times, origin, destination, at_s, block, threads=threads)
-
-    routes = _start(fastest, initial, graph, depart_s, blocked)
+    drivers = _Drivers(graph, trips, blocked, seed, threads)
+    routes = drivers.start(initial)
     kept, kept_run, gaps, step = routes, Run(TravelTimes.free(graph)), [np.inf], 1.0
     for iteration in range(1, iterations + 1):
         run = _as_run(simulate(routes))
-        at_s = depart_s if run.wait_s is None else depart_s + run.wait_s
-        best = fastest(run.times, blocked, at_s)
-        cost_s = route_costs(graph, run.times, routes, at_s, blocked)
-        best_s = np.minimum(best.cost_s, cost_s)
+        cost_s, best_s, best = drivers.judge(routes, run)
         gaps.append(run_gap(cost_s, best_s, run.met_s))
         if progress is not None:
             progress(iteration, gaps[-1])
@@ -167,15 +158,62 @@ def equilibrate(
         stopped = _stop(gaps[1:], gap, patience, iterations)
         if stopped:
             break
-        growth = STEP_WORSE if gaps[-1] > gaps[-2] else STEP_BETTER
-        step += 1.0 if rule == "msa" else growth
+        step = _next_step(step, gaps, rule)
         chance = switch_chance(cost_s, best_s, step, rule)
-        index = np.flatnonzero(stream.uniform(identity, tick=iteration) < chance)
-        routes = routes.replace(index, best.take(index))
+        routes = drivers.switch(routes, best, chance, iteration)
     unrouted = int(np.sum(kept.lengths == 0))
     return Equilibrium(
         kept, kept_run.times, gaps[1:], min(gaps), len(gaps) - 1, unrouted, kept_run, stopped
     )
+
+
+class _Drivers:
+    """Those who choose: where they go, what is open to them, and their draws."""
+
+    def __init__(
+        self,
+        graph: RoadGraph,
+        trips: pd.DataFrame,
+        blocked: Bools | None,
+        seed: int,
+        threads: int,
+    ) -> None:
+        self.graph, self.blocked, self.threads = graph, blocked, threads
+        self.origin, self.destination, self.depart_s = _trip_arrays(trips)
+        self.identity = trips["id"].to_numpy() if "id" in trips else np.arange(len(trips))
+        self.stream = Stream(seed, "routes")
+
+    def start(self, initial: Routes | None) -> Routes:
+        """Return the initial routes, with those missing or blocked all the time replaced."""
+        blocked = self.blocked
+        dynamic = blocked is not None and np.ndim(blocked) == 2
+        always = np.all(blocked, axis=0) if dynamic else blocked
+        free = TravelTimes.free(self.graph)
+        if initial is None:
+            return self._fastest(free, self.depart_s, always)
+        unusable = np.isinf(route_costs(self.graph, free, initial, self.depart_s, always))
+        if not unusable.any():
+            return initial
+        found = self._fastest(free, self.depart_s, always)
+        return initial.replace(unusable, found.take(unusable))
+
+    def judge(self, routes: Routes, run: Run) -> tuple[Floats, Floats, Routes]:
+        """Return s over the own routes and over the fastest, by the times of a run, and these."""
+        at_s = self.depart_s if run.wait_s is None else self.depart_s + run.wait_s
+        best = self._fastest(run.times, at_s, self.blocked)
+        cost_s = route_costs(self.graph, run.times, routes, at_s, self.blocked)
+        return cost_s, np.minimum(best.cost_s, cost_s), best
+
+    def switch(self, routes: Routes, best: Routes, chance: Floats, iteration: int) -> Routes:
+        """Return the routes after each has drawn whether to take the fastest."""
+        level = self.stream.uniform(self.identity, tick=iteration)
+        index = np.flatnonzero(level < chance)
+        return routes.replace(index, best.take(index))
+
+    def _fastest(self, times: TravelTimes, at_s: Floats, blocked: Bools | None) -> Routes:
+        return shortest_routes(
+            self.graph, times, self.origin, self.destination, at_s, blocked, threads=self.threads
+        )
 
 
 def run_gap(cost_s: Floats, best_s: Floats, met_s: Floats | None = None) -> float:
@@ -236,22 +274,11 @@ def _stop(gaps: list[float], gap: float, patience: int | None, iterations: int) 
     return "iterations" if len(gaps) == iterations else ""
 
 
-def _start(
-    fastest: Callable[[TravelTimes, Bools | None, Floats], Routes],
-    initial: Routes | None,
-    graph: RoadGraph,
-    depart_s: Floats,
-    blocked: Bools | None,
-) -> Routes:
-    """Return the initial routes, with those that are missing or blocked all the time replaced."""
-    always = np.all(blocked, axis=0) if blocked is not None and np.ndim(blocked) == 2 else blocked
-    free = TravelTimes.free(graph)
-    if initial is None:
-        return fastest(free, always, depart_s)
-    unusable = np.isinf(route_costs(graph, free, initial, depart_s, always))
-    if not unusable.any():
-        return initial
-    return initial.replace(unusable, fastest(free, always, depart_s).take(unusable))
+def _next_step(step: float, gaps: list[float], rule: str) -> float:
+    """Return the divisor of the next chance: by one more, or by whether the gap fell."""
+    if rule == "msa":
+        return step + 1.0
+    return step + (STEP_WORSE if gaps[-1] > gaps[-2] else STEP_BETTER)
 
 
 def _trip_arrays(trips: pd.DataFrame) -> tuple[NDArray[Any], NDArray[Any], Floats]:

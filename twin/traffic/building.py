@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from twin.traffic.yielding import (
     foes,
     is_minor,
     sibling_places,
+    state_codes,
     upstream_links,
 )
 
@@ -178,7 +179,7 @@ class Builder:
             lane_speed=lane_speed,
             n_lanes=len(self.lanes),
             movement_link=movement_link,
-            signal_ids=tuple(self.city.signals.groupby("signal")["id"].first()),
+            signal_ids=tuple(_one_each(self.city.signals)["id"]),
             street_ids=tuple(street["id"]),
         )
 
@@ -276,13 +277,15 @@ class Builder:
 
     def _into(self, links: pd.DataFrame) -> I4:
         """Lanes of the next street to which movements of the pair lead, as bits."""
-        m = self.movements
-        first = pointers(self.lanes["street"].to_numpy(), len(self.city.streets))
-        bits = np.left_shift(1, np.minimum(m["to_lane"] - first[m["to_street"]], 30))
-        by_pair = bits.groupby([m["lane"], m["to_street"]]).agg(np.bitwise_or.reduce)
-        own = self.movements["lane"].to_numpy()[links["movement"].to_numpy()]
-        keys = pd.MultiIndex.from_arrays([own, links["to_street"]])
-        lanes: I4 = by_pair.reindex(keys).to_numpy(np.int32)
+        m, n_streets = self.movements, len(self.city.streets)
+        first = pointers(self.lanes["street"].to_numpy(), n_streets)
+        lane, to_street = m["lane"].to_numpy(np.int64), m["to_street"].to_numpy(np.int64)
+        place = np.minimum(m["to_lane"].to_numpy() - first[to_street], 30)
+        pairs, pair = np.unique(lane * n_streets + to_street, return_inverse=True)
+        bits = np.zeros(len(pairs), np.int32)
+        np.bitwise_or.at(bits, pair, np.left_shift(1, place).astype(np.int32))
+        own = links["movement"].to_numpy()
+        lanes: I4 = bits[np.searchsorted(pairs, lane[own] * n_streets + to_street[own])]
         return lanes
 
     def _signals(self, movement_link: I4) -> SignalArrays:
@@ -297,25 +300,40 @@ class Builder:
             }
         ).drop_duplicates(["signal", "link"])
         frame = frame.sort_values(["signal", "column"], ignore_index=True)
-        most = int(frame.groupby("signal").size().max()) if len(frame) else 0
-        light = np.full((len(table), most), UNSIGNALLED, np.uint8)
-        for s, group in frame.groupby("signal"):
-            rows = np.flatnonzero(table["signal"].to_numpy() == s)
-            for row in rows:
-                state = str(table["state"].iloc[row])
-                light[row, : len(group)] = [
-                    LIGHT.get(state[c], UNSIGNALLED) for c in group["column"]
-                ]
+        link = pointers(frame["signal"].to_numpy(), n)
+        light = _lights(table, link, frame["column"].to_numpy(np.intp))
         duration = np.maximum(1, self.ticks(table["duration_s"]))
         pointer = pointers(table["signal"].to_numpy(), n)
         cycle = np.add.reduceat(duration, pointer[:-1]) if n else np.zeros(0, np.int32)
-        offset = table.groupby("signal")["offset_s"].first().to_numpy(float)
+        offset = _one_each(table)["offset_s"].to_numpy(float)
         return SignalArrays(
             phase=pointer,
             duration=duration,
             light=light,
-            link=pointers(frame["signal"].to_numpy(), n),
+            link=link,
             links=frame["link"].to_numpy(np.int32),
             offset=self.ticks(offset),
             cycle=np.asarray(cycle, np.int32),
         )
+
+
+def _lights(table: pd.DataFrame, link: I4, column: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """[rows, most links of a signal] what each row of the programs shows to the signal's links."""
+    signal = table["signal"].to_numpy(np.intp)
+    counts = np.diff(link)
+    light = np.full((len(table), int(counts.max(initial=0))), UNSIGNALLED, np.uint8)
+    shown = np.full(256, UNSIGNALLED, np.uint8)
+    for state, value in LIGHT.items():
+        shown[ord(state)] = value
+    row = np.repeat(np.arange(len(table)), counts[signal])
+    nth = np.arange(len(row)) - np.repeat(
+        np.cumsum(counts[signal]) - counts[signal], counts[signal]
+    )
+    states = state_codes(table["state"])
+    light[row, nth] = shown[states[row, column[link[signal[row]] + nth]]]
+    return light
+
+
+def _one_each(signals: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each signal."""
+    return signals.drop_duplicates("signal").sort_values("signal")

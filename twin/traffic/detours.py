@@ -80,25 +80,43 @@ class Detours:
         if len(chosen):
             state = self._reroute(state, chosen, closed)
         refresh_links(self.traffic.network.arrays, state)
-        if not self._looks and not self._informed.all():
-            self._looks = True
-            self.traffic.sim.clock.process(self._look())
+        self._watch()
         return state
 
+    def resume(self, usual: tuple[I8, I8] | None, closed: Bools) -> None:
+        """Go on from a snapshot: with these usual routes, while these streets are closed."""
+        self.usual, self._closed = usual, closed.copy()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look who meets a closure, if somebody does not know of it."""
+        if self._closed.any() and not self._looks and not self._informed.all():
+            self._looks = True
+            self.traffic.sim.clock.process(self._look())
+
     def _look(self) -> Process:
-        """Reroute those who meet a closure, as long as there is one."""
+        """Reroute those who meet a closure, as long as there is one.
+
+        Looks are at whole multiples of `LOOK_S`, whenever somebody began to look.
+        """
+        clock = self.traffic.sim.clock
+        yield clock.wait(-clock.now_s % LOOK_S)
         while self._closed.any():
-            yield self.traffic.sim.clock.wait(LOOK_S)
             state = self.traffic.sync()
             chosen = np.flatnonzero(self._meets(state, self._closed))
-            if not len(chosen):
-                continue
-            self.traffic.state = self._reroute(state, chosen, self._closed)
-            if self.traffic.control is not None:
-                self.traffic.control.state = self.traffic.state
-            refresh_links(self.traffic.network.arrays, self.traffic.state)
-            wake_all(self.traffic.network.arrays, self.traffic.state)
+            if len(chosen):
+                self._turn_off(state, chosen)
+            yield clock.wait(LOOK_S)
         self._looks = False
+
+    def _turn_off(self, state: State, chosen: I8) -> None:
+        """Put those who have met a closure on their new ways."""
+        traffic = self.traffic
+        traffic.state = self._reroute(state, chosen, self._closed)
+        if traffic.control is not None:
+            traffic.control.state = traffic.state
+        refresh_links(traffic.network.arrays, traffic.state)
+        wake_all(traffic.network.arrays, traffic.state)
 
     def _meets(self, state: State, closed: Bools) -> Bools:
         """Those under way, or due, with a closed street among the next ones of their way."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twin.traffic.kernel import State
     from twin.traffic.routing import RoadGraph, TravelTimes
 
+Bools = npt.NDArray[np.bool_]
 F8 = npt.NDArray[np.float64]
 
 INDICATORS = (
@@ -24,6 +25,7 @@ INDICATORS = (
     Indicator("trip_duration_p95_s", "95th percentile of trip duration", "s", "lower", 1),
     Indicator("departure_delay_s", "Mean wait to enter the network", "s", "lower", 1),
     Indicator("longest_delay_s", "99th percentile of delay", "s", "lower", 0),
+    Indicator("bus_delay_s", "Delay per bus", "s", "lower", 1),
     Indicator("trips", "Trips due", "veh", "neither", 0),
     Indicator("arrived_percent", "Trips that arrived in the period", "%", "higher", 2),
     Indicator("passed_jams", "Vehicles taken past a gridlock", "veh", "lower", 0),
@@ -122,14 +124,35 @@ def street_table(network: Network, state: State, from_s: float) -> pd.DataFrame:
     return frame[kept].reset_index(drop=True)
 
 
-def indicator_values(trips: pd.DataFrame, from_s: float) -> dict[str, float]:
-    """Indicators over the trips that were due from `from_s` on."""
-    t = trips[trips["due_s"] >= from_s]
+def are_buses(network: Network, state: State) -> Bools:
+    """[vehicles] whether each is a bus."""
+    bus = np.array([t.vehicle_class == "bus" for t in network.types])
+    return np.asarray(bus[state.vehicle["type"]])
+
+
+def indicator_values(
+    trips: pd.DataFrame, from_s: float, bus: Bools | None = None
+) -> dict[str, float]:
+    """Indicators over the trips that were due from `from_s` on.
+
+    Parameters
+    ----------
+    trips
+        Table of `trip_table`.
+    from_s
+        Trips that were due before are not counted.
+    bus
+        [trips] whether each is one of a bus; `bus_delay_s` is there only if one counts.
+    """
+    counted = trips["due_s"] >= from_s
+    t = trips[counted]
     delay = t["time_loss_s"].fillna(0.0) + t["depart_delay_s"]
     arrived = t["arrival_s"].notna()
     duration = t.loc[arrived, "duration_s"]
     metres, driven = t["route_length_m"].sum(), t["duration_s"].sum()
     some, came = len(t) > 0, bool(arrived.any())
+    buses = np.zeros(len(t), bool) if bus is None else bus[counted.to_numpy()]
+    of_buses = {"bus_delay_s": float(delay[buses].mean())} if buses.any() else {}
     return {
         "delay_per_trip_s": float(delay.mean()) if some else 0.0,
         "total_delay_h": float(delay.sum() / 3600.0),
@@ -137,6 +160,7 @@ def indicator_values(trips: pd.DataFrame, from_s: float) -> dict[str, float]:
         "trip_duration_p95_s": float(duration.quantile(0.95)) if came else float("nan"),
         "departure_delay_s": float(t["depart_delay_s"].mean()) if some else 0.0,
         "longest_delay_s": float(delay.quantile(0.99)) if some else 0.0,
+        **of_buses,
         "trips": float(len(t)),
         "arrived_percent": 100.0 * float(arrived.mean()) if some else 100.0,
         "distance_km": float(metres / 1000.0),

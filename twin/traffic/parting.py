@@ -22,6 +22,9 @@ STEP_M = 0.5
 def parting_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
     """Metres along `own` until it is PARTED_M away from `other`; infinite where it never is.
 
+    Looked at are multiples of STEP_M.  Over a step the distance grows by no more than the step,
+    so that where it is small the next places are passed over.
+
     Parameters
     ----------
     geometry
@@ -31,11 +34,15 @@ def parting_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
     """
     ways, found = geometry.to_numpy(), np.full(len(own), np.inf)
     length = shapely.length(ways[own]) if len(own) else np.zeros(0)
-    for step in range(int(np.max(length, initial=0.0) / STEP_M) + 1):
+    open_, step = np.arange(len(own)), np.zeros(len(own), np.intp)
+    while len(open_):
         at = step * STEP_M
-        open_ = np.flatnonzero(np.isinf(found) & (at <= length))
         points = shapely.line_interpolate_point(ways[own[open_]], at)
-        far = shapely.distance(points, ways[other[open_]]) >= PARTED_M
-        found[open_[far]] = at
+        distance = shapely.distance(points, ways[other[open_]])
+        far = distance >= PARTED_M
+        found[open_[far]] = at[far]
+        lacking = np.ceil((PARTED_M - distance) / STEP_M - 1e-6)
+        step = step + np.maximum(1, lacking).astype(np.intp)
+        on = ~far & (step * STEP_M <= length[open_])
+        open_, step = open_[on], step[on]
     return found
-

@@ -46,7 +46,7 @@ class Traffic:
             interval_s=sim.interval_s,
         )
         self.control: SignalControl | None = None
-        self._detours = Detours(self) if sim.response != "none" else None
+        self._detours = Detours(self, sim.informed) if sim.response != "none" else None
         self._awaited: list[tuple[Callable[[State], bool], simpy.Event]] = []
         self._wakened: simpy.Event = sim.clock.env.event()
         self._closed = np.zeros(self.network.n_streets, bool)
@@ -96,7 +96,9 @@ class Traffic:
 
     def indicators(self) -> dict[str, float]:
         """Values of the indicators of traffic."""
-        values = reported.indicator_values(self._trips(), self.sim.counted_from_s)
+        values = reported.indicator_values(
+            self._trips(), self.sim.counted_from_s, reported.are_buses(self.network, self.state)
+        )
         values["passed_jams"] = float(self.state.clock["passed_jams"][0])
         return values
 
@@ -120,7 +122,7 @@ class Traffic:
         self.state = copy_state(flow)
         self._closed = closed.copy()
         if self._detours is not None:
-            self._detours.usual = usual
+            self._detours.resume(usual, closed)
         if self.control is not None:
             self.control.state = self.state
 

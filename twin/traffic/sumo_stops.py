@@ -6,8 +6,8 @@ import math
 from typing import NamedTuple
 
 from twin.errors import InputError
+from twin.traffic.sumo_values import Attributes, number, seconds
 
-Attributes = dict[str, str]
 PLACES = ("busStop", "trainStop", "containerStop", "chargingStation", "parkingArea")
 
 
@@ -41,13 +41,11 @@ def read_place(given: Attributes, where: str) -> Place:
     if "_" not in lane:
         msg = f"{where} {given.get('id', '')!r}: lane={lane!r} is no lane; give EDGE_INDEX"
         raise InputError(msg)
-    return Place(lane.rpartition("_")[0], _number(given, "endPos", math.nan, where))
+    return Place(lane.rpartition("_")[0], number(given, "endPos", math.nan, where, least=-math.inf))
 
 
 def read_stop(given: Attributes, where: str, since_s: float) -> StopAt:
     """A <stop> of a vehicle, trip, flow or route."""
-    from twin.traffic.sumo_routes import seconds
-
     place = next((given[name] for name in PLACES if name in given), "")
     lane = given.get("lane", "")
     edge = given.get("edge", lane.rpartition("_")[0])
@@ -57,7 +55,7 @@ def read_stop(given: Attributes, where: str, since_s: float) -> StopAt:
     return StopAt(
         place,
         edge,
-        _number(given, "endPos", math.nan, where),
+        number(given, "endPos", math.nan, where, least=-math.inf),
         seconds(given.get("duration", "0"), f"{where} duration of a stop"),
         seconds(given.get("until", "0"), f"{where} until of a stop"),
         since_s,
@@ -80,17 +78,3 @@ def resolved(stop: StopAt, places: dict[str, Place]) -> StopAt:
         msg = f"{stop.where}: stop {stop.place!r} is not defined; give its additional file"
         raise InputError(msg)
     return stop._replace(place="", edge=place.edge, end_m=place.end_m)
-
-
-def _number(given: Attributes, name: str, default: float, where: str) -> float:
-    text = given.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        msg = f"{where}: {name}={text!r} of a stop is no number; correct it"
-        raise InputError(msg)
-    return value

@@ -23,14 +23,27 @@ UPSTREAM_STREETS = 4  # so many streets before a junction are looked at
 
 def is_minor(of: Builder, links: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Links that must yield, at a sign or in some phase of their signal."""
-    signal, column = links["signal"].to_numpy(int), links["link"].to_numpy(int)
-    states = of.city.signals.groupby("signal")["state"].agg(list).to_dict()
-    lit = [
-        s >= 0 and any(state[c : c + 1] in ("g", "s") for state in states.get(s, ()))
-        for s, c in zip(signal, column, strict=True)
-    ]
+    signal, column = links["signal"].to_numpy(np.intp), links["link"].to_numpy(np.intp)
+    table = of.city.signals
+    states, of_row = state_codes(table["state"]), table["signal"].to_numpy(np.intp)
+    signals = 1 + max(int(signal.max(initial=-1)), int(of_row.max(initial=-1)))
+    yielding = np.zeros((signals, max(states.shape[1], 1 + int(column.max(initial=-1)))), bool)
+    row, place = np.nonzero((states == ord("g")) | (states == ord("s")))
+    yielding[of_row[row], place] = True
+    lit = np.zeros(len(links), bool)
+    with_signal = signal >= 0
+    lit[with_signal] = yielding[signal[with_signal], column[with_signal]]
     sign = links["right_of_way"].isin(list("mswZ=")).to_numpy(bool)
-    return np.where(signal >= 0, lit, sign)
+    return np.where(with_signal, lit, sign)
+
+
+def state_codes(states: pd.Series[str]) -> npt.NDArray[np.uint8]:
+    """[rows, longest state] the letters of each row's state as numbers, 0 behind its end."""
+    length = np.array([len(state) for state in states], np.intp)
+    codes = np.zeros((len(states), int(length.max(initial=0))), np.uint8)
+    letters = np.frombuffer("".join(states).encode("ascii"), np.uint8)
+    codes[np.arange(codes.shape[1]) < length[:, None]] = letters
+    return codes
 
 
 def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
@@ -145,12 +158,11 @@ def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
         pd.MultiIndex.from_arrays([of.movements["lane"], of.movements["to_street"]])
     )
     movement_link = stop.index.to_numpy()[at].astype(np.int32)
-    last = np.full(n_moves, -1, np.int64)  # the yielding half of a movement
     second = links[links["stage"] == 2]
-    inner = dict(zip(second["movement"], second.index, strict=True))
-    primary = links["movement"].to_numpy()
-    for movement in range(n_moves):
-        last[movement] = inner.get(primary[movement_link[movement]], movement_link[movement])
+    half = np.full(n_moves, -1, np.int64)  # the yielding half of a movement
+    half[second["movement"].to_numpy()] = second.index
+    primary = half[links["movement"].to_numpy()[movement_link]]
+    last = np.where(primary >= 0, primary, movement_link)
     table, to_lane = of.city.conflicts, of.movements["to_lane"].to_numpy()
     rows = table[table["yields"]]
     own, other = rows["movement"].to_numpy(int), rows["foe"].to_numpy(int)
