@@ -13,7 +13,7 @@ from scenarios.validation.sumo import Place
 
 if TYPE_CHECKING:
     from twin.city import City
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
     from twin.traffic.network import Network
 
 

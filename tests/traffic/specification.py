@@ -243,7 +243,7 @@ class Specification:
                 continue
             if self.last[foe] + self.net.foe[k]["clear"] > t:
                 return False
-            least = max(gap - relied, min(gap, int(self.net.link[foe]["counts_on"]) // waited))
+            least = max(gap - relied, min(gap, int(self.net.foe[k]["counts_on"]) // waited))
             held = gap - relied > self.net.tps
             if self.comes(foe, ready, t + least, int(row["street"]), held):
                 return False

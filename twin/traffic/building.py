@@ -63,6 +63,7 @@ class Builder:
         turn = turn.reshape(-1)
         street = self.city.streets
         n_streets = len(street)
+        times = driver_times(self, links, link_speed)
         yield_ptr, foe, movement_link = foes(self, links, link_speed)
         lane_lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
         inner = self._inner(links)
@@ -115,11 +116,12 @@ class Builder:
             yields_end=yield_ptr[1:],
             beside=beside_ptr[:-1],
             beside_end=beside_ptr[1:],
-            **driver_times(self, links, link_speed),
+            **times,
         )
         arrays = NetArrays(
             lane=lane,
             link=link,
+            link_street=np.ascontiguousarray(link["street"]),
             type=records(
                 TYPE_CONST,
                 cm=np.rint(spacing[:, 0] * 100),

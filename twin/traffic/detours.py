@@ -25,7 +25,7 @@ from twin.traffic.routing import RoadGraph, Routes, shortest_routes
 
 if TYPE_CHECKING:
     from twin.clock import Process
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
     from twin.traffic.process import Traffic
 
 Bools = npt.NDArray[np.bool_]
