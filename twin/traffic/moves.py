@@ -120,7 +120,8 @@ def add_counts(
     """Bring what links have counted in the present interval into the measurements."""
     k = clock[0].bin
     for j in range(clock[0].counted):
-        i = counted[j]
+        i = int(counted[j])
+        counted[j] = 0
         turn = link_const[i].turn
         turn_sum[k, turn] += link[i].sum
         turn_count[k, turn] += link[i].count
