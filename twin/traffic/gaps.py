@@ -12,101 +12,119 @@ from twin.traffic.records import INNER
 AHEAD = 3  # vehicles of a lane that those who yield to it look at
 
 
-@called
+@inlined
 def blocking_place(net: Any, st: Any, link: int, t: int) -> int:
     """A waiting place of the same lane whose vehicles stand in the way, or -1."""
     for k in range(net.link[link].beside, net.link[link].beside_end):
-        lane = net.sibling[k].lane
-        standing = st.lane[lane].inside
-        if st.lane[lane].gone > 0:
-            last = (st.lane[lane].tail + st.lane[lane].gone - 1) % st.lane[lane].size
-            standing += st.slot[st.lane[lane].ring + last].time == t  # leaves just now
+        lane = st.lane[net.sibling[k].lane]
+        standing = int(lane.inside)
+        if lane.gone > 0:
+            last = ring_slot(lane, lane.tail + lane.gone - 1)
+            standing += st.slot[last].time == t  # leaves just now
         if standing > net.sibling[k].most:
-            return lane
+            return net.sibling[k].lane
     return -1
 
 
-@inlined
-def _comes_down(net: Any, st: Any, foe: int, up: int, t: int, gap: int) -> bool:
-    """Whether a vehicle comes from a street further up within the gap, to take link `foe`."""
-    row = net.upstream[up]
-    lane = row.lane
-    if st.lane[lane].inside == 0 or st.lane[lane].no_room == 1 or st.lane[lane].look > 0:
-        return False
-    for k in range(min(st.lane[lane].inside, AHEAD)):
-        slot = ring_slot(st, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-        if max(st.slot[slot].time, st.lane[lane].next_out) + row.ticks >= t + gap:
-            return False
-        if st.slot[slot].link == row.link:
-            if st.link[row.link].light == RED:
-                return False
-            vehicle = st.slot[slot].vehicle
-            at = st.vehicle[vehicle].route_at + row.ahead
-            if at + 1 < st.vehicle[vehicle].route_end:
-                to = net.street_lane[st.route_street[at + 1]]
-                own = net.lane[st.link[foe].lane].street
-                if to == st.link[foe].first and st.route_street[at] == own:
-                    return True
-    return False
-
-
 @called
-def _comes_from_afar(net: Any, st: Any, foe: int, lane: int, t: int, gap: int) -> bool:
-    """Whether a vehicle comes from any street further up within the gap."""
-    for up in range(net.lane[lane].up, net.lane[lane].up_end):
-        if net.upstream[up].ticks >= gap:
+def _comes_from_afar(
+    const: Any,
+    upstream: Any,
+    street_lane: Any,
+    lanes: Any,
+    slots: Any,
+    links: Any,
+    vehicles: Any,
+    route_street: Any,
+    foe: int,
+    before: int,
+    gap: int,
+) -> bool:
+    """Whether a vehicle comes from a street further up before a tick, to take link `foe`."""
+    own = const[links[foe].lane]
+    for up in range(own.up, own.up_end):
+        row = upstream[up]
+        if row.ticks >= gap:
             return False
-        if _comes_down(net, st, foe, up, t, gap):
-            return True
+        lane = lanes[row.lane]
+        if lane.no_room == 1 or lane.look > 0:
+            continue
+        for k in range(min(lane.inside, AHEAD)):
+            slot = slots[ring_slot(lane, lane.tail + lane.gone + k)]
+            if max(slot.time, lane.next_out) + row.ticks >= before:
+                break
+            if slot.link != row.link:
+                continue
+            if links[row.link].light == RED:
+                break
+            vehicle = vehicles[slot.vehicle]
+            at = vehicle.route_at + row.ahead
+            if (
+                at + 1 < vehicle.route_end
+                and route_street[at] == own.street
+                and street_lane[route_street[at + 1]] == links[foe].first
+            ):
+                return True
     return False
 
 
 @inlined
 def _comes(
-    net: Any, st: Any, foe: int, lane: int, ready: int, t: int, gap: int, first: int, held: bool
+    net: Any, st: Any, foe: int, k: int, ready: int, t: int, gap: int, first: int, held: bool
 ) -> bool:
-    """Whether a vehicle of link `foe` of a lane comes within the gap.
+    """Whether a vehicle of link `foe` of lane `k` comes within the gap.
 
     `first` is the first lane of the street where the one who asks wants to go.  If the first
     vehicle of the foe wants to go there too and stood for want of room, then the room that
     has come is its own, unless the one who asks has lost patience (`held` is false).
     """
-    light = st.link[foe].light
-    if light == RED:
-        return False
-    for k in range(min(st.lane[lane].inside, AHEAD)):
-        slot = ring_slot(st, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-        due = max(st.slot[slot].time, st.lane[lane].next_out)
-        link = st.slot[slot].link
-        if k == 0:
-            if link >= 0 and st.link[link].light == RED:
+    right, lane = st.link[foe], st.lane[k]
+    for n in range(min(lane.inside, AHEAD)):
+        slot = st.slot[ring_slot(lane, lane.tail + lane.gone + n)]
+        due = max(slot.time, lane.next_out)
+        if n == 0:
+            if slot.link >= 0 and st.link[slot.link].light == RED:
                 return False
-            if st.lane[lane].no_room == 1:
-                return link == foe and first == st.link[foe].first and held
-            if st.lane[lane].look > 0 and due >= ready:  # it yields itself, and came later
+            if lane.no_room == 1:
+                return slot.link == foe and first == right.first and held
+            if lane.look > 0 and due >= ready:  # it yields itself, and came later
                 return False
         if due >= t + gap:
             return False
-        if link == foe:
-            return not (light == YELLOW and due > st.link[foe].since + st.link[foe].braking)
-    if st.lane[lane].inside < AHEAD and (st.lane[lane].flags & INNER) == 0:
-        return _comes_from_afar(net, st, foe, lane, t, gap)
+        if slot.link == foe:
+            return not (right.light == YELLOW and due > right.since + right.braking)
+    if lane.inside < AHEAD and (lane.flags & INNER) == 0:
+        return _comes_from_afar(
+            net.lane,
+            net.upstream,
+            net.street_lane,
+            st.lane,
+            st.slot,
+            st.link,
+            st.vehicle,
+            st.route_street,
+            foe,
+            t + gap,
+            gap,
+        )
     return False
 
 
 @inlined
-def gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
-    """Whether nobody with right of way is in the junction or comes within the gap."""
-    gap = int(st.link[link].gap_standing if t > ready else st.link[link].gap_moving)
+def gap_is_free(net: Any, st: Any, own: Any, ready: int, t: int) -> bool:
+    """Whether nobody with right of way over a link is in the junction or comes in the gap."""
+    gap = int(own.gap_standing if t > ready else own.gap_moving)
     waited = max(1, min(t - ready, net.impatient))
     relied = net.relied * waited // net.impatient
     held = gap - relied > net.tps
-    for k in range(st.link[link].yields, st.link[link].yields + st.link[link].foes):
-        foe = net.foe[k].link
-        if st.link[foe].light != RED and st.link[foe].last + net.foe[k].clear > t:
+    for k in range(own.yields, own.yields + own.foes):
+        row = net.foe[k]
+        foe = st.link[row.link]
+        if foe.light == RED:
+            continue
+        if foe.last + row.clear > t:
             return False
-        least = max(gap - relied, min(gap, net.foe[k].counts_on // waited))
-        lane = net.foe[k].lane
-        if _comes(net, st, foe, lane, ready, t, least, st.link[link].first, held):
+        least = max(gap - relied, min(gap, row.counts_on // waited))
+        if _comes(net, st, row.link, row.lane, ready, t, least, own.first, held):
             return False
     return True

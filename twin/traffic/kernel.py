@@ -26,109 +26,109 @@ from typing import Any
 
 import numpy as np
 
-from twin.traffic.compiling import called, compiled, inlined, prefetch
+from twin.traffic.compiling import compiled, inlined, prefetch
 from twin.traffic.gaps import blocking_place, gap_is_free
 from twin.traffic.lanes import choose, choose_at, fits, head_slot, onward, ring_slot, slot_code
 from twin.traffic.lights import light_allows, signal_acts, start_loss
-from twin.traffic.moves import add_counts, arrive, begin_interval, enter, go, interval_of, pass_jam
+from twin.traffic.moves import add_counts, arrive, begin_interval, depart, go, pass_jam
 from twin.traffic.network import MAJOR, RED, STOP_LIGHT
 from twin.traffic.records import CHUNK, I4, INNER, NEVER
 from twin.traffic.wheel import MASK, await_room, next_bucket, schedule, sort
 
 LOW = (1 << 28) - 1  # the part of a key that holds the id
 SECOND, THIRD, ACTS = 8, 15, 24  # lanes of a batch between asking for memory and acting
-MANY = 12  # lanes of a batch for which it pays to ask
+FEW, MANY = 3, 12  # lanes of a chunk, and of a batch for which it pays to ask
 
 
 @inlined
-def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
+def _lane_acts(net: Any, st: Any, i: int, t: int) -> int:
     """Let the head of a lane go if it may; the tick at which to look at the lane again."""
-    ready = int(st.lane[lane].ready)
-    look = st.lane[lane].look
+    lane = st.lane[i]
+    ready, look = int(lane.ready), int(lane.look)
     if ready > t or look > t:
         return max(ready, look) if ready < NEVER else ready
-    slot = head_slot(st, lane)
-    vehicle, link, code = st.slot[slot].vehicle, st.slot[slot].link, st.slot[slot].code
-    if link < 0:
-        if st.vehicle[vehicle].route_at + 1 >= st.vehicle[vehicle].route_end:
-            return arrive(net, st, lane, vehicle, t)
+    slot = st.slot[head_slot(lane)]
+    v, k, kind = slot.vehicle, slot.link, slot.code & 255
+    if k < 0:
+        vehicle = st.vehicle[v]
+        if vehicle.route_at + 1 >= vehicle.route_end:
+            return arrive(net, st, i, v, t)
         return NEVER
-    when = light_allows(net, st, link, ready, t)
-    own = st.link[link].lane
-    if own != lane:
-        when = max(when, st.lane[own].next_out)
+    link = st.link[k]
+    when = light_allows(net, link, ready, t)
+    if link.lane != i:
+        when = max(when, st.lane[link.lane].next_out)
     if when > t:
         return when
-    yields = st.link[link].foes > 0 and st.link[link].light != MAJOR
-    stops = st.link[link].light == STOP_LIGHT or st.link[link].stop > 0
-    stood = yields and (stops or look > 0)
-    late = start_loss(net, st, link, ready)
+    yields = link.foes > 0 and link.light != MAJOR
+    stood = yields and (link.light == STOP_LIGHT or link.stop > 0 or look > 0)
+    late = start_loss(net, link, ready)
     if stood:
-        late = max(late, st.link[link].start)
-    via = st.link[link].via + late
-    kind = code & 255
-    target, again = int(st.link[link].wait), int(NEVER)
-    place = st.link[link].first if target < 0 else target
-    beside = blocking_place(net, st, link, t) if st.link[link].siblings > 0 else -1
-    if beside >= 0:
-        target, place = -1, beside
-    elif target >= 0:
-        again = fits(net, st, target, kind, t, via, 0)
-        if again > t:
-            target = -1
-    else:
-        target, again = choose(
-            net,
-            st,
-            vehicle,
-            st.vehicle[vehicle].route_at + 1,
-            place,
-            st.link[link].lanes,
-            code >> 8,
-            kind,
-            t,
-            via,
-            link,
-            st.link[link].inner,
-        )
+        late = max(late, link.start)
+    target, place, again = _target(net, st, slot, t, link.via + late)
     if target < 0:
-        st.lane[lane].no_room = 1
-        st.lane[lane].look = 0
-        await_room(st, lane, place)
+        lane.no_room = 1
+        lane.look = 0
+        await_room(st, i, place)
         if t - ready < net.jam:
             return min(again, ready + net.jam)
-        return pass_jam(net, st, lane, link, vehicle, t)
-    st.lane[lane].no_room = 0
+        return pass_jam(net, st, i, k, v, t)
+    lane.no_room = 0
     if yields and not gap_is_free(net, st, link, ready, t):
-        st.lane[lane].look = t + net.look
+        lane.look = t + net.look
         return t + net.look
-    return go(net, st, lane, link, target, vehicle, kind, t, stood, late)
+    return go(net, st, i, k, target, v, kind, t, stood, late)
 
 
-@called
-def _source_acts(net: Any, st: Any, source: int, t: int) -> int:
+@inlined
+def _target(net: Any, st: Any, slot: Any, t: int, via: int) -> Any:
+    """Lane that a head enters, or -1; where it awaits room then, and when to try again."""
+    k, kind = slot.link, slot.code & 255
+    link = st.link[k]
+    if link.siblings > 0:
+        beside = blocking_place(net, st, k, t)
+        if beside >= 0:
+            return -1, beside, NEVER
+    if link.wait >= 0:
+        again = fits(net.type, st.slot, st.lane[link.wait], kind, t, via, 0)
+        return (link.wait if again <= t else -1), link.wait, again
+    at = st.vehicle[slot.vehicle].route_at + 1
+    target, again = choose(
+        net,
+        st,
+        slot.vehicle,
+        at,
+        link.first,
+        link.first + link.lanes,
+        slot.code >> 8,
+        kind,
+        t,
+        via,
+        k,
+        link.inner,
+    )
+    return target, link.first, again
+
+
+@inlined
+def _source_acts(net: Any, st: Any, s: int, t: int) -> int:
     """Let the first vehicle of a source into the city if there is room."""
-    at = st.source[source].next
-    if at >= st.source[source].end:
+    source = st.source[s]
+    if source.next >= source.end:
         return NEVER
-    vehicle = st.source_vehicle[at]
-    if st.vehicle[vehicle].due > t:
-        return st.vehicle[vehicle].due
-    first = st.vehicle[vehicle].route
-    street = st.route_street[first]
-    lane, again = choose_at(net, st, vehicle, first, t, 0)
+    v = st.source_vehicle[source.next]
+    vehicle = st.vehicle[v]
+    if vehicle.due > t:
+        return vehicle.due
+    lane, again = choose_at(net, st, v, vehicle.route, t, 0)
     if lane < 0:
-        await_room(st, len(st.lane) + source, net.street_lane[street])
+        await_room(st, len(st.lane) + s, net.street_lane[st.route_street[vehicle.route]])
         return again
-    st.source[source].next += 1
-    st.vehicle[vehicle].depart = t
-    st.vehicle[vehicle].entered = t
-    st.vehicle[vehicle].route_at = first
-    st.entered[interval_of(st, t), street] += 1
-    enter(net, st, lane, vehicle, t, st.vehicle[vehicle].extra, t)
-    if at + 1 >= st.source[source].end:
+    depart(net, st, lane, v, t)
+    source.next += 1
+    if source.next >= source.end:
         return NEVER
-    return max(st.vehicle[st.source_vehicle[at + 1]].due, t + 1)
+    return max(st.vehicle[st.source_vehicle[source.next]].due, t + 1)
 
 
 @inlined
@@ -144,26 +144,28 @@ def _collect(st: Any, t: int) -> int:
         first, end = CHUNK * c + 2, CHUNK * c + 2 + st.chunk[CHUNK * c + 1]
         if following >= 0:
             prefetch(st.chunk, CHUNK * following)
-        for k in range(first, end):
-            if st.chunk[k] < n_lanes:
-                prefetch(st.lane, st.chunk[k])
+        if end - first > FEW:
+            for k in range(first, end):
+                if st.chunk[k] < n_lanes:
+                    prefetch(st.lane, st.chunk[k])
         for k in range(first, end):
             i = int(st.chunk[k])
             if i < n_lanes:
-                if st.lane[i].wake != t:
+                lane = st.lane[i]
+                if lane.wake != t:
                     continue
-                st.lane[i].wake = NEVER
-                if st.lane[i].inside > 0:
-                    st.batch[n] = (np.int64(st.lane[i].ready) << 28) | i
-                    prefetch(st.slot, head_slot(st, i))
+                lane.wake = NEVER
+                if lane.inside > 0:
+                    st.batch[n] = (np.int64(lane.ready) << 28) | i
+                    prefetch(st.slot, head_slot(lane))
                     n += 1
             elif st.source[i - n_lanes].wake == t:
-                st.source[i - n_lanes].wake = NEVER
-                at = st.source[i - n_lanes].next
-                left = at < st.source[i - n_lanes].end
-                due = st.vehicle[st.source_vehicle[at]].due if left else NEVER
-                st.batch[n] = (np.int64(1) << 62) | (np.int64(due) << 28) | i
-                n += 1
+                source = st.source[i - n_lanes]
+                source.wake = NEVER
+                if source.next < source.end:
+                    due = st.vehicle[st.source_vehicle[source.next]].due
+                    st.batch[n] = (np.int64(1) << 62) | (np.int64(due) << 28) | i
+                    n += 1
         st.chunk[CHUNK * c] = st.clock[0].free
         st.clock[0].free = c
         c = following
@@ -176,7 +178,7 @@ def _head_link(st: Any, i: int) -> int:
     """The link that the head of a lane takes next if its light is not red, or -1."""
     if i >= len(st.lane) or st.lane[i].inside == 0:
         return -1
-    link = int(st.slot[head_slot(st, i)].link)
+    link = int(st.slot[head_slot(st.lane[i])].link)
     return link if link >= 0 and st.link[link].light != RED else -1
 
 
@@ -186,7 +188,7 @@ def _fetch(net: Any, st: Any, n: int, k: int) -> None:
     if k < n:
         i = int(st.batch[k]) & LOW
         if i < len(st.lane) and st.lane[i].inside > 0:
-            slot = head_slot(st, i)
+            slot = head_slot(st.lane[i])
             prefetch(st.slot, slot + 1)
             prefetch(st.vehicle, st.slot[slot].vehicle)
             if st.slot[slot].link >= 0:
@@ -198,7 +200,7 @@ def _fetch(net: Any, st: Any, n: int, k: int) -> None:
             wait = st.link[link].wait
             prefetch(st.lane, wait if wait >= 0 else st.link[link].first)
             prefetch(net.foe, st.link[link].yields)
-            vehicle = st.slot[head_slot(st, i)].vehicle
+            vehicle = st.slot[head_slot(st.lane[i])].vehicle
             prefetch(st.route_street, st.vehicle[vehicle].route_at + 2)
     if 0 <= k - THIRD < n:
         i = int(st.batch[k - THIRD]) & LOW
@@ -209,7 +211,7 @@ def _fetch(net: Any, st: Any, n: int, k: int) -> None:
             prefetch(net.link_street, st.lane[lane].link)
             prefetch(st.slot, st.lane[lane].ring + st.lane[lane].tail)
             last = st.lane[lane].tail + st.lane[lane].gone + st.lane[lane].inside
-            prefetch(st.slot, ring_slot(st, lane, last))
+            prefetch(st.slot, ring_slot(st.lane[lane], last))
 
 
 @inlined
@@ -218,7 +220,7 @@ def _tick(net: Any, sig: Any, st: Any, t: int, switch: bool) -> None:
     if switch:
         for s in range(len(st.signal)):
             if st.signal[s].switch == t:
-                signal_acts(net, sig, st, s, t)
+                signal_acts(sig, st, s, t)
     if t >= st.clock[0].bin_end:
         begin_interval(net, st, t)
     n = _collect(st, t)
@@ -269,16 +271,17 @@ def wake_all(net: Any, st: Any) -> None:  # noqa: ARG001
 @compiled
 def refresh_links(net: Any, st: Any) -> None:
     """Recompute the next links of every vehicle on a lane, after routes have changed."""
-    for lane in range(len(st.lane)):
-        for k in range(st.lane[lane].inside):
-            slot = ring_slot(st, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-            vehicle = st.slot[slot].vehicle
-            st.slot[slot].code = slot_code(st, vehicle)
-            if (st.lane[lane].flags & INNER) != 0:
+    for i in range(len(st.lane)):
+        lane = st.lane[i]
+        for k in range(lane.inside):
+            slot = st.slot[ring_slot(lane, lane.tail + lane.gone + k)]
+            vehicle = st.vehicle[slot.vehicle]
+            slot.code = slot_code(st.route_street, vehicle)
+            if (lane.flags & INNER) != 0:
                 continue
-            at = st.vehicle[vehicle].route_at + 1
-            last = at >= st.vehicle[vehicle].route_end
-            st.slot[slot].link = -1 if last else onward(net, st, lane, st.route_street[at])
+            at = vehicle.route_at + 1
+            last = at >= vehicle.route_end
+            slot.link = -1 if last else onward(net, st, i, st.route_street[at])
 
 
 @compiled
@@ -292,16 +295,17 @@ def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: 
     waiting[:] = 0
     approaching[:] = 0
     wait[:] = 0
-    for lane in range(len(st.lane)):
-        vehicles[lane] = st.lane[lane].inside
-        for k in range(st.lane[lane].inside):
-            slot = ring_slot(st, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-            link = st.slot[slot].link
+    for i in range(len(st.lane)):
+        lane = st.lane[i]
+        vehicles[i] = lane.inside
+        for k in range(lane.inside):
+            slot = st.slot[ring_slot(lane, lane.tail + lane.gone + k)]
+            link = slot.link
             if link < 0:
                 continue
             if k == 0:
-                wait[link] = max(0, t - st.lane[lane].ready)
-            if st.slot[slot].time <= t:
+                wait[link] = max(0, t - lane.ready)
+            if slot.time <= t:
                 waiting[link] += 1
             else:
                 approaching[link] += 1

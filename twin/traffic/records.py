@@ -114,12 +114,15 @@ LINK = _line(
         ("lanes", "u1"),  # of the next street
         ("light", "u1"),
         ("siblings", "u1"),  # waiting places that may block it
+        ("left", "u1"),  # lanes of the street that it leads from before its own,
+        ("all", "u1"),  # and all of them; 0 of a waiting place
     ]
 )
 SIGNAL = np.dtype(
     [
         ("mode", "i4"),  # FIXED or CONTROLLED
         ("phase", "i4"),  # row of the program that is shown, or was shown last
+        ("shown", "i4"),  # row that all its lights show, or -1
         ("target", "i4"),  # CONTROLLED: row that is being changed to
         ("stage", "i4"),
         ("switch", "i4"),  # next change

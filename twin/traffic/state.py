@@ -178,6 +178,10 @@ def _link_records(net: NetArrays, start: int) -> Records:
     _fill(link, "foes", net.link["yields_end"] - net.link["yields"])
     _fill(link, "siblings", net.link["beside_end"] - net.link["beside"])
     _fill(link, "headway", net.headway[0])
+    street = np.append(net.lane["street"], -1)[net.link["lane"]]
+    first, end = net.street_lane[street], net.street_lane[street + 1]
+    _fill(link, "left", np.where(street < 0, 0, net.link["lane"] - first))
+    _fill(link, "all", np.where(street < 0, 0, end - first))
     _fill(link, "first", net.street_lane[net.link["street"]])
     _fill(link, "lanes", net.street_lane[net.link["street"] + 1] - link["first"])
     link["since"], link["last"], link["light"] = start, -(10**6), UNSIGNALLED
@@ -287,7 +291,7 @@ def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
             into -= int(sig.duration[row])
             row += 1
         signal = state.signal[s]
-        signal["phase"] = signal["target"] = row
+        signal["phase"] = signal["target"] = signal["shown"] = row
         signal["switch"] = start + int(sig.duration[row]) - into
         links = sig.links[sig.link[s] : sig.link[s + 1]]
         state.link["light"][links] = sig.light[row, : len(links)]

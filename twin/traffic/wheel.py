@@ -33,20 +33,20 @@ def schedule(st: Any, i: int, t: int, now: int) -> None:
             return
         st.source[i - n_lanes].wake = tick
     b = tick & MASK
-    c = st.bucket[b]
-    n = st.chunk[CHUNK * c + 1] if c >= 0 else CHUNK - 2
-    if n == CHUNK - 2:
-        if st.clock[0].free < 0:
+    at = CHUNK * int(st.bucket[b])
+    if at < 0 or st.chunk[at + 1] == CHUNK - 2:
+        clock = st.clock[0]
+        if clock.free < 0:
             _compact(st.clock, st.lane, st.source, st.bucket, st.chunk, st.bits, now)
-            c = st.bucket[b]
-        new = st.clock[0].free
-        st.clock[0].free = st.chunk[CHUNK * new]
-        st.chunk[CHUNK * new] = c
+        new, at = clock.free, CHUNK * clock.free
+        clock.free = st.chunk[at]
+        st.chunk[at] = st.bucket[b]
+        st.chunk[at + 1] = 0
         st.bucket[b] = new
         st.bits[b >> 6] |= np.uint64(1) << np.uint64(b & 63)
-        c, n = new, 0
-    st.chunk[CHUNK * c + 2 + n] = i
-    st.chunk[CHUNK * c + 1] = n + 1
+    n = st.chunk[at + 1]
+    st.chunk[at + 2 + n] = i
+    st.chunk[at + 1] = n + 1
 
 
 @called
@@ -114,20 +114,20 @@ def next_bucket(st: Any, t: int, until: int) -> int:
 @inlined
 def await_room(st: Any, i: int, place: int) -> None:
     """Wake `i` when room may have come at `place`, and nowhere else."""
-    old = st.id[i].awaits
-    if old == place:
+    own, there = st.id[i], st.id[place]
+    if own.awaits == place:
         return
-    if old >= 0:
-        k = st.id[old].waiter
+    if own.awaits >= 0:
+        k = st.id[own.awaits].waiter
         if k == i:
-            st.id[old].waiter = st.id[i].waiter_next
+            st.id[own.awaits].waiter = own.waiter_next
         else:
             while st.id[k].waiter_next != i:
                 k = st.id[k].waiter_next
-            st.id[k].waiter_next = st.id[i].waiter_next
-    st.id[i].awaits = place
-    st.id[i].waiter_next = st.id[place].waiter
-    st.id[place].waiter = i
+            st.id[k].waiter_next = own.waiter_next
+    own.awaits = place
+    own.waiter_next = there.waiter
+    there.waiter = i
     lane = place
     while lane < len(st.lane) and st.id[lane].place == place:
         st.lane[lane].waited = 1
