@@ -99,7 +99,7 @@ def test_capacity_of_an_entry_is_that_of_gap_acceptance(major_h: int, *, merges:
     q, link = major_h / 3600, network.movement_link[turn]
     least, most = (
         3600 * q * np.exp(-q * critical) / (1 - np.exp(-q * seconds(follow)))
-        for follow in (row["follow"], network.arrays.headway[0, link])
+        for follow in (network.arrays.follow, network.arrays.headway[0, link])
     )
     assert 0.95 * least <= measured <= 1.05 * most
     assert most < 2 * least

@@ -142,6 +142,11 @@ class Builder:
             impatient=int(self.ticks(par.IMPATIENT_S)),
             relied=int(self.ticks(par.RELIED_S)),
             stop=int(self.ticks(par.STOP_S)),
+            follow=int(
+                self.ticks(
+                    self.car.tau_s + np.sqrt(2 * self.car.spacing_m / self.car.accel_m_s2)
+                )
+            ),
             line=int(self.ticks(np.sqrt(2 * par.LINE_M / self.car.accel_m_s2))),
             change_m=par.CHANGE_M,
             jam=self.jam,

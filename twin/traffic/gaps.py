@@ -13,16 +13,17 @@ AHEAD = 3  # vehicles of a lane that those who yield to it look at
 
 
 @inlined
-def blocking_place(net: Any, st: Any, link: int, t: int) -> int:
+def blocking_place(net: Any, st: Any, link: Any, t: int) -> int:
     """A waiting place of the same lane whose vehicles stand in the way, or -1."""
-    for k in range(net.link[link].beside, net.link[link].beside_end):
-        lane = st.lane[net.sibling[k].lane]
-        standing = int(lane.inside)
-        if lane.gone > 0:
+    for k in range(link.beside, link.beside + link.siblings):
+        row = net.sibling[k]
+        lane = st.lane[row.lane]
+        if lane.inside > row.most:
+            return row.lane
+        if lane.inside == row.most and lane.gone > 0:
             last = ring_slot(lane, lane.tail + lane.gone - 1)
-            standing += st.slot[last].time == t  # leaves just now
-        if standing > net.sibling[k].most:
-            return net.sibling[k].lane
+            if st.slot[last].time == t:  # leaves just now
+                return row.lane
     return -1
 
 
@@ -83,8 +84,6 @@ def _comes(
         slot = st.slot[ring_slot(lane, lane.tail + lane.gone + n)]
         due = max(slot.time, lane.next_out)
         if n == 0:
-            if slot.link >= 0 and st.link[slot.link].light == RED:
-                return False
             if lane.no_room == 1:
                 return slot.link == foe and first == right.first and held
             if lane.look > 0 and due >= ready:  # it yields itself, and came later
@@ -93,6 +92,8 @@ def _comes(
             return False
         if slot.link == foe:
             return not (right.light == YELLOW and due > right.since + right.braking)
+        if n == 0 and slot.link >= 0 and st.link[slot.link].light == RED:
+            return False
     if lane.inside < AHEAD and (lane.flags & INNER) == 0:
         return _comes_from_afar(
             net.lane,

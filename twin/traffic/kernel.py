@@ -29,14 +29,15 @@ import numpy as np
 from twin.traffic.compiling import compiled, inlined, prefetch
 from twin.traffic.gaps import blocking_place, gap_is_free
 from twin.traffic.lanes import choose, choose_at, fits, head_slot, onward, ring_slot, slot_code
-from twin.traffic.lights import light_allows, signal_acts, start_loss
+from twin.traffic.lights import change_signals, light_allows, next_change, order_signals, start_loss
 from twin.traffic.moves import add_counts, arrive, begin_interval, depart, go, pass_jam
 from twin.traffic.network import MAJOR, RED, STOP_LIGHT
 from twin.traffic.records import CHUNK, I4, INNER, NEVER
 from twin.traffic.wheel import MASK, await_room, next_bucket, schedule, sort
 
 LOW = (1 << 28) - 1  # the part of a key that holds the id
-SECOND, THIRD, ACTS = 8, 15, 24  # lanes of a batch between asking for memory and acting
+STEP, ACTS = 8, 32  # lanes of a batch between two steps of asking for memory, and until it acts
+FOES = 4  # so many of those that a vehicle yields to
 FEW, MANY = 3, 12  # lanes of a chunk, and of a batch for which it pays to ask
 
 
@@ -85,10 +86,9 @@ def _target(net: Any, st: Any, slot: Any, t: int, via: int) -> Any:
     """Lane that a head enters, or -1; where it awaits room then, and when to try again."""
     k, kind = slot.link, slot.code & 255
     link = st.link[k]
-    if link.siblings > 0:
-        beside = blocking_place(net, st, k, t)
-        if beside >= 0:
-            return -1, beside, NEVER
+    beside = blocking_place(net, st, link, t)
+    if beside >= 0:
+        return -1, beside, NEVER
     if link.wait >= 0:
         again = fits(net.type, st.slot, st.lane[link.wait], kind, t, via, 0)
         return (link.wait if again <= t else -1), link.wait, again
@@ -174,53 +174,70 @@ def _collect(st: Any, t: int) -> int:
 
 
 @inlined
-def _head_link(st: Any, i: int) -> int:
-    """The link that the head of a lane takes next if its light is not red, or -1."""
-    if i >= len(st.lane) or st.lane[i].inside == 0:
-        return -1
-    link = int(st.slot[head_slot(st.lane[i])].link)
-    return link if link >= 0 and st.link[link].light != RED else -1
-
-
-@inlined
 def _fetch(net: Any, st: Any, n: int, k: int) -> None:
-    """Ask in three steps for the memory that lanes further down in the batch will touch."""
+    """Ask in steps for the memory that lanes further down in the batch will touch."""
     if k < n:
         i = int(st.batch[k]) & LOW
-        if i < len(st.lane) and st.lane[i].inside > 0:
-            slot = head_slot(st.lane[i])
-            prefetch(st.slot, slot + 1)
-            prefetch(st.vehicle, st.slot[slot].vehicle)
-            if st.slot[slot].link >= 0:
-                prefetch(st.link, st.slot[slot].link)
-    if 0 <= k - SECOND < n:
-        i = int(st.batch[k - SECOND]) & LOW
-        link = _head_link(st, i)
-        if link >= 0:
-            wait = st.link[link].wait
-            prefetch(st.lane, wait if wait >= 0 else st.link[link].first)
-            prefetch(net.foe, st.link[link].yields)
-            vehicle = st.slot[head_slot(st.lane[i])].vehicle
-            prefetch(st.route_street, st.vehicle[vehicle].route_at + 2)
-    if 0 <= k - THIRD < n:
-        i = int(st.batch[k - THIRD]) & LOW
-        link = _head_link(st, i)
-        if link >= 0:
-            wait = st.link[link].wait
-            lane = wait if wait >= 0 else st.link[link].first
-            prefetch(net.link_street, st.lane[lane].link)
-            prefetch(st.slot, st.lane[lane].ring + st.lane[lane].tail)
-            last = st.lane[lane].tail + st.lane[lane].gone + st.lane[lane].inside
-            prefetch(st.slot, ring_slot(st.lane[lane], last))
+        if i < len(st.lane):
+            slot = st.slot[head_slot(st.lane[i])]
+            if slot.link >= 0:
+                prefetch(st.link, slot.link)
+    for step in range(1, 4):
+        if 0 <= k - STEP * step < n:
+            i = int(st.batch[k - STEP * step]) & LOW
+            if i < len(st.lane) and st.lane[i].inside > 0:
+                slot = st.slot[head_slot(st.lane[i])]
+                if slot.link >= 0 and st.link[slot.link].light != RED:
+                    if step == 1:
+                        _fetch_target(net, st, st.lane[i], slot)
+                    elif step == 2:
+                        _fetch_slots(net, st, slot)
+                    else:
+                        _fetch_heads(net, st, slot)
 
 
 @inlined
-def _tick(net: Any, sig: Any, st: Any, t: int, switch: bool) -> None:
+def _fetch_target(net: Any, st: Any, lane: Any, slot: Any) -> None:
+    """What the link of a head names: the next lane, and who may be in the way."""
+    link = st.link[slot.link]
+    prefetch(st.vehicle, slot.vehicle)
+    prefetch(st.slot, ring_slot(lane, lane.tail + lane.gone + 1))
+    prefetch(st.lane, link.wait if link.wait >= 0 else link.first)
+    if link.siblings > 0:
+        prefetch(net.sibling, link.beside)
+    if link.foes > 0 and link.light != MAJOR:
+        prefetch(net.foe, link.yields)
+
+
+@inlined
+def _fetch_slots(net: Any, st: Any, slot: Any) -> None:
+    """Its place on the next lane, its way, and the lanes that it yields to."""
+    link = st.link[slot.link]
+    lane = st.lane[link.wait if link.wait >= 0 else link.first]
+    prefetch(st.route_street, st.vehicle[slot.vehicle].route_at + 2)
+    prefetch(net.link_street, lane.link)
+    prefetch(st.slot, lane.ring + lane.tail)
+    prefetch(st.slot, ring_slot(lane, lane.tail + lane.gone + lane.inside))
+    if link.siblings > 0:
+        prefetch(st.lane, net.sibling[link.beside].lane)
+    if link.foes > 0 and link.light != MAJOR:
+        for k in range(link.yields, link.yields + min(FOES, link.foes)):
+            prefetch(st.link, net.foe[k].link)
+            prefetch(st.lane, net.foe[k].lane)
+
+
+@inlined
+def _fetch_heads(net: Any, st: Any, slot: Any) -> None:
+    """The heads of the lanes that it yields to."""
+    link = st.link[slot.link]
+    if link.foes > 0 and link.light != MAJOR:
+        for k in range(link.yields, link.yields + min(FOES, link.foes)):
+            prefetch(st.slot, head_slot(st.lane[net.foe[k].lane]))
+
+
+@inlined
+def _tick(net: Any, st: Any, t: int) -> None:
     n_lanes = len(st.lane)
-    if switch:
-        for s in range(len(st.signal)):
-            if st.signal[s].switch == t:
-                signal_acts(sig, st, s, t)
     if t >= st.clock[0].bin_end:
         begin_interval(net, st, t)
     n = _collect(st, t)
@@ -243,19 +260,15 @@ def _tick(net: Any, sig: Any, st: Any, t: int, switch: bool) -> None:
 def advance(net: Any, sig: Any, st: Any, until: int) -> None:
     """Simulate every tick before `until`."""
     t = st.clock[0].now
-    switch = NEVER
-    for s in range(len(st.signal)):
-        switch = min(switch, st.signal[s].switch)
+    signals = order_signals(st.signal, st.change)
     while t < until:
-        t = next_bucket(st, t, min(until, max(t, switch)))
+        t = next_bucket(st, t, min(until, max(t, next_change(st.change, signals))))
         if t >= until:
             break
-        _tick(net, sig, st, t, t == switch)
-        if t == switch:
-            switch = NEVER
-            for s in range(len(st.signal)):
-                switch = min(switch, st.signal[s].switch)
+        signals = change_signals(sig, st, signals, t)
+        _tick(net, st, t)
         t += 1
+    st.change[:] = 0
     add_counts(net.link, st.clock, st.link, st.counted, st.turn_sum, st.turn_count, st.entered)
     st.clock[0].now = until
 

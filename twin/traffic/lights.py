@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin.traffic.compiling import compiled, inlined
+import numpy as np
+
+from twin.traffic.compiling import called, compiled, inlined, prefetch
 from twin.traffic.lanes import head_slot
 from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW
 from twin.traffic.records import FIXED, GREEN_STAGE, NEVER, RED_STAGE, YELLOW_STAGE
@@ -20,7 +22,7 @@ def light_allows(net: Any, link: Any, ready: int, t: int) -> int:
         moving = t - ready <= net.standing
         return t if moving and t <= link.since + link.braking else NEVER
     if link.light == UNSIGNALLED:
-        return max(t, ready + link.stop)
+        return max(t, ready + link.stop * net.stop)
     when = t
     if ready < link.since:
         when = max(t, link.since + min(net.line, link.since - ready))
@@ -57,7 +59,7 @@ def _show(st: Any, k: int, light: int, t: int) -> None:
 
 
 @inlined
-def signal_acts(sig: Any, st: Any, s: int, t: int) -> None:
+def _signal_acts(sig: Any, st: Any, s: int, t: int) -> None:
     """Let a signal show what is next in its program, or in a change that was asked for."""
     signal = st.signal[s]
     if signal.mode == FIXED:
@@ -75,12 +77,61 @@ def signal_acts(sig: Any, st: Any, s: int, t: int) -> None:
         signal.switch = NEVER
     shown, first = signal.shown, sig.link[s]
     for k in range(first, sig.link[s + 1]):
+        prefetch(st.link, sig.links[k])
+    for k in range(first, sig.link[s + 1]):
         if row < 0:
             if st.link[sig.links[k]].light == YELLOW:
                 _show(st, sig.links[k], RED, t)
         elif shown < 0 or sig.light[shown, k - first] != sig.light[row, k - first]:
             _show(st, sig.links[k], sig.light[row, k - first], t)
     signal.shown = row
+
+
+@called
+def _sink(heap: Any, n: int, at: int) -> None:
+    """Let a number sink to its place in a heap whose least is first."""
+    while 2 * at + 1 < n:
+        least = 2 * at + 1
+        if least + 1 < n and heap[least + 1] < heap[least]:
+            least += 1
+        if heap[at] <= heap[least]:
+            return
+        heap[at], heap[least] = heap[least], heap[at]
+        at = least
+
+
+@called
+def order_signals(signals: Any, heap: Any) -> int:
+    """Make a heap of the signals that will change, by tick and number; how many."""
+    n = 0
+    for s in range(len(signals)):
+        if signals[s].switch < NEVER:
+            heap[n] = (np.int64(signals[s].switch) << 32) | s
+            n += 1
+    for at in range(n // 2 - 1, -1, -1):
+        _sink(heap, n, at)
+    return n
+
+
+@inlined
+def next_change(heap: Any, n: int) -> int:
+    """Tick at which the next signal changes."""
+    return heap[0] >> 32 if n > 0 else np.int64(NEVER)
+
+
+@inlined
+def change_signals(sig: Any, st: Any, n: int, t: int) -> int:
+    """Let signals change whose time has come; how many will change again."""
+    while n > 0 and (st.change[0] >> 32) <= t:
+        s = st.change[0] & 0xFFFFFFFF
+        _signal_acts(sig, st, s, t)
+        if st.signal[s].switch < NEVER:
+            st.change[0] = (np.int64(st.signal[s].switch) << 32) | s
+        else:
+            n -= 1
+            st.change[0] = st.change[n]
+        _sink(st.change, n, 0)
+    return n
 
 
 @compiled

@@ -174,7 +174,7 @@ def go(
     entry = t + link.via + late
     headway = int(link.headway if kind == 0 else net.headway[kind, k])
     if stood:
-        headway = max(headway, link.follow)
+        headway = max(headway, net.follow)
     else:
         headway += late
     follower = _leave(st, i, t, headway)

@@ -60,10 +60,9 @@ LINK_CONST = np.dtype(
         ("braking", "i4"),  # ticks of yellow in which a moving vehicle can't stop
         ("gap_moving", "i4"),  # gap accepted, ticks
         ("gap_standing", "i4"),
-        ("follow", "i4"),  # follow-up time of vehicles that yielded, ticks
         ("yields", "i4"),  # those with right of way: foe[yields:yields_end]
         ("yields_end", "i4"),
-        ("stop", "i4"),  # ticks that everybody stands at a stop sign; 0 without one
+        ("stop", "i4"),  # 1: everybody stands at a stop sign
         ("beside", "i4"),  # waiting places that may block it: sibling[beside:beside_end]
         ("beside_end", "i4"),
     ]
@@ -113,7 +112,8 @@ class NetArrays(NamedTuple):
     standing: int
     impatient: int  # ticks of waiting after which impatience is full
     relied: int  # ticks that others are relied on to brake for by whom it is full
-    stop: int  # ticks at a stop light
+    stop: int  # ticks at a stop light or sign
+    follow: int  # follow-up time of vehicles that yielded, ticks
     line: int  # ticks from a stand to the stop line
     change_m: float  # on shorter streets nobody changes lanes
     jam: int  # ticks without room after which a vehicle is taken past the jam

@@ -99,21 +99,21 @@ LINK = _line(
         ("wait", "i4"),  # waiting place that it enters, or -1
         ("via", "i4"),  # ticks from the stop line to the next lane
         ("yields", "i4"),  # those with right of way: foe[yields:yields + foes]
+        ("beside", "i4"),  # waiting places that may block it: sibling[beside:beside + siblings]
         ("sum", "i4"),  # of this interval, not in `turn_sum` yet: ticks on street and turn,
         ("count", "i4"),  # vehicles that took it,
         ("entries", "i4"),  # and vehicles that entered the next street
-        ("foes", "i2"),
         ("gap_moving", "i2"),  # gap accepted, ticks
         ("gap_standing", "i2"),
         ("start", "i2"),  # ticks lost in getting away from a stand
         ("braking", "i2"),  # ticks of yellow in which a moving vehicle can't stop
-        ("follow", "i2"),  # follow-up time of vehicles that yielded, ticks
         ("headway", "i2"),  # saturation headway of the first vehicle type, ticks
         ("inner", "i2"),  # cm on its way through the junction where a queue may stand
-        ("stop", "i2"),  # ticks that everybody stands at a stop sign; 0 without one
+        ("foes", "u1"),
+        ("stop", "u1"),  # 1: everybody stands at a stop sign
         ("lanes", "u1"),  # of the next street
         ("light", "u1"),
-        ("siblings", "u1"),  # waiting places that may block it
+        ("siblings", "u1"),
         ("left", "u1"),  # lanes of the street that it leads from before its own,
         ("all", "u1"),  # and all of them; 0 of a waiting place
     ]
@@ -181,6 +181,7 @@ class State(NamedTuple):
     chunk: I4  # [chunks * CHUNK]
     bits: npt.NDArray[np.uint64]  # [WHEEL / 64] buckets in use
     batch: I8  # [2 (ids + 1) + 256] keys of those that act in a tick, and room to sort
+    change: I8  # [signals] room for a heap of their next changes
     counted: I4  # [links] links whose counts are not in the measurements yet
     source: Records  # SOURCE
     source_vehicle: I4  # by time due

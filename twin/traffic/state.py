@@ -127,6 +127,7 @@ def initial_state(
         chunk=_chunks(len(ids)),
         bits=np.zeros(WHEEL // 64, np.uint64),
         batch=np.zeros(2 * (len(ids) + 1) + 256, np.int64),
+        change=np.zeros(len(network.signals.phase) - 1, np.int64),
         counted=np.zeros(len(net.link), np.int32),
         source=source,
         source_vehicle=source_vehicle,
@@ -173,7 +174,7 @@ def _lane_flags(net: NetArrays) -> npt.NDArray[np.uint8]:
 def _link_records(net: NetArrays, start: int) -> Records:
     link = aligned(len(net.link), LINK)
     same = ("lane", "wait", "via", "yields", "gap_moving", "gap_standing", "start", "braking")
-    for name in (*same, "follow", "inner", "stop"):
+    for name in (*same, "inner", "stop", "beside"):
         _fill(link, name, net.link[name])
     _fill(link, "foes", net.link["yields_end"] - net.link["yields"])
     _fill(link, "siblings", net.link["beside_end"] - net.link["beside"])

@@ -47,15 +47,13 @@ def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
     leaving = np.minimum(np.sqrt(coming**2 + 2 * a * way), links["speed_m_s"].to_numpy(float))
     leaving = np.maximum(leaving, 1.0)
     standing = np.sqrt(2 * par.LINE_M / a) + 2 * way / (coming + leaving)
-    follow = of.car.tau_s + np.sqrt(2 * of.car.spacing_m / a)
     sign = (links["right_of_way"] == "s").to_numpy() & (links["signal"] < 0).to_numpy()
     return {
-        "stop": of.ticks(np.where(sign & (stage != 2), par.STOP_S, 0.0)),
+        "stop": (sign & (stage != 2)).astype(np.int32),
         "gap_moving": of.ticks(way / v + par.GAP_MARGIN_S),
         "gap_standing": of.ticks(standing + par.GAP_MARGIN_S),
         "start": of.ticks(v / (2 * a)),
         "braking": of.ticks(v / (2 * b)),
-        "follow": of.ticks(np.full(len(links), follow)),
     }
 
 
