@@ -20,8 +20,8 @@ from twin.traffic.batch import Batch
 from twin.traffic.batch_signals import BatchControl
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
-from twin.traffic.records import State
 from twin.traffic.parameters import DEFAULT_TYPES
+from twin.traffic.records import State
 from twin.traffic.signals import SignalControl, View
 from twin.traffic.state import Vehicles, copy_state, initial_state
 

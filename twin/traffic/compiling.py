@@ -59,7 +59,7 @@ def _part(function: F, *, forceinline: bool) -> F:
     return cast("F", made)
 
 
-def _prefetch(_typing: Any, array: Any, index: Any) -> Any:
+def _prefetch(_typing: Any, array: Any, _index: Any) -> Any:
     """Ask for the cache line of an element, without waiting for it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -69,7 +69,7 @@ def _prefetch(_typing: Any, array: Any, index: Any) -> Any:
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
         shape = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         ask = LLVM.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
-        builder.call(ask, [builder.bitcast(place, byte), word(0), word(3), word(1)])
+        builder.call(ask, [builder.bitcast(place, byte), word(0), word(2), word(1)])
         return context.get_dummy_value()
 
     signature: Any = types.void

@@ -36,7 +36,7 @@ from twin.traffic.records import CHUNK, I4, INNER, NEVER
 from twin.traffic.wheel import MASK, await_room, next_bucket, schedule, sort
 
 LOW = (1 << 28) - 1  # the part of a key that holds the id
-STEP, ACTS = 8, 32  # lanes of a batch between two steps of asking for memory, and until it acts
+STEP, ACTS = 8, 40  # lanes of a batch between two steps of asking for memory, and until it acts
 FOES = 4  # so many of those that a vehicle yields to
 FEW, MANY = 3, 12  # lanes of a chunk, and of a batch for which it pays to ask
 
@@ -157,7 +157,6 @@ def _collect(st: Any, t: int) -> int:
                 lane.wake = NEVER
                 if lane.inside > 0:
                     st.batch[n] = (np.int64(lane.ready) << 28) | i
-                    prefetch(st.slot, head_slot(lane))
                     n += 1
             elif st.source[i - n_lanes].wake == t:
                 source = st.source[i - n_lanes]
@@ -179,18 +178,23 @@ def _fetch(net: Any, st: Any, n: int, k: int) -> None:
     if k < n:
         i = int(st.batch[k]) & LOW
         if i < len(st.lane):
+            prefetch(st.slot, head_slot(st.lane[i]))
+    if 0 <= k - STEP < n:
+        i = int(st.batch[k - STEP]) & LOW
+        if i < len(st.lane) and st.lane[i].inside > 0:
             slot = st.slot[head_slot(st.lane[i])]
             if slot.link >= 0:
                 prefetch(st.link, slot.link)
-    for step in range(1, 4):
+    for step in range(2, 5):
         if 0 <= k - STEP * step < n:
             i = int(st.batch[k - STEP * step]) & LOW
             if i < len(st.lane) and st.lane[i].inside > 0:
                 slot = st.slot[head_slot(st.lane[i])]
                 if slot.link >= 0 and st.link[slot.link].light != RED:
-                    if step == 1:
+                    if step == 2:
+                        prefetch(st.id, i)
                         _fetch_target(net, st, st.lane[i], slot)
-                    elif step == 2:
+                    elif step == 3:
                         _fetch_slots(net, st, slot)
                     else:
                         _fetch_heads(net, st, slot)
@@ -228,8 +232,12 @@ def _fetch_slots(net: Any, st: Any, slot: Any) -> None:
 
 @inlined
 def _fetch_heads(net: Any, st: Any, slot: Any) -> None:
-    """The heads of the lanes that it yields to."""
+    """The heads of the lanes that it yields to, and the last of those who wait beside."""
     link = st.link[slot.link]
+    if link.siblings > 0:
+        lane = st.lane[net.sibling[link.beside].lane]
+        if lane.gone > 0:
+            prefetch(st.slot, ring_slot(lane, lane.tail + lane.gone - 1))
     if link.foes > 0 and link.light != MAJOR:
         for k in range(link.yields, link.yields + min(FOES, link.foes)):
             prefetch(st.slot, head_slot(st.lane[net.foe[k].lane]))
@@ -274,7 +282,7 @@ def advance(net: Any, sig: Any, st: Any, until: int) -> None:
 
 
 @compiled
-def wake_all(net: Any, st: Any) -> None:  # noqa: ARG001
+def wake_all(net: Any, st: Any) -> None:
     """Let every lane and source look again: closures, routes or lights have changed."""
     t = st.clock[0].now
     for i in range(len(st.id)):
@@ -298,7 +306,7 @@ def refresh_links(net: Any, st: Any) -> None:
 
 
 @compiled
-def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: I4) -> None:  # noqa: ARG001
+def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: I4) -> None:
     """Count at the present tick.
 
     By link: vehicles at a stand before its stop line, those under way to it, and ticks for

@@ -135,7 +135,7 @@ def change_signals(sig: Any, st: Any, n: int, t: int) -> int:
 
 
 @compiled
-def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:  # noqa: ARG001
+def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
     """Begin the change of a controlled signal to a row of its program, through yellow."""
     t, signal = st.clock[0].now, st.signal[s]
     current = signal.phase

@@ -167,7 +167,16 @@ def _count_entry(net: Any, st: Any, k: int, t: int) -> None:
 
 @inlined
 def go(
-    net: Any, st: Any, i: int, k: int, target: int, v: int, kind: int, t: int, stood: bool, late: int
+    net: Any,
+    st: Any,
+    i: int,
+    k: int,
+    target: int,
+    v: int,
+    kind: int,
+    t: int,
+    stood: bool,
+    late: int,
 ) -> int:
     """Move the head of lane `i` through link `k` into `target`; when its follower is ready."""
     link, vehicle = st.link[k], st.vehicle[v]

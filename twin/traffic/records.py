@@ -7,7 +7,6 @@ bytes, with the constants that a move needs beside what changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,18 +25,15 @@ FIXED, CONTROLLED = 0, 1
 GREEN_STAGE, YELLOW_STAGE, RED_STAGE = 0, 1, 2
 
 
-def _line(fields: Sequence[tuple[str, str]]) -> np.dtype[np.void]:
+def _line(fields: list[tuple[str, str]]) -> np.dtype[np.void]:
     """Fields of a record that takes one cache line."""
-    packed = np.dtype(list(fields), align=True)
-    names = list(packed.names or ())
-    return np.dtype(
-        {
-            "names": names,
-            "formats": [packed.fields[name][0] for name in names],  # type: ignore[index]
-            "offsets": [packed.fields[name][1] for name in names],  # type: ignore[index]
-            "itemsize": LINE,
-        }
-    )
+    packed: Any = np.dtype(fields, align=True)
+    names = packed.names
+    formats = [packed.fields[name][0] for name in names]
+    offsets = [packed.fields[name][1] for name in names]
+    line: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": LINE}
+    found: np.dtype[np.void] = np.dtype(line)
+    return found
 
 
 CLOCK = np.dtype(
