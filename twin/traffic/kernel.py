@@ -38,7 +38,7 @@ from twin.traffic.wheel import MASK, await_room, next_bucket, schedule, sort
 LOW = (1 << 28) - 1  # the part of a key that holds the id
 STEP, ACTS = 8, 40  # lanes of a batch between two steps of asking for memory, and until it acts
 FOES = 4  # so many of those that a vehicle yields to
-FEW, MANY = 3, 12  # lanes of a chunk, and of a batch for which it pays to ask
+FEW, MANY = 3, 40  # lanes of a chunk, and of a batch for which it pays to ask
 
 
 @inlined
@@ -168,7 +168,8 @@ def _collect(st: Any, t: int) -> int:
         st.chunk[CHUNK * c] = st.clock[0].free
         st.clock[0].free = c
         c = following
-    sort(st.batch, n)
+    if n > 1:
+        sort(st.batch, n)
     return n
 
 

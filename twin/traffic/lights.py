@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.traffic.compiling import called, compiled, inlined, prefetch
+from twin.traffic.compiling import called, compiled, inlined
 from twin.traffic.lanes import head_slot
 from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW
 from twin.traffic.records import FIXED, GREEN_STAGE, NEVER, RED_STAGE, YELLOW_STAGE
@@ -76,8 +76,6 @@ def _signal_acts(sig: Any, st: Any, s: int, t: int) -> None:
         signal.green_at = t
         signal.switch = NEVER
     shown, first = signal.shown, sig.link[s]
-    for k in range(first, sig.link[s + 1]):
-        prefetch(st.link, sig.links[k])
     for k in range(first, sig.link[s + 1]):
         if row < 0:
             if st.link[sig.links[k]].light == YELLOW:
