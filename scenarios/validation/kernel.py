@@ -13,9 +13,9 @@ from scenarios.validation.sumo import Place
 
 if TYPE_CHECKING:
     from twin.city import City
-    from twin.traffic.kernel import State
     from twin.traffic.network import Network
     from twin.traffic.peer import PeerFlow
+    from twin.traffic.records import State
 
 
 def simulate(city: City, place: Place, seed: int) -> Run:

@@ -191,7 +191,7 @@ class Specification:
             lane.look = t + self.net.look
             return False
         headway = int(self.net.headway[v.kind, v.link])
-        headway = max(headway, int(link["follow"])) if stood else headway + late
+        headway = max(headway, self.net.follow) if stood else headway + late
         self.leave(v, lane, headway)
         if own is not lane:
             own.next_out = t + headway
@@ -209,7 +209,7 @@ class Specification:
         if light == YELLOW:
             return t - ready <= self.net.standing and t <= since + row["braking"]
         if light == UNSIGNALLED:
-            return bool(t >= ready + row["stop"])
+            return bool(t >= ready + row["stop"] * self.net.stop)
         if ready < since and t < since + min(self.net.line, since - ready):
             return False
         return bool(light != STOP_LIGHT or t >= ready + self.net.stop)
@@ -243,7 +243,7 @@ class Specification:
                 continue
             if self.last[foe] + self.net.foe[k]["clear"] > t:
                 return False
-            least = max(gap - relied, min(gap, int(self.net.link[foe]["counts_on"]) // waited))
+            least = max(gap - relied, min(gap, int(self.net.foe[k]["counts_on"]) // waited))
             held = gap - relied > self.net.tps
             if self.comes(foe, ready, t + least, int(row["street"]), held):
                 return False

@@ -15,9 +15,10 @@ from toy import ToyCity
 
 from twin.traffic.assignment import equilibrate
 from twin.traffic.indicators import travel_times
-from twin.traffic.kernel import State, advance
+from twin.traffic.kernel import advance
 from twin.traffic.network import Network
 from twin.traffic.parameters import DEFAULT_TYPES
+from twin.traffic.records import State
 from twin.traffic.routing import RoadGraph, TravelTimes
 from twin.traffic.state import Vehicles, initial_state
 

@@ -21,8 +21,11 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from twin.errors import SimulationError
-from twin.traffic.kernel import State, advance, compiled, queues, request_phase
+from twin.traffic.compiling import compiled
+from twin.traffic.kernel import advance, queues
+from twin.traffic.lights import request_phase
 from twin.traffic.network import Network
+from twin.traffic.records import State, aligned
 
 I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
@@ -161,7 +164,7 @@ class Batch:
         self.threads = threads or len(os.sched_getaffinity(0))
         n = len(states)
         room = [
-            np.zeros((n, *np.max([a.shape for a in arrays], axis=0)), arrays[0].dtype)
+            aligned((n, *np.max([a.shape for a in arrays], axis=0)), arrays[0].dtype)
             for arrays in zip(*every, strict=True)
         ]
         self.flat = Flat(State(*room), np.zeros((n, len(room)), np.int64))

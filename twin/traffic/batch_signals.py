@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from twin.errors import SimulationError
 from twin.traffic.batch import Batch, copy_of
-from twin.traffic.kernel import GREEN_STAGE, compiled, request_phase
+from twin.traffic.compiling import compiled
+from twin.traffic.lights import request_phase
+from twin.traffic.records import GREEN_STAGE
 from twin.traffic.signals import Junctions, SignalControl
 
 I4 = npt.NDArray[np.int32]

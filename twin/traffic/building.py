@@ -64,6 +64,7 @@ class Builder:
         turn = turn.reshape(-1)
         street = self.city.streets
         n_streets = len(street)
+        times = driver_times(self, links, link_speed)
         yield_ptr, foe, movement_link = foes(self, links, link_speed)
         lane_lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
         inner = self._inner(links)
@@ -116,11 +117,12 @@ class Builder:
             yields_end=yield_ptr[1:],
             beside=beside_ptr[:-1],
             beside_end=beside_ptr[1:],
-            **driver_times(self, links, link_speed),
+            **times,
         )
         arrays = NetArrays(
             lane=lane,
             link=link,
+            link_street=np.ascontiguousarray(link["street"]),
             type=records(
                 TYPE_CONST,
                 cm=np.rint(spacing[:, 0] * 100),
@@ -141,6 +143,11 @@ class Builder:
             impatient=int(self.ticks(par.IMPATIENT_S)),
             relied=int(self.ticks(par.RELIED_S)),
             stop=int(self.ticks(par.STOP_S)),
+            follow=int(
+                self.ticks(
+                    self.car.tau_s + np.sqrt(2 * self.car.spacing_m / self.car.accel_m_s2)
+                )
+            ),
             line=int(self.ticks(np.sqrt(2 * par.LINE_M / self.car.accel_m_s2))),
             change_m=par.CHANGE_M,
             jam=self.jam,

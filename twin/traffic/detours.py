@@ -25,8 +25,8 @@ from twin.traffic.routing import RoadGraph, Routes, shortest_routes
 
 if TYPE_CHECKING:
     from twin.clock import Process
-    from twin.traffic.kernel import State
     from twin.traffic.process import Traffic
+    from twin.traffic.records import State
 
 Bools = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int64]

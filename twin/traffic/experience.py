@@ -25,7 +25,7 @@ from twin.traffic.network import MAJOR, MINOR, STOP_LIGHT, Network
 from twin.traffic.routing import RoadGraph, TravelTimes
 
 if TYPE_CHECKING:
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
 
 F8 = npt.NDArray[np.float64]
 I8 = npt.NDArray[np.int64]

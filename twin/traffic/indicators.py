@@ -12,7 +12,7 @@ from twin.system import Indicator, Layer
 from twin.traffic.network import Network
 
 if TYPE_CHECKING:
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
     from twin.traffic.routing import RoadGraph, TravelTimes
 
 Bools = npt.NDArray[np.bool_]

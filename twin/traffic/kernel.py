@@ -22,893 +22,245 @@ the same as plain SimPy processes, one a vehicle, and must agree to the tick.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
-from numba.cpython.unsafe.numbers import trailing_zeros
 
-from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW
-
-I4 = npt.NDArray[np.int32]
-I8 = npt.NDArray[np.int64]
-Records = npt.NDArray[np.void]
-NEVER = np.int32(2**31 - 1)
-WHEEL = 1 << 14
-MASK = WHEEL - 1
-DEEP = 4  # short streets over which lanes are chosen together
-AHEAD = 3  # vehicles of a lane that those who yield to it look at
-FIXED, CONTROLLED = 0, 1
-GREEN_STAGE, YELLOW_STAGE, RED_STAGE = 0, 1, 2
-
-CLOCK = np.dtype(
-    [
-        ("now", "i8"),  # next tick that has not been simulated
-        ("moves", "i8"),  # entries of vehicles into lanes so far
-        ("passed_jams", "i8"),  # vehicles taken past a jam so far
-        ("first", "i8"),  # tick at which the first interval of the measurements begins
-        ("length", "i8"),  # ticks of an interval
-        ("bin", "i8"),  # interval of the present tick: bin_first until bin_end
-        ("bin_first", "i8"),
-        ("bin_end", "i8"),
-    ]
-)
-LANE = np.dtype(
-    [
-        ("inside", "i4"),  # vehicles in the lane
-        ("gone", "i4"),  # departed, but their place is not free yet
-        ("tail", "i4"),  # ring position of the oldest of those
-        ("occupied", "i4"),  # cm taken
-        ("next_out", "i4"),  # earliest next departure
-        ("next_in", "i4"),  # earliest next entry
-        ("look", "i4"),  # next look for a gap; 0 where the head has not looked
-        ("no_room", "u1"),  # the head found no room at its last try
-        ("open", "u1"),  # may be entered
-        ("speed", "f4"),  # m/s allowed now
-    ],
-    align=True,
-)
-SLOT = np.dtype(
-    [
-        ("vehicle", "i4"),
-        ("time", "i4"),  # ready at the stop line; once gone: time of departure
-        ("link", "i4"),  # the link that it takes next; -1 ends its trip
-        ("cm", "i4"),  # of street that it takes at a stand
-    ]
-)
-LINK = np.dtype(
-    [
-        ("since", "i4"),  # the light's last change
-        ("last", "i4"),  # last departure
-        ("light", "i4"),
-    ]
-)
-SIGNAL = np.dtype(
-    [
-        ("mode", "i4"),  # FIXED or CONTROLLED
-        ("phase", "i4"),  # row of the program that is shown, or was shown last
-        ("target", "i4"),  # CONTROLLED: row that is being changed to
-        ("stage", "i4"),
-        ("switch", "i4"),  # next change
-        ("green_at", "i4"),  # CONTROLLED: when the present phase became green
-        ("yellow", "i4"),  # CONTROLLED: ticks of yellow
-        ("all_red", "i4"),  # CONTROLLED: ticks of all-red
-    ]
-)
-ID = np.dtype(  # lanes, then sources
-    [
-        ("wake", "i4"),
-        ("slot_of", "i4"),  # bucket of the wheel, or -1
-        ("following", "i4"),
-        ("previous", "i4"),
-        ("awaits", "i4"),  # place with no room, or -1
-        ("waiter_next", "i4"),
-    ]
-)
-SOURCE = np.dtype([("next", "i4"), ("end", "i4")])  # into source_vehicle
-VEHICLE = np.dtype(
-    [
-        ("type", "i4"),
-        ("factor", "f4"),  # desired speed over the limit
-        ("due", "i4"),
-        ("depart", "i4"),  # -1 until inserted
-        ("arrive", "i4"),  # -1 until arrived
-        ("entered", "i4"),  # tick of entering the present street
-        ("place", "i4"),  # lane, or -1
-        ("extra", "i4"),  # ticks lost at the start of the trip (from a stand)
-        ("route", "i4"),  # its streets are route_street[route:route_end]
-        ("route_end", "i4"),
-        ("route_at", "i4"),
-        ("stop", "i4"),  # its stops ahead are State.stop[stop:stop_end]
-        ("stop_end", "i4"),
-        ("stood", "i4"),  # ticks at stops so far
-    ]
-)
-STOP = np.dtype(
-    [
-        ("street", "i4"),
-        ("share", "f8"),  # of the street's length, from its start
-        ("dwell", "i4"),  # ticks that it stands at least
-        ("until", "i4"),  # tick before which it does not go on
-    ]
-)
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def compiled(function: F) -> F:
-    """Compile a function of the kernel, without Numba's reference counting.
-
-    Nothing here allocates; counting would touch every array of the state at every call,
-    and make the kernel eight times as slow.
-    """
-    return cast("F", njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function))  # type: ignore[call-overload]
-
-
-class State(NamedTuple):
-    """All that changes, as flat arrays of records; a copy of them is a snapshot."""
-
-    clock: Records  # [1] CLOCK
-    lane: Records  # LANE
-    slot: Records  # SLOT, the rings of all lanes
-    link: Records  # LINK
-    signal: Records  # SIGNAL
-    id: Records  # ID
-    waiter: I4  # [places] first id that awaits room there
-    bucket: I4  # [WHEEL] first id
-    bits: npt.NDArray[np.uint64]  # [WHEEL / 64] buckets in use
-    batch: I8  # [ids + 1] keys of those that act in a tick
-    source: Records  # SOURCE
-    source_vehicle: I4  # by time due
-    vehicle: Records  # VEHICLE
-    stop: Records  # STOP, those of a vehicle in the order of its way
-    route_street: I4
-    turn_sum: I8  # [intervals, turns] ticks, by interval of entry into the street
-    turn_count: I4
-    exit_sum: I8  # [intervals, streets]
-    exit_count: I4
-    entered: I4  # [intervals, streets]
-
-
-@compiled
-def _unlink(st: Any, i: int) -> None:
-    b = st.id[i].slot_of
-    if b < 0:
-        return
-    before, after = st.id[i].previous, st.id[i].following
-    if before >= 0:
-        st.id[before].following = after
-    else:
-        st.bucket[b] = after
-        if after < 0:
-            st.bits[b >> 6] &= ~(np.uint64(1) << np.uint64(b & 63))
-    if after >= 0:
-        st.id[after].previous = before
-    st.id[i].slot_of = -1
-
-
-@compiled
-def schedule(st: Any, i: int, t: int, now: int) -> None:
-    """Wake `i` at `t`, unless it wakes earlier anyhow."""
-    if st.id[i].slot_of >= 0:
-        if st.id[i].wake <= t:
-            return
-        _unlink(st, i)
-    st.id[i].wake = t
-    b = min(t, now + WHEEL - 1) & MASK
-    first = st.bucket[b]
-    st.bucket[b] = i
-    st.id[i].previous = -1
-    st.id[i].following = first
-    if first >= 0:
-        st.id[first].previous = i
-    st.bits[b >> 6] |= np.uint64(1) << np.uint64(b & 63)
-    st.id[i].slot_of = b
-
-
-@compiled
-def _next_bucket(st: Any, t: int, until: int) -> int:
-    """First tick from `t`, before `until`, whose bucket is in use; else `until`."""
-    while t < until:
-        word = st.bits[(t & MASK) >> 6] >> np.uint64(t & 63)
-        if word != 0:
-            return min(until, t + int(trailing_zeros(word)))
-        t = (t | 63) + 1
-    return until
-
-
-@compiled
-def _await(st: Any, i: int, place: int) -> None:
-    """Wake `i` when room may have come at `place`, and nowhere else."""
-    old = st.id[i].awaits
-    if old == place:
-        return
-    if old >= 0:
-        k = st.waiter[old]
-        if k == i:
-            st.waiter[old] = st.id[i].waiter_next
-        else:
-            while st.id[k].waiter_next != i:
-                k = st.id[k].waiter_next
-            st.id[k].waiter_next = st.id[i].waiter_next
-    st.id[i].awaits = place
-    st.id[i].waiter_next = st.waiter[place]
-    st.waiter[place] = i
-
-
-@compiled
-def _room_came(st: Any, place: int, now: int) -> None:
-    i = st.waiter[place]
-    st.waiter[place] = -1
-    while i >= 0:
-        following = st.id[i].waiter_next
-        st.id[i].awaits = -1
-        schedule(st, i, now + 1, now)
-        i = following
-
-
-@compiled
-def _ring(net: Any, lane: int, position: int) -> int:
-    """Slot at a position of a lane's ring, counted on by less than a turn."""
-    size = net.lane[lane].size
-    return net.lane[lane].ring + (position - size if position >= size else position)
-
-
-@compiled
-def _head(net: Any, st: Any, lane: int) -> int:
-    """Ring slot of the vehicle that leaves next."""
-    row = st.lane[lane]
-    return _ring(net, lane, row.tail + row.gone)
-
-
-@compiled
-def _release(net: Any, st: Any, lane: int, t: int) -> None:
-    """Free the places of those whose departure the backward wave has carried through."""
-    ring, size = net.lane[lane].ring, net.lane[lane].size
-    while st.lane[lane].gone > 0:
-        slot = ring + st.lane[lane].tail
-        if st.slot[slot].time + net.lane[lane].lag > t:
-            return
-        st.lane[lane].occupied -= st.slot[slot].cm
-        st.lane[lane].gone -= 1
-        following = st.lane[lane].tail + 1
-        st.lane[lane].tail = following if following < size else 0
-
-
-@compiled
-def _link_to(net: Any, lane: int, street: int) -> int:
-    for link in range(net.lane[lane].link, net.lane[lane].link_end):
-        if net.link[link].street == street:
-            return link
-    return -1
-
-
-@compiled
-def _onward(net: Any, lane: int, street: int) -> int:
-    """Link to a street from a lane, else from its neighbours (a late lane change)."""
-    link = _link_to(net, lane, street)
-    if link >= 0:
-        return link
-    own = net.lane[lane].street
-    for other in range(net.street_lane[own], net.street_lane[own + 1]):
-        link = _link_to(net, other, street)
-        if link >= 0:
-            return link
-    return -1
-
-
-@compiled
-def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int, inner: int) -> int:
-    """`t` where the vehicle may enter now, else when that may change, else NEVER."""
-    _release(net, st, lane, t)
-    if t + via < st.lane[lane].next_in:
-        return st.lane[lane].next_in - via
-    taken = st.lane[lane].occupied
-    over = taken + net.type[st.vehicle[vehicle].type].cm - net.lane[lane].capacity
-    if taken == 0 or over <= inner:
-        return t
-    if st.lane[lane].gone > 0:
-        return st.slot[net.lane[lane].ring + st.lane[lane].tail].time + net.lane[lane].lag
-    return NEVER
-
-
-@compiled
-def _serving(net: Any, st: Any, at: int, end: int) -> int:
-    """Bits of the lanes of street `at` of a way from which it can be followed.
-
-    Also over the next street, and on, as long as streets are too short to change lanes.
-    """
-    last = at
-    while (
-        last + 2 < end
-        and last < at + DEEP
-        and net.lane[net.street_lane[st.route_street[last + 1]]].short == 1
-    ):
-        last += 1
-    bits = -1
-    for k in range(last, at - 1, -1):
-        deeper, bits = bits, 0
-        first = net.street_lane[st.route_street[k]]
-        for lane in range(first, net.street_lane[st.route_street[k] + 1]):
-            link = _link_to(net, lane, st.route_street[k + 1])
-            if link >= 0 and (net.link[link].into & deeper) != 0:
-                bits |= 1 << (lane - first)
-    return bits
-
-
-@compiled
-def _beside_its_own(
-    net: Any,
-    st: Any,
-    street: int,
-    serving: int,
-    vehicle: int,
-    t: int,
-    via: int,
-    into: int,
-    inner: int,
-) -> Any:
-    """Lane beside the full ones that serve its way, where a vehicle queues for these."""
-    again = NEVER
-    first = net.street_lane[street]
-    bit = net.type[st.vehicle[vehicle].type].bit
-    for lane in range(first, net.street_lane[street + 1]):
-        if ((into & ~serving) >> (lane - first)) & 1 == 0 or st.lane[lane].open == 0:
-            continue
-        if net.lane[lane].length < net.change_m or (net.lane[lane].classes & bit) == 0:
-            continue
-        when = _fits(net, st, lane, vehicle, t, via, inner)
-        if when <= t:
-            return lane, when
-        again = min(again, when)
-    return -1, again
-
-
-@compiled
-def _choose(
-    net: Any, st: Any, at: int, vehicle: int, t: int, via: int, into: int, inner: int
-) -> Any:
-    """Lane of street `at` of a vehicle's way, and when to try again where there is none (-1).
-
-    Among the open lanes that serve its way onward, the emptiest.
-    """
-    best, least, again = -1, NEVER, NEVER
-    bit = net.type[st.vehicle[vehicle].type].bit
-    street, end = st.route_street[at], st.vehicle[vehicle].route_end
-    first, last = net.street_lane[street], net.street_lane[street + 1]
-    for level in range(3):
-        serving = -1
-        if at + 1 < end and last - first > 1 and level < 2:
-            if level == 0:
-                serving = _serving(net, st, at, end)
-            else:
-                serving = 0
-                for lane in range(first, last):
-                    if _link_to(net, lane, st.route_street[at + 1]) >= 0:
-                        serving |= 1 << (lane - first)
-        served = False
-        for lane in range(first, last):
-            if st.lane[lane].open == 0 or (net.lane[lane].classes & bit) == 0:
-                continue
-            if (serving >> (lane - first)) & 1 == 0:
-                continue
-            served = True
-            when = _fits(net, st, lane, vehicle, t, via, inner)
-            if when <= t:
-                if st.lane[lane].occupied < least:
-                    best, least = lane, st.lane[lane].occupied
-            else:
-                again = min(again, when)
-        if served:
-            if best < 0 and level < 2 and again == NEVER and (into & serving) == 0:
-                return _beside_its_own(net, st, street, serving, vehicle, t, via, into, inner)
-            break
-    return best, again
-
-
-@compiled
-def _serve_stops(net: Any, st: Any, lane: int, vehicle: int, t: int, ready: int) -> int:
-    """When a vehicle that enters at `t` reaches the stop line after its stops on the street.
-
-    Stops on streets that its way has left out are passed over.
-    """
-    way, late, before = ready - t, 0, 0
-    if st.lane[lane].inside > 0:  # who is before it passes the stop first
-        row = st.lane[lane]
-        last_in = (row.tail + row.gone + row.inside - 1) % net.lane[lane].size
-        before = st.slot[net.lane[lane].ring + last_in].time
-    first, last = st.vehicle[vehicle].stop, st.vehicle[vehicle].stop_end
-    for k in range(first, last):
-        if st.stop[k].street != net.lane[lane].street:
-            if late > 0:
-                break
-            continue
-        on = int(way * st.stop[k].share)
-        at = max(t + late + on, before - way + on)
-        leaves = max(at + st.stop[k].dwell, st.stop[k].until)
-        late = leaves - t - on + net.type[st.vehicle[vehicle].type].stopping
-        st.vehicle[vehicle].stood += leaves - at
-        st.vehicle[vehicle].stop = k + 1
-    return ready + late
-
-
-@compiled
-def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: int) -> None:
-    """Put a vehicle at the upstream end of a lane at tick `t` (now or a little later)."""
-    slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + st.lane[lane].inside)
-    kind = st.vehicle[vehicle].type
-    speed = min(st.lane[lane].speed * st.vehicle[vehicle].factor, net.type[kind].speed)
-    ready = t + int(net.lane[lane].length / speed * net.tps + 0.5) + extra
-    if st.vehicle[vehicle].stop < st.vehicle[vehicle].stop_end and net.lane[lane].street >= 0:
-        ready = _serve_stops(net, st, lane, vehicle, t, ready)
-    st.slot[slot].vehicle = vehicle
-    st.slot[slot].cm = net.type[kind].cm
-    st.slot[slot].time = max(ready, t + 1)
-    at = st.vehicle[vehicle].route_at + 1
-    if net.lane[lane].street < 0:
-        st.slot[slot].link = net.lane[lane].link
-    elif at >= st.vehicle[vehicle].route_end:
-        st.slot[slot].link = -1
-    else:
-        st.slot[slot].link = _onward(net, lane, st.route_street[at])
-    st.lane[lane].occupied += net.type[kind].cm
-    st.lane[lane].inside += 1
-    st.lane[lane].next_in = t + net.entry_headway[kind, lane]
-    st.vehicle[vehicle].place = lane
-    st.clock[0].moves += 1
-    if st.lane[lane].inside == 1:
-        st.lane[lane].look = 0
-        st.lane[lane].no_room = 0
-        schedule(st, lane, max(st.slot[slot].time, st.lane[lane].next_out), now)
-
-
-@compiled
-def _bin(st: Any, t: int) -> int:
-    if st.clock[0].bin_first <= t < st.clock[0].bin_end:
-        return st.clock[0].bin
-    return min(max(0, (t - st.clock[0].first) // st.clock[0].length), st.entered.shape[0] - 1)
-
-
-@compiled
-def _leave(net: Any, st: Any, lane: int, t: int, headway: int) -> None:
-    """Take the head of a lane out of it."""
-    slot = _head(net, st, lane)
-    st.slot[slot].time = t
-    st.lane[lane].gone += 1
-    st.lane[lane].inside -= 1
-    st.lane[lane].next_out = t + headway
-    st.lane[lane].look = 0
-    st.lane[lane].no_room = 0
-    _room_came(st, net.lane[lane].place, t)
-
-
-@compiled
-def _signal_allows(net: Any, st: Any, link: int, ready: int, t: int) -> int:
-    """`t` where the light lets the head go, else when to ask again."""
-    light = st.link[link].light
-    if light == RED:
-        return NEVER
-    since = st.link[link].since
-    if light == YELLOW:
-        moving = t - ready <= net.standing
-        return t if moving and t <= since + net.link[link].braking else NEVER
-    if light == UNSIGNALLED:
-        return max(t, ready + net.link[link].stop)
-    when = t
-    if ready < since:
-        when = max(t, since + min(net.line, since - ready))
-    if light == STOP_LIGHT:
-        when = max(when, ready + net.stop)
-    return when
-
-
-@compiled
-def _late(net: Any, st: Any, link: int, ready: int) -> int:
-    """Ticks that the first vehicle of a queue at red loses behind the stop line."""
-    light, since = st.link[link].light, st.link[link].since
-    if light in (UNSIGNALLED, YELLOW) or ready >= since:
-        return 0
-    return max(0, min(net.link[link].start, since - ready) - net.line)
-
-
-@compiled
-def _blocked_beside(net: Any, st: Any, link: int, t: int) -> int:
-    """A waiting place of the same lane whose vehicles stand in the way, or -1."""
-    for k in range(net.link[link].beside, net.link[link].beside_end):
-        lane = net.sibling[k].lane
-        standing = st.lane[lane].inside
-        if st.lane[lane].gone > 0:
-            last = (st.lane[lane].tail + st.lane[lane].gone - 1) % net.lane[lane].size
-            standing += st.slot[net.lane[lane].ring + last].time == t  # leaves just now
-        if standing > net.sibling[k].most:
-            return lane
-    return -1
-
-
-@compiled
-def _comes_down(net: Any, st: Any, foe: int, up: int, t: int, gap: int) -> bool:
-    """Whether a vehicle comes from a street further up within the gap, to take link `foe`."""
-    row = net.upstream[up]
-    if st.link[row.link].light == RED:
-        return False
-    lane, ahead = net.link[row.link].lane, int(row.ahead)
-    own = net.link[foe].lane
-    for k in range(min(st.lane[lane].inside, AHEAD)):
-        slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-        due = max(st.slot[slot].time, st.lane[lane].next_out)
-        if k == 0 and (st.lane[lane].no_room == 1 or st.lane[lane].look > 0):
-            return False
-        if due + row.ticks >= t + gap:
-            return False
-        if st.slot[slot].link == row.link:
-            vehicle = st.slot[slot].vehicle
-            at = st.vehicle[vehicle].route_at + ahead
-            if (
-                at + 1 < st.vehicle[vehicle].route_end
-                and st.route_street[at + 1] == net.link[foe].street
-                and st.route_street[at] == net.lane[own].street
-            ):
-                return True
-    return False
-
-
-@compiled
-def _comes(
-    net: Any, st: Any, foe: int, ready: int, t: int, gap: int, street: int, held: bool
-) -> bool:
-    """Whether a vehicle of link `foe` comes within the gap.
-
-    `street` is where the one who asks wants to go.  If the first vehicle of the foe wants to
-    go there too and stood for want of room, then the room that has come is its own, unless
-    the one who asks has lost patience (`held` is false).
-    """
-    light = st.link[foe].light
-    if light == RED:
-        return False
-    lane = net.link[foe].lane
-    for k in range(min(st.lane[lane].inside, AHEAD)):
-        slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-        due = max(st.slot[slot].time, st.lane[lane].next_out)
-        link = st.slot[slot].link
-        if k == 0:
-            if link >= 0 and st.link[link].light == RED:
-                return False
-            if st.lane[lane].no_room == 1:
-                return link == foe and street == net.link[foe].street and held
-            if st.lane[lane].look > 0 and due >= ready:  # it yields itself, and came later
-                return False
-        if due >= t + gap:
-            return False
-        if link == foe:
-            return not (light == YELLOW and due > st.link[foe].since + net.link[foe].braking)
-    if st.lane[lane].inside < AHEAD:
-        for up in range(net.lane[lane].up, net.lane[lane].up_end):
-            if net.upstream[up].ticks >= gap:
-                return False
-            if _comes_down(net, st, foe, up, t, gap):
-                return True
-    return False
-
-
-@compiled
-def _gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
-    gap = net.link[link].gap_standing if t > ready else net.link[link].gap_moving
-    waited = max(1, min(t - ready, net.impatient))
-    relied = net.relied * waited // net.impatient
-    held = gap - relied > net.tps
-    for k in range(net.link[link].yields, net.link[link].yields_end):
-        foe = net.foe[k].link
-        if st.link[foe].light != RED and st.link[foe].last + net.foe[k].clear > t:
-            return False
-        least = max(gap - relied, min(gap, net.link[foe].counts_on // waited))
-        if _comes(net, st, foe, ready, t, least, net.link[link].street, held):
-            return False
-    return True
-
-
-@compiled
-def _record_turn(net: Any, st: Any, vehicle: int, link: int, t: int) -> None:
-    k = _bin(st, st.vehicle[vehicle].entered)
-    turn = net.link[link].turn
-    st.turn_sum[k, turn] += t - st.vehicle[vehicle].entered
-    st.turn_count[k, turn] += 1
-
-
-@compiled
-def _arrive(net: Any, st: Any, lane: int, vehicle: int, t: int) -> int:
-    kind = st.vehicle[vehicle].type
-    k = _bin(st, st.vehicle[vehicle].entered)
-    street = net.lane[lane].street
-    st.exit_sum[k, street] += t - st.vehicle[vehicle].entered
-    st.exit_count[k, street] += 1
-    st.vehicle[vehicle].arrive = t
-    st.vehicle[vehicle].place = -1
-    _leave(net, st, lane, t, net.entry_headway[kind, lane])
-    return _head_ready(net, st, lane)
-
-
-@compiled
-def _head_ready(net: Any, st: Any, lane: int) -> int:
-    if st.lane[lane].inside == 0:
-        return NEVER
-    slot = _head(net, st, lane)
-    return max(st.slot[slot].time, st.lane[lane].next_out)
-
-
-@compiled
-def _go(
-    net: Any,
-    st: Any,
-    lane: int,
-    link: int,
-    target: int,
-    vehicle: int,
-    t: int,
-    stood: bool,
-    late: int,
-) -> int:
-    """Move the head of `lane` through `link` into `target`; when its follower is ready."""
-    kind = st.vehicle[vehicle].type
-    via = net.link[link].via + late
-    headway = net.headway[kind, link]
-    if stood:
-        headway = max(headway, net.link[link].follow)
-    else:
-        headway += late
-    _leave(net, st, lane, t, headway)
-    if net.link[link].lane != lane:
-        st.lane[net.link[link].lane].next_out = t + headway
-    st.link[link].last = t
-    if net.link[link].wait < 0:
-        st.vehicle[vehicle].route_at += 1
-        _record_turn(net, st, vehicle, link, t + via)
-        st.vehicle[vehicle].entered = t + via
-        st.entered[_bin(st, t + via), net.link[link].street] += 1
-    _enter(net, st, target, vehicle, t + via, 0, t)
-    return _head_ready(net, st, lane)
-
-
-@compiled
-def _pass_jam(net: Any, st: Any, lane: int, link: int, vehicle: int, t: int) -> None:
-    """Take the head of a lane to the next street of its way that has room, or to its goal.
-
-    It takes the time that the streets between would take when empty.
-    """
-    row = st.vehicle[vehicle]
-    via = net.link[link].via
-    st.clock[0].passed_jams += 1
-    _leave(net, st, lane, t, net.headway[row.type, link])
-    _record_turn(net, st, vehicle, link, t)
-    for at in range(row.route_at + 2, row.route_end):
-        passed = net.street_lane[st.route_street[at - 1]]
-        via += int(net.lane[passed].length / st.lane[passed].speed * net.tps + 0.5)
-        target, _ = _choose(net, st, at, vehicle, t, via, 0, 0)
-        if target < 0:
-            continue
-        row.route_at = at
-        row.entered = t + via
-        st.entered[_bin(st, t + via), st.route_street[at]] += 1
-        _enter(net, st, target, vehicle, t + via, 0, t)
-        return
-    row.route_at = row.route_end - 1
-    row.arrive = t + via
-    row.place = -1
-
-
-@compiled
-def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
+from twin.traffic.compiling import compiled, inlined, prefetch
+from twin.traffic.gaps import blocking_place, gap_is_free
+from twin.traffic.lanes import choose, choose_at, fits, head_slot, onward, ring_slot, slot_code
+from twin.traffic.lights import change_signals, light_allows, next_change, order_signals, start_loss
+from twin.traffic.moves import add_counts, arrive, begin_interval, depart, go, pass_jam
+from twin.traffic.network import MAJOR, RED, STOP_LIGHT
+from twin.traffic.records import CHUNK, I4, INNER, NEVER
+from twin.traffic.wheel import MASK, await_room, next_bucket, schedule, sort
+
+LOW = (1 << 28) - 1  # the part of a key that holds the id
+STEP, ACTS = 8, 40  # lanes of a batch between two steps of asking for memory, and until it acts
+FOES = 4  # so many of those that a vehicle yields to
+FEW, MANY = 3, 40  # lanes of a chunk, and of a batch for which it pays to ask
+
+
+@inlined
+def _lane_acts(net: Any, st: Any, i: int, t: int) -> int:
     """Let the head of a lane go if it may; the tick at which to look at the lane again."""
-    ready = _head_ready(net, st, lane)
-    if ready > t or st.lane[lane].look > t:
-        return max(ready, st.lane[lane].look) if ready < NEVER else ready
-    slot = _head(net, st, lane)
-    vehicle, link = st.slot[slot].vehicle, st.slot[slot].link
-    if link < 0:
-        if st.vehicle[vehicle].route_at + 1 >= st.vehicle[vehicle].route_end:
-            return _arrive(net, st, lane, vehicle, t)
+    lane = st.lane[i]
+    ready, look = int(lane.ready), int(lane.look)
+    if ready > t or look > t:
+        return max(ready, look) if ready < NEVER else ready
+    slot = st.slot[head_slot(lane)]
+    v, k, kind = slot.vehicle, slot.link, slot.code & 255
+    if k < 0:
+        vehicle = st.vehicle[v]
+        if vehicle.route_at + 1 >= vehicle.route_end:
+            return arrive(net, st, i, v, t)
         return NEVER
-    when = _signal_allows(net, st, link, ready, t)
-    own = net.link[link].lane
-    if own != lane:
-        when = max(when, st.lane[own].next_out)
+    link = st.link[k]
+    when = light_allows(net, link, ready, t)
+    if link.lane != i:
+        when = max(when, st.lane[link.lane].next_out)
     if when > t:
         return when
-    via = net.link[link].via
-    yields = net.link[link].yields_end > net.link[link].yields and st.link[link].light != MAJOR
-    stops = st.link[link].light == STOP_LIGHT or net.link[link].stop > 0
-    stood = yields and (stops or st.lane[lane].look > 0)
-    late = _late(net, st, link, ready)
+    yields = link.foes > 0 and link.light != MAJOR
+    stood = yields and (link.light == STOP_LIGHT or link.stop > 0 or look > 0)
+    late = start_loss(net, link, ready)
     if stood:
-        late = max(late, net.link[link].start)
-    via += late
-    target, again = net.link[link].wait, int(NEVER)
-    beside = _blocked_beside(net, st, link, t)
-    if beside >= 0:
-        target = -1
-        place = net.lane[beside].place
-    elif target >= 0:
-        place = net.lane[target].place
-        again = _fits(net, st, target, vehicle, t, via, 0)
-        if again > t:
-            target = -1
-    else:
-        place = net.link[link].street
-        target, again = _choose(
-            net,
-            st,
-            st.vehicle[vehicle].route_at + 1,
-            vehicle,
-            t,
-            via,
-            net.link[link].into,
-            net.link[link].inner,
-        )
+        late = max(late, link.start)
+    target, place, again = _target(net, st, slot, t, link.via + late)
     if target < 0:
-        st.lane[lane].no_room = 1
-        st.lane[lane].look = 0
-        _await(st, lane, place)
+        lane.no_room = 1
+        lane.look = 0
+        await_room(st, i, place)
         if t - ready < net.jam:
             return min(again, ready + net.jam)
-        _pass_jam(net, st, lane, link, vehicle, t)
-        return _head_ready(net, st, lane)
-    st.lane[lane].no_room = 0
-    if yields and not _gap_is_free(net, st, link, ready, t):
-        st.lane[lane].look = t + net.look
-        return st.lane[lane].look
-    return _go(net, st, lane, link, target, vehicle, t, stood, late)
+        return pass_jam(net, st, i, k, v, t)
+    lane.no_room = 0
+    if yields and not gap_is_free(net, st, link, ready, t):
+        lane.look = t + net.look
+        return t + net.look
+    return go(net, st, i, k, target, v, kind, t, stood, late)
 
 
-@compiled
-def _source_acts(net: Any, st: Any, source: int, t: int, n_lanes: int) -> int:
+@inlined
+def _target(net: Any, st: Any, slot: Any, t: int, via: int) -> Any:
+    """Lane that a head enters, or -1; where it awaits room then, and when to try again."""
+    k, kind = slot.link, slot.code & 255
+    link = st.link[k]
+    beside = blocking_place(net, st, link, t)
+    if beside >= 0:
+        return -1, beside, NEVER
+    if link.wait >= 0:
+        again = fits(net.type, st.slot, st.lane[link.wait], kind, t, via, 0)
+        return (link.wait if again <= t else -1), link.wait, again
+    at = st.vehicle[slot.vehicle].route_at + 1
+    target, again = choose(
+        net,
+        st,
+        slot.vehicle,
+        at,
+        link.first,
+        link.first + link.lanes,
+        slot.code >> 8,
+        kind,
+        t,
+        via,
+        k,
+        link.inner,
+    )
+    return target, link.first, again
+
+
+@inlined
+def _source_acts(net: Any, st: Any, s: int, t: int) -> int:
     """Let the first vehicle of a source into the city if there is room."""
-    at = st.source[source].next
-    if at >= st.source[source].end:
+    source = st.source[s]
+    if source.next >= source.end:
         return NEVER
-    vehicle = st.source_vehicle[at]
-    if st.vehicle[vehicle].due > t:
-        return st.vehicle[vehicle].due
-    first = st.vehicle[vehicle].route
-    street = st.route_street[first]
-    lane, again = _choose(net, st, first, vehicle, t, 0, 0, 0)
+    v = st.source_vehicle[source.next]
+    vehicle = st.vehicle[v]
+    if vehicle.due > t:
+        return vehicle.due
+    lane, again = choose_at(net, st, v, vehicle.route, t, 0)
     if lane < 0:
-        _await(st, n_lanes + source, street)
+        await_room(st, len(st.lane) + s, net.street_lane[st.route_street[vehicle.route]])
         return again
-    st.source[source].next += 1
-    st.vehicle[vehicle].depart = t
-    st.vehicle[vehicle].entered = t
-    st.vehicle[vehicle].route_at = first
-    st.entered[_bin(st, t), street] += 1
-    _enter(net, st, lane, vehicle, t, st.vehicle[vehicle].extra, t)
-    if at + 1 >= st.source[source].end:
+    depart(net, st, lane, v, t)
+    source.next += 1
+    if source.next >= source.end:
         return NEVER
-    return max(st.vehicle[st.source_vehicle[at + 1]].due, t + 1)
+    return max(st.vehicle[st.source_vehicle[source.next]].due, t + 1)
 
 
-@compiled
-def _show(net: Any, st: Any, link: int, light: int, t: int) -> None:
-    """Change a light; those who may go now and could not before wake up."""
-    old = st.link[link].light
-    if old == light:
-        return
-    st.link[link].light = light
-    if not (old >= MINOR and light >= MINOR):
-        st.link[link].since = t
-    if light == RED or old >= MINOR:
-        return
-    street = net.lane[net.link[link].lane].street
-    for lane in range(net.street_lane[street], net.street_lane[street + 1]):
-        if st.lane[lane].inside > 0 and st.slot[_head(net, st, lane)].link == link:
-            schedule(st, lane, t, t)
-
-
-@compiled
-def _show_row(net: Any, sig: Any, st: Any, s: int, row: int, t: int) -> None:
-    for k in range(sig.link[s], sig.link[s + 1]):
-        _show(net, st, sig.links[k], sig.light[row, k - sig.link[s]], t)
-
-
-@compiled
-def _signal_acts(net: Any, sig: Any, st: Any, s: int, t: int) -> None:
-    if st.signal[s].mode == FIXED:
-        row = st.signal[s].phase + 1
-        if row >= sig.phase[s + 1]:
-            row = sig.phase[s]
-        st.signal[s].phase = row
-        st.signal[s].switch = t + sig.duration[row]
-        _show_row(net, sig, st, s, row, t)
-        return
-    if st.signal[s].stage == YELLOW_STAGE and st.signal[s].all_red > 0:
-        st.signal[s].stage = RED_STAGE
-        st.signal[s].switch = t + st.signal[s].all_red
-        for k in range(sig.link[s], sig.link[s + 1]):
-            if st.link[sig.links[k]].light == YELLOW:
-                _show(net, st, sig.links[k], RED, t)
-        return
-    st.signal[s].stage = GREEN_STAGE
-    st.signal[s].phase = st.signal[s].target
-    st.signal[s].green_at = t
-    st.signal[s].switch = NEVER
-    _show_row(net, sig, st, s, st.signal[s].phase, t)
-
-
-@compiled
-def request_phase(net: Any, sig: Any, st: Any, s: int, row: int) -> None:
-    """Begin the change of a controlled signal to a row of its program, through yellow."""
-    t = st.clock[0].now
-    current = st.signal[s].phase
-    if row == current or st.signal[s].stage != GREEN_STAGE:
-        return
-    st.signal[s].target = row
-    st.signal[s].stage = YELLOW_STAGE
-    st.signal[s].switch = t + st.signal[s].yellow
-    for k in range(sig.link[s], sig.link[s + 1]):
-        link, column = sig.links[k], k - sig.link[s]
-        now, then = sig.light[current, column], sig.light[row, column]
-        if now in (MINOR, MAJOR, STOP_LIGHT) and then not in (MINOR, MAJOR, STOP_LIGHT):
-            _show(net, st, link, YELLOW, t)
-
-
-@compiled
-def _sort(keys: Any, n: int) -> None:
-    """Shell sort: batches are short, and it compiles in no time."""
-    step = n // 2
-    while step > 0:
-        for i in range(step, n):
-            key = keys[i]
-            j = i
-            while j >= step and keys[j - step] > key:
-                keys[j] = keys[j - step]
-                j -= step
-            keys[j] = key
-        step //= 2
-
-
-@compiled
-def _collect(net: Any, st: Any, t: int, n_lanes: int) -> int:
+@inlined
+def _collect(st: Any, t: int) -> int:
     """Take the ids of a tick out of the wheel; their keys, in the order of acting."""
-    n = 0
-    i = st.bucket[t & MASK]
-    while i >= 0:
-        following = st.id[i].following
-        _unlink(st, i)
-        if st.id[i].wake > t:
-            schedule(st, i, st.id[i].wake, t)
-        elif i < n_lanes:
-            if st.lane[i].inside > 0:
-                st.batch[n] = (np.int64(_head_ready(net, st, i)) << 28) | i
-                n += 1
-        else:
-            at = st.source[i - n_lanes].next
-            left = at < st.source[i - n_lanes].end
-            due = st.vehicle[st.source_vehicle[at]].due if left else NEVER
-            st.batch[n] = (np.int64(1) << 62) | (np.int64(due) << 28) | i
-            n += 1
-        i = following
-    _sort(st.batch, n)
+    n, n_lanes = 0, len(st.lane)
+    b = t & MASK
+    c = int(st.bucket[b])
+    st.bucket[b] = -1
+    st.bits[b >> 6] &= ~(np.uint64(1) << np.uint64(b & 63))
+    while c >= 0:
+        following = int(st.chunk[CHUNK * c])
+        first, end = CHUNK * c + 2, CHUNK * c + 2 + st.chunk[CHUNK * c + 1]
+        if following >= 0:
+            prefetch(st.chunk, CHUNK * following)
+        if end - first > FEW:
+            for k in range(first, end):
+                if st.chunk[k] < n_lanes:
+                    prefetch(st.lane, st.chunk[k])
+        for k in range(first, end):
+            i = int(st.chunk[k])
+            if i < n_lanes:
+                lane = st.lane[i]
+                if lane.wake != t:
+                    continue
+                lane.wake = NEVER
+                if lane.inside > 0:
+                    st.batch[n] = (np.int64(lane.ready) << 28) | i
+                    n += 1
+            elif st.source[i - n_lanes].wake == t:
+                source = st.source[i - n_lanes]
+                source.wake = NEVER
+                if source.next < source.end:
+                    due = st.vehicle[st.source_vehicle[source.next]].due
+                    st.batch[n] = (np.int64(1) << 62) | (np.int64(due) << 28) | i
+                    n += 1
+        st.chunk[CHUNK * c] = st.clock[0].free
+        st.clock[0].free = c
+        c = following
+    if n > 1:
+        sort(st.batch, n)
     return n
 
 
-@compiled
-def _tick(net: Any, sig: Any, st: Any, t: int, n_lanes: int, switch: bool) -> None:
-    if switch:
-        for s in range(len(st.signal)):
-            if st.signal[s].switch == t:
-                _signal_acts(net, sig, st, s, t)
+@inlined
+def _fetch(net: Any, st: Any, n: int, k: int) -> None:
+    """Ask in steps for the memory that lanes further down in the batch will touch."""
+    if k < n:
+        i = int(st.batch[k]) & LOW
+        if i < len(st.lane):
+            prefetch(st.slot, head_slot(st.lane[i]))
+    if 0 <= k - STEP < n:
+        i = int(st.batch[k - STEP]) & LOW
+        if i < len(st.lane) and st.lane[i].inside > 0:
+            slot = st.slot[head_slot(st.lane[i])]
+            if slot.link >= 0:
+                prefetch(st.link, slot.link)
+    for step in range(2, 5):
+        if 0 <= k - STEP * step < n:
+            i = int(st.batch[k - STEP * step]) & LOW
+            if i < len(st.lane) and st.lane[i].inside > 0:
+                slot = st.slot[head_slot(st.lane[i])]
+                if slot.link >= 0 and st.link[slot.link].light != RED:
+                    if step == 2:
+                        prefetch(st.id, i)
+                        _fetch_target(net, st, st.lane[i], slot)
+                    elif step == 3:
+                        _fetch_slots(net, st, slot)
+                    else:
+                        _fetch_heads(net, st, slot)
+
+
+@inlined
+def _fetch_target(net: Any, st: Any, lane: Any, slot: Any) -> None:
+    """What the link of a head names: the next lane, and who may be in the way."""
+    link = st.link[slot.link]
+    prefetch(st.vehicle, slot.vehicle)
+    prefetch(st.slot, ring_slot(lane, lane.tail + lane.gone + 1))
+    prefetch(st.lane, link.wait if link.wait >= 0 else link.first)
+    if link.siblings > 0:
+        prefetch(net.sibling, link.beside)
+    if link.foes > 0 and link.light != MAJOR:
+        prefetch(net.foe, link.yields)
+
+
+@inlined
+def _fetch_slots(net: Any, st: Any, slot: Any) -> None:
+    """Its place on the next lane, its way, and the lanes that it yields to."""
+    link = st.link[slot.link]
+    lane = st.lane[link.wait if link.wait >= 0 else link.first]
+    prefetch(st.route_street, st.vehicle[slot.vehicle].route_at + 2)
+    prefetch(net.link_street, lane.link)
+    prefetch(st.slot, lane.ring + lane.tail)
+    prefetch(st.slot, ring_slot(lane, lane.tail + lane.gone + lane.inside))
+    if link.siblings > 0:
+        prefetch(st.lane, net.sibling[link.beside].lane)
+    if link.foes > 0 and link.light != MAJOR:
+        for k in range(link.yields, link.yields + min(FOES, link.foes)):
+            prefetch(st.link, net.foe[k].link)
+            prefetch(st.lane, net.foe[k].lane)
+
+
+@inlined
+def _fetch_heads(net: Any, st: Any, slot: Any) -> None:
+    """The heads of the lanes that it yields to, and the last of those who wait beside."""
+    link = st.link[slot.link]
+    if link.siblings > 0:
+        lane = st.lane[net.sibling[link.beside].lane]
+        if lane.gone > 0:
+            prefetch(st.slot, ring_slot(lane, lane.tail + lane.gone - 1))
+    if link.foes > 0 and link.light != MAJOR:
+        for k in range(link.yields, link.yields + min(FOES, link.foes)):
+            prefetch(st.slot, head_slot(st.lane[net.foe[k].lane]))
+
+
+@inlined
+def _tick(net: Any, st: Any, t: int) -> None:
+    n_lanes = len(st.lane)
     if t >= st.clock[0].bin_end:
-        k = (t - st.clock[0].first) // st.clock[0].length
-        st.clock[0].bin = min(max(0, k), st.entered.shape[0] - 1)
-        st.clock[0].bin_first = st.clock[0].first + k * st.clock[0].length
-        st.clock[0].bin_end = st.clock[0].bin_first + st.clock[0].length
-    n = _collect(net, st, t, n_lanes)
-    for k in range(n):
-        i = int(st.batch[k] & ((1 << 28) - 1))
+        begin_interval(net, st, t)
+    n = _collect(st, t)
+    ahead = ACTS if n >= MANY else 0
+    for k in range(n + ahead):
+        if ahead > 0:
+            _fetch(net, st, n, k)
+            if k < ahead:
+                continue
+        i = int(st.batch[k - ahead]) & LOW
         if i < n_lanes:
-            again = _lane_acts(net, st, i, t)
+            again = int(_lane_acts(net, st, i, t))
         else:
-            again = _source_acts(net, st, i - n_lanes, t, n_lanes)
+            again = int(_source_acts(net, st, i - n_lanes, t))
         if again < NEVER:
             schedule(st, i, max(again, t + 1), t)
 
@@ -916,21 +268,17 @@ def _tick(net: Any, sig: Any, st: Any, t: int, n_lanes: int, switch: bool) -> No
 @compiled
 def advance(net: Any, sig: Any, st: Any, until: int) -> None:
     """Simulate every tick before `until`."""
-    n_lanes = len(net.lane)
     t = st.clock[0].now
-    switch = NEVER
-    for s in range(len(st.signal)):
-        switch = min(switch, st.signal[s].switch)
+    signals = order_signals(st.signal, st.change)
     while t < until:
-        t = _next_bucket(st, t, min(until, max(t, switch)))
+        t = next_bucket(st, t, min(until, max(t, next_change(st.change, signals))))
         if t >= until:
             break
-        _tick(net, sig, st, t, n_lanes, t == switch)
-        if t == switch:
-            switch = NEVER
-            for s in range(len(st.signal)):
-                switch = min(switch, st.signal[s].switch)
+        signals = change_signals(sig, st, signals, t)
+        _tick(net, st, t)
         t += 1
+    st.change[:] = 0
+    add_counts(net.link, st.clock, st.link, st.counted, st.turn_sum, st.turn_count, st.entered)
     st.clock[0].now = until
 
 
@@ -944,16 +292,18 @@ def wake_all(net: Any, st: Any) -> None:
 
 @compiled
 def refresh_links(net: Any, st: Any) -> None:
-    """Recompute the next link of every vehicle on a lane, after routes have changed."""
-    for lane in range(len(net.lane)):
-        if net.lane[lane].street < 0:
-            continue
-        for k in range(st.lane[lane].inside):
-            slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-            vehicle = st.slot[slot].vehicle
-            at = st.vehicle[vehicle].route_at + 1
-            last = at >= st.vehicle[vehicle].route_end
-            st.slot[slot].link = -1 if last else _onward(net, lane, st.route_street[at])
+    """Recompute the next links of every vehicle on a lane, after routes have changed."""
+    for i in range(len(st.lane)):
+        lane = st.lane[i]
+        for k in range(lane.inside):
+            slot = st.slot[ring_slot(lane, lane.tail + lane.gone + k)]
+            vehicle = st.vehicle[slot.vehicle]
+            slot.code = slot_code(st.route_street, vehicle)
+            if (lane.flags & INNER) != 0:
+                continue
+            at = vehicle.route_at + 1
+            last = at >= vehicle.route_end
+            slot.link = -1 if last else onward(net, st, i, st.route_street[at])
 
 
 @compiled
@@ -967,16 +317,17 @@ def queues(net: Any, st: Any, waiting: I4, approaching: I4, vehicles: I4, wait: 
     waiting[:] = 0
     approaching[:] = 0
     wait[:] = 0
-    for lane in range(len(net.lane)):
-        vehicles[lane] = st.lane[lane].inside
-        for k in range(st.lane[lane].inside):
-            slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + k)
-            link = st.slot[slot].link
+    for i in range(len(st.lane)):
+        lane = st.lane[i]
+        vehicles[i] = lane.inside
+        for k in range(lane.inside):
+            slot = st.slot[ring_slot(lane, lane.tail + lane.gone + k)]
+            link = slot.link
             if link < 0:
                 continue
             if k == 0:
-                wait[link] = max(0, t - _head_ready(net, st, lane))
-            if st.slot[slot].time <= t:
+                wait[link] = max(0, t - lane.ready)
+            if slot.time <= t:
                 waiting[link] += 1
             else:
                 approaching[link] += 1

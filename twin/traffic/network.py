@@ -60,11 +60,9 @@ LINK_CONST = np.dtype(
         ("braking", "i4"),  # ticks of yellow in which a moving vehicle can't stop
         ("gap_moving", "i4"),  # gap accepted, ticks
         ("gap_standing", "i4"),
-        ("follow", "i4"),  # follow-up time of vehicles that yielded, ticks
         ("yields", "i4"),  # those with right of way: foe[yields:yields_end]
         ("yields_end", "i4"),
-        ("stop", "i4"),  # ticks that everybody stands at a stop sign; 0 without one
-        ("counts_on", "i4"),  # see parameters.IMPATIENT_S, ticks^2
+        ("stop", "i4"),  # 1: everybody stands at a stop sign
         ("beside", "i4"),  # waiting places that may block it: sibling[beside:beside_end]
         ("beside_end", "i4"),
     ]
@@ -72,13 +70,16 @@ LINK_CONST = np.dtype(
 FOE = np.dtype(
     [
         ("link", "i4"),  # that has right of way
+        ("lane", "i4"),  # from which it leads
         ("clear", "i4"),  # ticks for which a vehicle of it blocks the one who yields
+        ("counts_on", "i4"),  # see parameters.IMPATIENT_S, ticks^2
     ]
 )
 SIBLING = np.dtype([("lane", "i4"), ("most", "i4")])  # blocked with more than `most` inside
 UPSTREAM = np.dtype(
     [
         ("link", "i4"),
+        ("lane", "i4"),  # from which that leads
         ("ticks", "i4"),  # from its stop line to that of the lane
         ("ahead", "i4"),  # streets between
     ]
@@ -99,6 +100,7 @@ class NetArrays(NamedTuple):
 
     lane: Records  # LANE_CONST: the city's lanes, then waiting places
     link: Records  # LINK_CONST, sorted by lane
+    link_street: I4  # [links] the street that each leads to, close together
     type: Records  # TYPE_CONST
     street_lane: I4  # [streets + 1] lanes of a street
     foe: Records  # FOE
@@ -110,7 +112,8 @@ class NetArrays(NamedTuple):
     standing: int
     impatient: int  # ticks of waiting after which impatience is full
     relied: int  # ticks that others are relied on to brake for by whom it is full
-    stop: int  # ticks at a stop light
+    stop: int  # ticks at a stop light or sign
+    follow: int  # follow-up time of vehicles that yielded, ticks
     line: int  # ticks from a stand to the stop line
     change_m: float  # on shorter streets nobody changes lanes
     jam: int  # ticks without room after which a vehicle is taken past the jam

@@ -21,7 +21,7 @@ from twin.traffic.sumo_routes import RouteFiles, read_routes
 
 if TYPE_CHECKING:
     from twin.city import City
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
 
 COLUMNS = [
     "id", "depart_s", "depart_delay_s", "arrival_s", "duration_s", "route_length_m", "time_loss_s",

@@ -18,7 +18,7 @@ from twin.traffic.sumo_routes import Due, SumoType
 
 if TYPE_CHECKING:
     from twin.city import City
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
 
 F8 = npt.NDArray[np.float64]
 I4 = npt.NDArray[np.int32]

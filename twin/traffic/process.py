@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from twin.simulation import Simulation
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
 
 Bools = npt.NDArray[np.bool_]
 BOUND_S = 300.0  # longest stretch for which the flow is left alone

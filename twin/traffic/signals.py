@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from twin.errors import SimulationError
 from twin.traffic import parameters as par
-from twin.traffic.kernel import CONTROLLED, GREEN_STAGE, NEVER, queues, request_phase
+from twin.traffic.kernel import queues
+from twin.traffic.lights import request_phase
 from twin.traffic.network import MAJOR, MINOR, YELLOW, Network, SignalArrays
+from twin.traffic.records import CONTROLLED, GREEN_STAGE, NEVER
 
 if TYPE_CHECKING:
-    from twin.traffic.kernel import State
+    from twin.traffic.records import State
 
 I4 = npt.NDArray[np.int32]
 F4 = npt.NDArray[np.float32]

@@ -9,11 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.errors import SimulationError
-from twin.traffic.kernel import (
+from twin.traffic.kernel import wake_all
+from twin.traffic.network import UNSIGNALLED, NetArrays, Network, SignalArrays
+from twin.traffic.records import (
+    CHUNK,
     CLOCK,
+    EVEN,
     ID,
+    INNER,
     LANE,
     LINK,
+    NEAR_SHORT,
     NEVER,
     SIGNAL,
     SLOT,
@@ -22,9 +28,8 @@ from twin.traffic.kernel import (
     VEHICLE,
     WHEEL,
     State,
-    schedule,
+    aligned,
 )
-from twin.traffic.network import UNSIGNALLED, Network, SignalArrays
 
 I4 = npt.NDArray[np.int32]
 Records = npt.NDArray[np.void]
@@ -106,25 +111,24 @@ def initial_state(
     Vehicles that are due before `begin_s` wait at their sources.
     """
     net = network.arrays
-    n_lanes, n_places = len(net.lane), network.n_streets + int((net.lane["street"] < 0).sum())
     start = round(begin_s * net.tps)
     source, source_vehicle = _sources(vehicles, network.n_streets)
     intervals = max(1, int(np.ceil((end_s - begin_s) / interval_s)))
-    ids = np.zeros(n_lanes + len(source), ID)
-    ids["wake"] = NEVER
-    for name in ("slot_of", "following", "previous", "awaits", "waiter_next"):
-        ids[name] = -1
+    ids = _id_records(net, len(source))
+    length = round(interval_s * net.tps)
     state = State(
-        clock=np.array([(start, 0, 0, start, round(interval_s * net.tps), 0, 0, 0)], CLOCK),
-        lane=np.zeros(n_lanes, LANE),
-        slot=np.zeros(int(net.lane["size"].sum()), SLOT),
-        link=np.array([(start, -(10**6), UNSIGNALLED)] * len(net.link), LINK),
+        clock=np.array([(start, 0, 0, start, length, 0, 0, 0, 0, 0)], CLOCK),
+        lane=_lane_records(network),
+        slot=aligned(int(net.lane["size"].sum()), SLOT),
+        link=_link_records(net, start),
         signal=np.zeros(len(network.signals.phase) - 1, SIGNAL),
         id=ids,
-        waiter=np.full(n_places, -1, np.int32),
         bucket=np.full(WHEEL, -1, np.int32),
+        chunk=_chunks(len(ids)),
         bits=np.zeros(WHEEL // 64, np.uint64),
-        batch=np.zeros(len(ids) + 1, np.int64),
+        batch=np.zeros(2 * (len(ids) + 1) + 256, np.int64),
+        change=np.zeros(len(network.signals.phase) - 1, np.int64),
+        counted=np.zeros(len(net.link), np.int32),
         source=source,
         source_vehicle=source_vehicle,
         vehicle=_vehicle_records(network, vehicles),
@@ -136,15 +140,88 @@ def initial_state(
         exit_count=np.zeros((intervals, network.n_streets), np.int32),
         entered=np.zeros((intervals, network.n_streets), np.int32),
     )
-    state.lane["open"] = 1
-    state.lane["speed"] = network.lane_speed
     _first_phases(network.signals, state, start)
-    _first_wakes(state, n_lanes, start)
+    wake_all(net, state)
     return state
 
 
+def _lane_records(network: Network) -> Records:
+    net = network.arrays
+    lane = aligned(len(net.lane), LANE)
+    for name in ("capacity", "size", "ring", "lag", "link", "length", "classes"):
+        _fill(lane, name, net.lane[name])
+    _fill(lane, "links", net.lane["link_end"] - net.lane["link"])
+    _fill(lane, "entry_headway", net.entry_headway[0])
+    lane["ready"] = lane["wake"] = NEVER
+    lane["open"] = 1
+    lane["speed"] = network.lane_speed
+    lane["flags"] = _lane_flags(net)
+    return lane
+
+
+def _lane_flags(net: NetArrays) -> npt.NDArray[np.uint8]:
+    street, first = net.lane["street"], net.street_lane[:-1]
+    own = np.maximum(street, 0)
+    near_short = np.zeros(len(first), bool)
+    short = net.lane["short"][first][net.link["street"]] == 1
+    near_short[street[net.link["lane"][short & (street[net.link["lane"]] >= 0)]]] = True
+    uneven = np.zeros(len(first), bool)
+    uneven[own[net.lane["lag"] != net.lane["lag"][first][own]]] = True
+    flags = NEAR_SHORT * near_short[own] + EVEN * ~uneven[own]
+    return np.where(street < 0, INNER, flags).astype(np.uint8)
+
+
+def _link_records(net: NetArrays, start: int) -> Records:
+    link = aligned(len(net.link), LINK)
+    same = ("lane", "wait", "via", "yields", "gap_moving", "gap_standing", "start", "braking")
+    for name in (*same, "inner", "stop", "beside"):
+        _fill(link, name, net.link[name])
+    _fill(link, "foes", net.link["yields_end"] - net.link["yields"])
+    _fill(link, "siblings", net.link["beside_end"] - net.link["beside"])
+    _fill(link, "headway", net.headway[0])
+    street = np.append(net.lane["street"], -1)[net.link["lane"]]
+    first, end = net.street_lane[street], net.street_lane[street + 1]
+    _fill(link, "left", np.where(street < 0, 0, net.link["lane"] - first))
+    _fill(link, "all", np.where(street < 0, 0, end - first))
+    _fill(link, "first", net.street_lane[net.link["street"]])
+    _fill(link, "lanes", net.street_lane[net.link["street"] + 1] - link["first"])
+    link["since"], link["last"], link["light"] = start, -(10**6), UNSIGNALLED
+    return link
+
+
+def _fill(rows: Records, name: str, values: npt.NDArray[Any]) -> None:
+    """Set a field, which may be narrower than the values."""
+    rows[name] = values
+    other = np.flatnonzero(rows[name] != values)
+    if len(other):
+        msg = (
+            f"{name} of row {other[0]} is {values[other[0]]}: "
+            f"the kernel holds up to {np.iinfo(rows[name].dtype).max}"
+        )
+        raise SimulationError(msg)
+
+
+def _id_records(net: NetArrays, n_sources: int) -> Records:
+    n_lanes = len(net.lane)
+    ids = aligned(n_lanes + n_sources, ID)
+    for name in ("awaits", "waiter_next", "place", "waiter"):
+        ids[name] = -1
+    street = net.lane["street"]
+    ids["place"][:n_lanes] = np.where(street >= 0, net.street_lane[street], np.arange(n_lanes))
+    return ids
+
+
+def _chunks(n_ids: int) -> I4:
+    """Chunks of the wheel, all free: for every id twice, and one begun in each bucket."""
+    n = min(WHEEL, 2 * n_ids) + 2 * n_ids // (CHUNK - 2) + 2
+    chunk = aligned(n * CHUNK, np.int32)
+    chunk[::CHUNK] = np.arange(1, n + 1)
+    chunk[(n - 1) * CHUNK] = -1
+    return chunk
+
+
 def _vehicle_records(network: Network, vehicles: Vehicles) -> Records:
-    records = np.zeros(len(vehicles), VEHICLE)
+    records = aligned(len(vehicles), VEHICLE)
     due = np.ceil(vehicles.due_s * network.arrays.tps - 1e-6)
     records["type"] = vehicles.kind
     records["factor"] = vehicles.factor
@@ -186,6 +263,7 @@ def _sources(vehicles: Vehicles, n_streets: int) -> tuple[Records, I4]:
     sources = np.zeros(len(starts), SOURCE)
     sources["next"] = starts
     sources["end"] = np.append(starts[1:], len(key))
+    sources["wake"] = NEVER
     return sources, order.astype(np.int32)
 
 
@@ -214,20 +292,16 @@ def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
             into -= int(sig.duration[row])
             row += 1
         signal = state.signal[s]
-        signal["phase"] = signal["target"] = row
+        signal["phase"] = signal["target"] = signal["shown"] = row
         signal["switch"] = start + int(sig.duration[row]) - into
         links = sig.links[sig.link[s] : sig.link[s + 1]]
         state.link["light"][links] = sig.light[row, : len(links)]
         state.link["since"][links] = start - into
 
 
-def _first_wakes(state: State, n_lanes: int, start: int) -> None:
-    for s, at in enumerate(state.source["next"]):
-        due = int(state.vehicle["due"][state.source_vehicle[at]])
-        schedule(state, n_lanes + s, max(start, due), start)
-
-
 def copy_state(state: State) -> State:
     """A snapshot."""
-    copies: list[Any] = [a.copy() for a in state]
+    copies: list[Any] = [aligned(a.shape, a.dtype) for a in state]
+    for copy, array in zip(copies, state, strict=True):
+        copy[...] = array
     return State(*copies)

@@ -60,18 +60,13 @@ def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
     leaving = np.minimum(np.sqrt(coming**2 + 2 * a * way), links["speed_m_s"].to_numpy(float))
     leaving = np.maximum(leaving, 1.0)
     standing = np.sqrt(2 * par.LINE_M / a) + 2 * way / (coming + leaving)
-    follow = of.car.tau_s + np.sqrt(2 * of.car.spacing_m / a)
-    foe_m_s = np.maximum(_foe_speed(of, links), 1.0)
-    seconds2 = foe_m_s * par.IMPATIENT_S / (2 * b)
     sign = (links["right_of_way"] == "s").to_numpy() & (links["signal"] < 0).to_numpy()
     return {
-        "stop": of.ticks(np.where(sign & (stage != 2), par.STOP_S, 0.0)),
-        "counts_on": np.rint(seconds2 * of.tps**2).astype(np.int32),
+        "stop": (sign & (stage != 2)).astype(np.int32),
         "gap_moving": of.ticks(way / v + par.GAP_MARGIN_S),
         "gap_standing": of.ticks(standing + par.GAP_MARGIN_S),
         "start": of.ticks(v / (2 * a)),
         "braking": of.ticks(v / (2 * b)),
-        "follow": of.ticks(np.full(len(links), follow)),
     }
 
 
@@ -140,7 +135,11 @@ def upstream_links(
         )
     table = pd.concat(found).sort_values(["lane", "seconds", "link"])
     upstream = records(
-        UPSTREAM, link=table["link"], ticks=of.ticks(table["seconds"]), ahead=table["ahead"]
+        UPSTREAM,
+        link=table["link"],
+        lane=links["lane"].to_numpy()[table["link"]],
+        ticks=of.ticks(table["seconds"]),
+        ahead=table["ahead"],
     )
     return pointers(table["lane"].to_numpy(), len(length)), upstream
 
@@ -177,5 +176,12 @@ def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
     foe = pairs["link"].to_numpy()
     way = links["length_m"].to_numpy(float)[foe] + of.car.length_m
     way += np.where(pairs["merges"], of.car.spacing_m, 0.0)
-    found = records(FOE, link=foe, clear=of.ticks(way / v[foe]))
+    seconds2 = np.maximum(_foe_speed(of, links), 1.0) * par.IMPATIENT_S / (2 * of.car.decel_m_s2)
+    found = records(
+        FOE,
+        link=foe,
+        lane=lane[foe],
+        clear=of.ticks(way / v[foe]),
+        counts_on=np.rint(seconds2 * of.tps**2).astype(np.int32)[foe],
+    )
     return pointers(pairs["own"].to_numpy(), len(links)), found, movement_link
