@@ -19,6 +19,7 @@ from simpy.events import Event
 from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW, Network
 from twin.traffic.state import Vehicles, initial_state
 
+NEVER = 2**31 - 1
 AHEAD = 3
 DEEP = 4
 
@@ -52,7 +53,7 @@ class Vehicle:
 class Lane:
     number: int
     queue: deque[Vehicle] = field(default_factory=deque)
-    gone: deque[tuple[int, int]] = field(default_factory=deque)  # departure, cm
+    gone: deque[tuple[int, int, int]] = field(default_factory=deque)  # departure, cm, vehicle
     next_out: int = 0
     next_in: int = 0
     look: int = 0
@@ -71,6 +72,7 @@ class Specification:
         self.light = [UNSIGNALLED] * len(self.net.link)
         self.since = [0] * len(self.net.link)
         self.last = [-(10**6)] * len(self.net.link)
+        self.seen = [(-1, -(NEVER // 2))] * len(self.signals.detector)
         state = initial_state(network, vehicles, end_s=end_s)
         ptr = vehicles.route_ptr
         self.vehicles = [
@@ -97,7 +99,7 @@ class Specification:
     # processes
 
     def signal(self, s: int) -> Any:
-        """A fixed program: the phases one after the other."""
+        """A program: the phases one after the other, actuated ones for as long as needed."""
         sig = self.signals
         rows = list(range(sig.phase[s], sig.phase[s + 1]))
         links = sig.links[sig.link[s] : sig.link[s + 1]]
@@ -106,7 +108,7 @@ class Specification:
         while into >= sig.duration[rows[k]]:
             into -= int(sig.duration[rows[k]])
             k += 1
-        begun = -into
+        begun, first = -into, True
         while True:
             for column, link in enumerate(links):
                 light = int(sig.light[rows[k], column])
@@ -114,9 +116,60 @@ class Specification:
                 self.light[link] = light
                 if begun <= 0 or (light != old and not (old >= MINOR and light >= MINOR)):
                     self.since[link] = begun
-            begun += int(sig.duration[rows[k]])
-            yield Turn(self.env, begun, -1)
+            if sig.actuated[s]:
+                begun = yield from self.actuated(rows[k], max(0, begun), first)
+                first = False
+            else:
+                begun += int(sig.duration[rows[k]])
+                yield Turn(self.env, begun, -1)
             k = (k + 1) % len(rows)
+
+    def actuated(self, row: int, begun: int, first: bool) -> Any:
+        """Wait for the end of a row of an actuated program."""
+        sig = self.signals
+        detectors = sig.detectors[sig.extends[row] : sig.extends[row + 1]]
+        if not first:
+            for d in detectors:
+                self.gap(int(d))
+        shown = int(sig.least[row]) if first else max(self.net.tps, int(sig.least[row]))
+        while True:
+            yield Turn(self.env, begun + shown, -1)
+            gap = min((self.gap(int(d)) for d in detectors), default=NEVER)
+            if shown >= sig.most[row] or gap >= sig.max_gap:
+                return begun + shown
+            again = shown + max(1, int(sig.least[row]) - shown, sig.detector_gap - gap)
+            again = -(-again // self.net.tps) * self.net.tps  # whole seconds
+            shown = min(again, int(sig.most[row]))
+
+    def gap(self, d: int) -> int:
+        """Ticks since a vehicle was on a detector."""
+        row, t = self.signals.detector[d], self.env.now
+        lane = self.lanes[row["lane"]]
+        self.occupied(lane)
+        ring = [(number, departure) for departure, _, number in lane.gone]
+        ring += [(v.number, v.ready) for v in lane.queue]
+        for k in reversed(range(len(ring))):
+            if self.passes(lane, ring, k, row["ahead"], row["places"], row["wave"]) > t:
+                continue
+            if ring[k][0] != self.seen[d][0]:
+                left = self.passes(
+                    lane, ring, k, row["ahead_left"], row["places_left"], row["wave_left"]
+                )
+                if left > t:
+                    return 0
+                self.seen[d] = ring[k][0], left
+            break
+        return t - self.seen[d][1]
+
+    def passes(
+        self, lane: Lane, ring: list[tuple[int, int]], k: int, ahead: int, places: int, wave: int
+    ) -> int:
+        """When a vehicle comes so near to the stop line: freely, or when the queue moves up."""
+        free = int(ring[k][1] - ahead)
+        leader = k - int(places)
+        if k < len(lane.gone) or leader < 0:
+            return free
+        return max(free, int(ring[leader][1] + wave)) if leader < len(lane.gone) else NEVER
 
     def source(self, number: int, order: list[Vehicle]) -> Any:
         """Vehicles of one origin and first turn enter in the order of being due."""
@@ -226,7 +279,7 @@ class Specification:
         row = self.net.link[link]
         for place in self.net.sibling[row["beside"] : row["beside_end"]]:
             lane = self.lanes[place["lane"]]
-            leaving = sum(departure == self.env.now for departure, _ in lane.gone)
+            leaving = sum(departure == self.env.now for departure, _, _ in lane.gone)
             if len(lane.queue) + leaving > place["most"]:
                 return True
         return False
@@ -357,7 +410,7 @@ class Specification:
         while lane.gone and lane.gone[0][0] + lag <= t:
             lane.gone.popleft()
         return sum(int(self.net.type[v.kind]["cm"]) for v in lane.queue) + sum(
-            cm for _, cm in lane.gone
+            cm for _, cm, _ in lane.gone
         )
 
     def fits(self, lane: Lane, v: Vehicle, via: int, inner: int = 0) -> bool:
@@ -382,7 +435,7 @@ class Specification:
 
     def leave(self, v: Vehicle, lane: Lane, headway: int) -> None:
         lane.queue.popleft()
-        lane.gone.append((self.env.now, int(self.net.type[v.kind]["cm"])))
+        lane.gone.append((self.env.now, int(self.net.type[v.kind]["cm"]), v.number))
         lane.next_out = self.env.now + headway
         lane.look, lane.no_room = 0, False
 

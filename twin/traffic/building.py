@@ -9,7 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.traffic import parameters as par
+from twin.traffic.actuation import Detectors, place_detectors
 from twin.traffic.network import (
+    DETECTOR,
     LANE_CONST,
     LIGHT,
     LINK_CONST,
@@ -308,6 +310,7 @@ class Builder:
                 ]
         duration = np.maximum(1, self.ticks(table["duration_s"]))
         pointer = pointers(table["signal"].to_numpy(), n)
+        detectors = place_detectors(self.city)
         cycle = np.add.reduceat(duration, pointer[:-1]) if n else np.zeros(0, np.int32)
         offset = table.groupby("signal")["offset_s"].first().to_numpy(float)
         return SignalArrays(
@@ -318,4 +321,27 @@ class Builder:
             links=frame["link"].to_numpy(np.int32),
             offset=self.ticks(offset),
             cycle=np.asarray(cycle, np.int32),
+            actuated=(table.groupby("signal")["kind"].first() == "actuated").to_numpy(bool),
+            least=np.maximum(1, self.ticks(table["min_s"])),
+            most=np.maximum(1, self.ticks(table["max_s"])),
+            extends=detectors.phase,
+            detectors=detectors.extends,
+            detector=self._detectors(detectors),
+            max_gap=int(self.ticks(par.MAX_GAP_S)),
+            detector_gap=int(self.ticks(par.DETECTOR_GAP_S)),
         )
+
+    def _detectors(self, detectors: Detectors) -> Records:
+        """When the fronts, and the rears, of the vehicles of a lane pass its detector."""
+        records = np.zeros(len(detectors.lane), DETECTOR)
+        records["lane"] = detectors.lane
+        speed = self.lanes["speed_m_s"].to_numpy(float)[detectors.lane]
+        for part, metres in (("", 0.0), ("_left", self.car.length_m)):
+            before_m = np.maximum(0.0, detectors.before_m - metres)
+            standing = np.maximum(0.0, (before_m - par.LINE_M) / self.car.spacing_m)
+            places = np.ceil(standing - 1e-9)
+            moved_s = (places - standing) * (self.car.tau_s + self.car.spacing_m / speed)
+            records["ahead" + part] = self.ticks(before_m / speed)
+            records["places" + part] = places
+            records["wave" + part] = self.ticks(standing * par.START_WAVE_S + moved_s)
+        return records

@@ -40,7 +40,7 @@ WHEEL = 1 << 14
 MASK = WHEEL - 1
 DEEP = 4  # short streets over which lanes are chosen together
 AHEAD = 3  # vehicles of a lane that those who yield to it look at
-FIXED, CONTROLLED = 0, 1
+FIXED, CONTROLLED, ACTUATED = 0, 1, 2
 GREEN_STAGE, YELLOW_STAGE, RED_STAGE = 0, 1, 2
 
 CLOCK = np.dtype(
@@ -87,14 +87,20 @@ LINK = np.dtype(
 )
 SIGNAL = np.dtype(
     [
-        ("mode", "i4"),  # FIXED or CONTROLLED
+        ("mode", "i4"),  # FIXED, CONTROLLED or ACTUATED
         ("phase", "i4"),  # row of the program that is shown, or was shown last
         ("target", "i4"),  # CONTROLLED: row that is being changed to
         ("stage", "i4"),
         ("switch", "i4"),  # next change
-        ("green_at", "i4"),  # CONTROLLED: when the present phase became green
+        ("green_at", "i4"),  # else than FIXED: when the present row was first shown
         ("yellow", "i4"),  # CONTROLLED: ticks of yellow
         ("all_red", "i4"),  # CONTROLLED: ticks of all-red
+    ]
+)
+SEEN = np.dtype(  # by a detector
+    [
+        ("vehicle", "i4"),  # the last that left it, or -1
+        ("left", "i4"),  # when
     ]
 )
 ID = np.dtype(  # lanes, then sources
@@ -156,6 +162,7 @@ class State(NamedTuple):
     slot: Records  # SLOT, the rings of all lanes
     link: Records  # LINK
     signal: Records  # SIGNAL
+    seen: Records  # SEEN
     id: Records  # ID
     waiter: I4  # [places] first id that awaits room there
     bucket: I4  # [WHEEL] first id
@@ -811,13 +818,78 @@ def _show_row(net: Any, sig: Any, st: Any, s: int, row: int, t: int) -> None:
 
 
 @compiled
+def _passes(net: Any, st: Any, lane: int, k: int, ahead: int, places: int, wave: int) -> int:
+    """When the k-th vehicle of a lane's ring passes a line before the stop line.
+
+    It comes there in free flow, or as the queue moves up: after the one so many places before
+    it has left, and its wave has come through.  NEVER while that one has not left.
+    """
+    row = st.lane[lane]
+    when = st.slot[_ring(net, lane, row.tail + k)].time - ahead
+    if k < row.gone:
+        return when
+    leader = k - places
+    if leader >= row.gone:
+        return NEVER
+    if leader >= 0:
+        when = max(when, st.slot[_ring(net, lane, row.tail + leader)].time + wave)
+    return when
+
+
+@compiled
+def _gap(net: Any, sig: Any, st: Any, d: int, t: int) -> int:
+    """Ticks since the last vehicle left a detector; 0 where one is on it."""
+    row = sig.detector[d]
+    lane = row.lane
+    _release(net, st, lane, t)
+    for k in range(st.lane[lane].gone + st.lane[lane].inside - 1, -1, -1):
+        if _passes(net, st, lane, k, row.ahead, row.places, row.wave) > t:
+            continue
+        vehicle = st.slot[_ring(net, lane, st.lane[lane].tail + k)].vehicle
+        if vehicle == st.seen[d].vehicle:
+            break
+        left = _passes(net, st, lane, k, row.ahead_left, row.places_left, row.wave_left)
+        if left > t:
+            return 0
+        st.seen[d].vehicle = vehicle
+        st.seen[d].left = left
+        break
+    return t - st.seen[d].left
+
+
+@compiled
+def _extension(net: Any, sig: Any, st: Any, s: int, t: int) -> int:
+    """Ticks for which an actuated signal stays in its row, 0 where it goes on."""
+    row = st.signal[s].phase
+    shown = t - st.signal[s].green_at
+    least = NEVER
+    for k in range(sig.extends[row], sig.extends[row + 1]):
+        least = min(least, _gap(net, sig, st, sig.detectors[k], t))
+    if shown >= sig.most[row] or least >= sig.max_gap:
+        return 0
+    again = max(1, max(sig.least[row] - shown, sig.detector_gap - least))
+    again += -(shown + again) % net.tps  # whole seconds
+    return min(again, sig.most[row] - shown)
+
+
+@compiled
 def _signal_acts(net: Any, sig: Any, st: Any, s: int, t: int) -> None:
-    if st.signal[s].mode == FIXED:
+    if st.signal[s].mode != CONTROLLED:
+        if st.signal[s].mode == ACTUATED:
+            again = _extension(net, sig, st, s, t)
+            if again > 0:
+                st.signal[s].switch = t + again
+                return
         row = st.signal[s].phase + 1
         if row >= sig.phase[s + 1]:
             row = sig.phase[s]
         st.signal[s].phase = row
+        st.signal[s].green_at = t
         st.signal[s].switch = t + sig.duration[row]
+        if st.signal[s].mode == ACTUATED:
+            st.signal[s].switch = t + max(net.tps, sig.least[row])
+            for k in range(sig.extends[row], sig.extends[row + 1]):
+                _gap(net, sig, st, sig.detectors[k], t)
         _show_row(net, sig, st, s, row, t)
         return
     if st.signal[s].stage == YELLOW_STAGE and st.signal[s].all_red > 0:

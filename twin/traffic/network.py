@@ -83,6 +83,20 @@ UPSTREAM = np.dtype(
         ("ahead", "i4"),  # streets between
     ]
 )
+DETECTOR = np.dtype(
+    [
+        ("lane", "i4"),
+        # ticks of driving to the stop line, vehicles that stand before it, ticks in which the
+        # wave of a departure comes through them: of the detector, and of a front whose rear is
+        # on it
+        ("ahead", "i4"),
+        ("places", "i4"),
+        ("wave", "i4"),
+        ("ahead_left", "i4"),
+        ("places_left", "i4"),
+        ("wave_left", "i4"),
+    ]
+)
 TYPE_CONST = np.dtype(
     [
         ("cm", "i4"),
@@ -127,6 +141,14 @@ class SignalArrays(NamedTuple):
     links: I4  # kernel links of a signal, in the order of the columns of `light`
     offset: I4  # [signals] ticks
     cycle: I4  # [signals] ticks
+    actuated: npt.NDArray[np.bool_]  # [signals]
+    least: I4  # [rows] ticks that an actuated program stays in a row at least
+    most: I4  # [rows] and at most
+    extends: I4  # [rows + 1] into detectors
+    detectors: I4  # those that extend a row
+    detector: Records  # DETECTOR
+    max_gap: int  # ticks without a vehicle after which a detector no longer extends
+    detector_gap: int  # ticks in which a detected vehicle comes to the stop line
 
 
 @dataclass(frozen=True)

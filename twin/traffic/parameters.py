@@ -95,3 +95,11 @@ SIGHT_M_S = 8.0
 LINE_M = 1.0
 # Braking to a stop of a line and getting away from it is reckoned from 50 km/h: v/2a + v/2b.
 URBAN_M_S = 13.9
+# Vehicle-actuated programs, defaults of SUMO 1.28: the longest gap that extends a green, the
+# driving time from a detector to the stop line, and how fast vehicles clear between both.
+MAX_GAP_S = 3.0
+DETECTOR_GAP_S = 2.0
+PASSING_S = 1.9
+PLACE_M = 7.5
+# Who stands starts so long after the one before (SUMO: vehicles of a queue at 7.5 m).
+START_WAVE_S = 1.0

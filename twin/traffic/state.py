@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from twin.errors import SimulationError
 from twin.traffic.kernel import (
+    ACTUATED,
     CLOCK,
     ID,
     LANE,
     LINK,
     NEVER,
+    SEEN,
     SIGNAL,
     SLOT,
     SOURCE,
@@ -120,6 +122,7 @@ def initial_state(
         slot=np.zeros(int(net.lane["size"].sum()), SLOT),
         link=np.array([(start, -(10**6), UNSIGNALLED)] * len(net.link), LINK),
         signal=np.zeros(len(network.signals.phase) - 1, SIGNAL),
+        seen=np.array([(-1, start - NEVER // 2)] * len(network.signals.detector), SEEN),
         id=ids,
         waiter=np.full(n_places, -1, np.int32),
         bucket=np.full(WHEEL, -1, np.int32),
@@ -216,6 +219,10 @@ def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
         signal = state.signal[s]
         signal["phase"] = signal["target"] = row
         signal["switch"] = start + int(sig.duration[row]) - into
+        if sig.actuated[s]:
+            signal["mode"] = ACTUATED
+            signal["green_at"] = start
+            signal["switch"] = start + int(sig.least[row])
         links = sig.links[sig.link[s] : sig.link[s + 1]]
         state.link["light"][links] = sig.light[row, : len(links)]
         state.link["since"][links] = start - into
