@@ -308,11 +308,30 @@ def _onward(net: Any, lane: int, street: int) -> int:
 
 
 @compiled
-def _fits(net: Any, st: Any, lane: int, vehicle: int, t: int, via: int, inner: int) -> int:
+def _entry(net: Any, lane: int, into: int) -> int:
+    """Lane of its street by which a vehicle comes to `lane`, from a link that leads `into` some.
+
+    Where the street is too short to change lanes, the lane itself.
+    """
+    street = net.lane[lane].street
+    first, last = net.street_lane[street], net.street_lane[street + 1]
+    if into == 0 or (into >> (lane - first)) & 1 or net.lane[lane].length < net.change_m:
+        return lane
+    for off in range(1, last - first):
+        for other in (lane - off, lane + off):
+            if first <= other < last and (into >> (other - first)) & 1:
+                return other
+    return lane
+
+
+@compiled
+def _fits(
+    net: Any, st: Any, lane: int, entry: int, vehicle: int, t: int, via: int, inner: int
+) -> int:
     """`t` where the vehicle may enter now, else when that may change, else NEVER."""
     _release(net, st, lane, t)
-    if t + via < st.lane[lane].next_in:
-        return st.lane[lane].next_in - via
+    if t + via < st.lane[entry].next_in:
+        return st.lane[entry].next_in - via
     taken = st.lane[lane].occupied
     over = taken + net.type[st.vehicle[vehicle].type].cm - net.lane[lane].capacity
     if taken == 0 or over <= inner:
@@ -367,7 +386,7 @@ def _beside_its_own(
             continue
         if net.lane[lane].length < net.change_m or (net.lane[lane].classes & bit) == 0:
             continue
-        when = _fits(net, st, lane, vehicle, t, via, inner)
+        when = _fits(net, st, lane, lane, vehicle, t, via, inner)
         if when <= t:
             return lane, when
         again = min(again, when)
@@ -403,7 +422,7 @@ def _choose(
             if (serving >> (lane - first)) & 1 == 0:
                 continue
             served = True
-            when = _fits(net, st, lane, vehicle, t, via, inner)
+            when = _fits(net, st, lane, _entry(net, lane, into), vehicle, t, via, inner)
             if when <= t:
                 if st.lane[lane].occupied < least:
                     best, least = lane, st.lane[lane].occupied
@@ -443,7 +462,9 @@ def _serve_stops(net: Any, st: Any, lane: int, vehicle: int, t: int, ready: int)
 
 
 @compiled
-def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: int) -> None:
+def _enter(
+    net: Any, st: Any, lane: int, entry: int, vehicle: int, t: int, extra: int, now: int
+) -> None:
     """Put a vehicle at the upstream end of a lane at tick `t` (now or a little later)."""
     slot = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone + st.lane[lane].inside)
     kind = st.vehicle[vehicle].type
@@ -463,7 +484,7 @@ def _enter(net: Any, st: Any, lane: int, vehicle: int, t: int, extra: int, now: 
         st.slot[slot].link = _onward(net, lane, st.route_street[at])
     st.lane[lane].occupied += net.type[kind].cm
     st.lane[lane].inside += 1
-    st.lane[lane].next_in = t + net.entry_headway[kind, lane]
+    st.lane[entry].next_in = t + net.entry_headway[kind, entry]
     st.vehicle[vehicle].place = lane
     st.clock[0].moves += 1
     if st.lane[lane].inside == 1:
@@ -669,12 +690,14 @@ def _go(
     if net.link[link].lane != lane:
         st.lane[net.link[link].lane].next_out = t + headway
     st.link[link].last = t
+    entry = target
     if net.link[link].wait < 0:
+        entry = _entry(net, target, net.link[link].into)
         st.vehicle[vehicle].route_at += 1
         _record_turn(net, st, vehicle, link, t + via)
         st.vehicle[vehicle].entered = t + via
         st.entered[_bin(st, t + via), net.link[link].street] += 1
-    _enter(net, st, target, vehicle, t + via, 0, t)
+    _enter(net, st, target, entry, vehicle, t + via, 0, t)
     return _head_ready(net, st, lane)
 
 
@@ -698,7 +721,7 @@ def _pass_jam(net: Any, st: Any, lane: int, link: int, vehicle: int, t: int) -> 
         row.route_at = at
         row.entered = t + via
         st.entered[_bin(st, t + via), st.route_street[at]] += 1
-        _enter(net, st, target, vehicle, t + via, 0, t)
+        _enter(net, st, target, target, vehicle, t + via, 0, t)
         return
     row.route_at = row.route_end - 1
     row.arrive = t + via
@@ -738,7 +761,7 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
         place = net.lane[beside].place
     elif target >= 0:
         place = net.lane[target].place
-        again = _fits(net, st, target, vehicle, t, via, 0)
+        again = _fits(net, st, target, target, vehicle, t, via, 0)
         if again > t:
             target = -1
     else:
@@ -788,7 +811,7 @@ def _source_acts(net: Any, st: Any, source: int, t: int, n_lanes: int) -> int:
     st.vehicle[vehicle].entered = t
     st.vehicle[vehicle].route_at = first
     st.entered[_bin(st, t), street] += 1
-    _enter(net, st, lane, vehicle, t, st.vehicle[vehicle].extra, t)
+    _enter(net, st, lane, lane, vehicle, t, st.vehicle[vehicle].extra, t)
     if at + 1 >= st.source[source].end:
         return NEVER
     return max(st.vehicle[st.source_vehicle[at + 1]].due, t + 1)
