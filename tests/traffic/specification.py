@@ -251,7 +251,8 @@ class Specification:
         self.last[v.link] = t
         if link["wait"] < 0:
             v.at += 1
-        self.enter(target, v, t + via, 0)
+        entry = None if link["wait"] >= 0 else v.link
+        self.enter(target, v, t + via, 0, self.entry(target, entry))
         return True
 
     def allowed(self, link: int, ready: int, t: int) -> bool:
@@ -358,11 +359,11 @@ class Specification:
             serving = [lane for lane in usable if lane.number in serves]
             if not serving:
                 continue
-            fitting = [lane for lane in serving if self.fits(lane, v, via, inner)]
+            fitting = [lane for lane in serving if self.fits(lane, v, via, inner, link)]
             if fitting or link is None or at + 1 >= len(way):
                 return min(fitting, key=self.occupied, default=None)
             into = {k for k in range(first, first + 31) if self.net.link[link]["into"] >> k - first & 1}
-            if into & serves or any(self.will_fit(lane, via) for lane in serving):
+            if into & serves or any(self.will_fit(lane, via, link) for lane in serving):
                 return None
             beside = [
                 lane
@@ -370,7 +371,7 @@ class Specification:
                 if lane.number in into and self.net.lane[lane.number]["length"] >= self.net.change_m
             ]
             return next((lane for lane in beside if self.fits(lane, v, via, inner)), None)
-        fitting = [lane for lane in usable if self.fits(lane, v, via, inner)]
+        fitting = [lane for lane in usable if self.fits(lane, v, via, inner, link)]
         return min(fitting, key=self.occupied, default=None)
 
     def serving(self, way: list[int], at: int) -> set[int]:
@@ -399,10 +400,10 @@ class Specification:
             deeper = found
         return deeper or set()
 
-    def will_fit(self, lane: Lane, via: int) -> bool:
+    def will_fit(self, lane: Lane, via: int, link: int | None) -> bool:
         """Whether room on a full lane is certain to come without another departure."""
         self.occupied(lane)
-        return bool(lane.gone) or self.env.now + via < lane.next_in
+        return bool(lane.gone) or self.env.now + via < self.entry(lane, link).next_in
 
     def occupied(self, lane: Lane) -> int:
         """Centimetres taken by those in the lane, and by those whose place is not free yet."""
@@ -413,12 +414,27 @@ class Specification:
             cm for _, cm, _ in lane.gone
         )
 
-    def fits(self, lane: Lane, v: Vehicle, via: int, inner: int = 0) -> bool:
+    def entry(self, lane: Lane, link: int | None) -> Lane:
+        """Lane by which a vehicle that takes a link comes to a lane of the next street."""
+        row = self.net.lane[lane.number]
+        street = int(row["street"])
+        if link is None or street < 0 or row["length"] < self.net.change_m:
+            return lane
+        first, last = int(self.net.street_lane[street]), int(self.net.street_lane[street + 1])
+        into = int(self.net.link[link]["into"])
+        found = [k for k in range(first, last) if into >> k - first & 1]
+        return self.lanes[
+            min(found, key=lambda k: (abs(k - lane.number), k), default=lane.number)
+        ]
+
+    def fits(
+        self, lane: Lane, v: Vehicle, via: int, inner: int = 0, link: int | None = None
+    ) -> bool:
         """Whether a vehicle may enter a lane after `via` ticks in the junction."""
         taken = self.occupied(lane)
         needed = taken + int(self.net.type[v.kind]["cm"])
         room = taken == 0 or needed <= self.net.lane[lane.number]["capacity"] + inner
-        return bool(room and self.env.now + via >= lane.next_in)
+        return bool(room and self.env.now + via >= self.entry(lane, link).next_in)
 
     def link_to(self, lane: int, street: int) -> int:
         row = self.net.lane[lane]
@@ -439,7 +455,9 @@ class Specification:
         lane.next_out = self.env.now + headway
         lane.look, lane.no_room = 0, False
 
-    def enter(self, lane: Lane, v: Vehicle, t: int, extra: int) -> None:
+    def enter(
+        self, lane: Lane, v: Vehicle, t: int, extra: int, entry: Lane | None = None
+    ) -> None:
         row = self.net.lane[lane.number]
         speed = min(
             np.float32(self.speed[lane.number]) * np.float32(v.factor),
@@ -456,7 +474,8 @@ class Specification:
         if not lane.queue:
             lane.look, lane.no_room = 0, False
         lane.queue.append(v)
-        lane.next_in = t + int(self.net.entry_headway[v.kind, lane.number])
+        entry = entry or lane
+        entry.next_in = t + int(self.net.entry_headway[v.kind, entry.number])
         self.env.process(self.drive(v, lane))
 
     def stands(self, v: Vehicle, street: int, t: int, way: int, before: int) -> int:

@@ -136,7 +136,7 @@ class _Approach:
         self.before[count != 1] = -1
         self.before[entries[movements["signal"].to_numpy() >= 0]] = -1
         conflicts, street = city.conflicts, movements["street"].to_numpy()
-        movement, foe = conflicts["movement"].to_numpy(), conflicts["foe"].to_numpy()
+        movement, foe = (conflicts[name].to_numpy(int) for name in ("movement", "foe"))
         others = street[movement] != street[foe]
         self.movement, self.foe = movement[others], foe[others]
         self.n_movements = len(movements)
