@@ -210,32 +210,47 @@ class Builder:
         return np.maximum(speed, 0.5).astype(float), np.maximum(length, 0.1).astype(float)
 
     def _passage(self, links: pd.DataFrame) -> tuple[F8, F8]:
-        """Seconds from the stop line to the next lane with slowing for the turn; speed there.
+        """Seconds from the stop line to the next lane with slowing for it; speed there.
 
-        A turn taken at v' between streets of v costs (v - v')^2 / 2bv before and what the
-        acceleration a lacks on the next street after it, as far as that street is long.
+        Who comes at v and is at v' at the line loses (v - v')^2 / 2bv before it.  Behind it
+        they speed up to what the way allows, and on the next street to what that allows.
         """
-        v_turn = np.maximum(links["speed_m_s"].to_numpy(float), 1.0)
-        v_turn = np.where(is_minor(self, links), np.minimum(v_turn, par.SIGHT_M_S), v_turn)
+        turn = np.maximum(links["speed_m_s"].to_numpy(float), 1.0)
+        sight = np.sqrt(2 * (self.car.accel_m_s2 + self.car.decel_m_s2) * par.SIGHT_M)
+        looks = is_minor(self, links)
+        line = np.where(looks, np.minimum(sight, turn), turn)
         street = self.city.streets
-        v_from = np.maximum(
-            street["speed_m_s"].to_numpy(float)[links["street"]], v_turn
-        )
-        v_to = np.maximum(street["speed_m_s"].to_numpy(float)[links["to_street"]], v_turn)
-        next_m = street["length_m"].to_numpy(float)[links["to_street"]]
-        a, b = self.car.accel_m_s2, self.car.decel_m_s2
-        before = (v_from - v_turn) ** 2 / (2 * b * v_from)
-        reach = np.minimum(v_to, np.sqrt(v_turn**2 + 2 * a * next_m))
-        used = (reach**2 - v_turn**2) / (2 * a)
-        after = (reach - v_turn) / a - used / v_to
+        speed, length = street["speed_m_s"].to_numpy(float), street["length_m"].to_numpy(float)
+        driven = self._driven
+        v_from = driven(np.maximum(speed[links["street"]], line))
+        v_to = driven(np.maximum(speed[links["to_street"]], line))
+        v_line, v_turn = driven(line), driven(turn)
+        before = (v_from - v_line) ** 2 / (2 * self.car.decel_m_s2 * v_from)
+        # who acts once a step is down to v' half a step early to look, half a step late to turn
+        step = (1 - v_line / v_from) * self.car.step_s / 2
+        before = np.maximum(0.0, before + np.where(looks, step, -step))
         stage = links["stage"].to_numpy()
         wait_m = links["wait_m"].to_numpy(float)
         inside = links["length_m"].to_numpy(float) - np.where(stage == 2, wait_m, 0.0)
-        path = np.where(stage == 1, 0.0, np.maximum(inside, 0.0) / v_turn)
+        path, v_end = self._speeding_up(v_line, v_turn, np.maximum(inside, 0.0))
+        after, reached = self._speeding_up(v_end, v_to, length[links["to_street"]])
+        after -= length[links["to_street"]] / v_to
         return (
-            path + np.where(stage == 2, 0.0, before) + np.where(stage == 1, 0.0, after),
-            v_turn,
+            np.where(stage == 2, 0.0, before) + np.where(stage == 1, 0.0, path + after),
+            line,
         )
+
+    def _driven(self, speed: F8) -> F8:
+        """Mean speed of drivers who aim at a speed."""
+        return np.asarray(np.maximum(speed - self.car.dawdle_m_s, speed / 2))
+
+    def _speeding_up(self, start: F8, end: F8, metres: F8) -> tuple[F8, F8]:
+        """Seconds over a distance for who speeds up from one speed to another; speed then."""
+        a = self.car.accel_m_s2
+        reach = np.maximum(start, np.minimum(end, np.sqrt(start**2 + 2 * a * metres)))
+        used = (reach**2 - start**2) / (2 * a)
+        seconds = (reach - start) / a + (metres - used) / np.maximum(reach, end)
+        return seconds, reach
 
     def _storage(
         self, links: pd.DataFrame, length: F8, speed: F8, via_s: F8

@@ -543,14 +543,20 @@ def _late(net: Any, st: Any, link: int, ready: int) -> int:
 
 
 @compiled
+def _left_now(net: Any, st: Any, lane: int, t: int) -> int:
+    """Whether (1) the last departure of a lane is of this tick."""
+    if st.lane[lane].gone == 0:
+        return 0
+    last = _ring(net, lane, st.lane[lane].tail + st.lane[lane].gone - 1)
+    return 1 if st.slot[last].time == t else 0
+
+
+@compiled
 def _blocked_beside(net: Any, st: Any, link: int, t: int) -> int:
     """A waiting place of the same lane whose vehicles stand in the way, or -1."""
     for k in range(net.link[link].beside, net.link[link].beside_end):
         lane = net.sibling[k].lane
-        standing = st.lane[lane].inside
-        if st.lane[lane].gone > 0:
-            last = (st.lane[lane].tail + st.lane[lane].gone - 1) % net.lane[lane].size
-            standing += st.slot[net.lane[lane].ring + last].time == t  # leaves just now
+        standing = st.lane[lane].inside + _left_now(net, st, lane, t)
         if standing > net.sibling[k].most:
             return lane
     return -1
@@ -759,6 +765,8 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
     if beside >= 0:
         target = -1
         place = net.lane[beside].place
+        if _left_now(net, st, beside, t):
+            again = t + 1  # its room has come already
     elif target >= 0:
         place = net.lane[target].place
         again = _fits(net, st, target, target, vehicle, t, via, 0)

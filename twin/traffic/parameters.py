@@ -25,6 +25,10 @@ class VehicleType:
         Of the vehicle.
     speed_factor, speed_dev
         Desired speed over the limit: mean and standard deviation between drivers.
+    dawdle_m_s
+        By how much drivers fall short of the speed that they aim at, on average.
+    step_s
+        Drivers act once in so many seconds.
     vehicle_class
         "car", "lorry" or "bus": which lanes may be used.
     """
@@ -39,6 +43,8 @@ class VehicleType:
     speed_factor: float = 1.0
     speed_dev: float = 0.1
     vehicle_class: str = "car"
+    dawdle_m_s: float = 0.0
+    step_s: float = 0.0
 
     @property
     def spacing_m(self) -> float:
@@ -88,9 +94,9 @@ MAX_WAIT_S = 120.0
 # with 5 s 3 %; the other six hardly differ.
 CHANGE_M = 30.0
 STRATEGIC_S = 5.0
-# Who must yield sees the others from 4.5 m before the line (SUMO's visibilityDistance) and
-# drives there so that he can stop: sqrt(2 (a + b) 4.5 m) at the line.
-SIGHT_M_S = 8.0
+# Who must yield sees the others from here before the line (SUMO's visibilityDistance) and
+# drives there so that he can stop: at most sqrt(2 (a + b) 4.5 m) at the line.
+SIGHT_M = 4.5
 # Who stands, stands so far before the line (SUMO).
 LINE_M = 1.0
 # Braking to a stop of a line and getting away from it is reckoned from 50 km/h: v/2a + v/2b.
