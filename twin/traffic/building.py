@@ -140,6 +140,7 @@ class Builder:
             look=int(self.ticks(par.LOOK_S)),
             standing=int(self.ticks(par.STANDING_S)),
             impatient=int(self.ticks(par.IMPATIENT_S)),
+            circle=int(self.ticks(par.CIRCLE_S)),
             relied=int(self.ticks(par.RELIED_S)),
             stop=int(self.ticks(par.STOP_S)),
             line=int(self.ticks(np.sqrt(2 * par.LINE_M / self.car.accel_m_s2))),
@@ -216,7 +217,7 @@ class Builder:
         they speed up to what the way allows, and on the next street to what that allows.
         """
         turn = np.maximum(links["speed_m_s"].to_numpy(float), 1.0)
-        sight = np.sqrt(2 * (self.car.accel_m_s2 + self.car.decel_m_s2) * par.SIGHT_M)
+        sight = np.sqrt(2 * (self.car.speeding_up_m_s2 + self.car.decel_m_s2) * par.SIGHT_M)
         looks = is_minor(self, links)
         line = np.where(looks, np.minimum(sight, turn), turn)
         street = self.city.streets
@@ -226,9 +227,11 @@ class Builder:
         v_to = driven(np.maximum(speed[links["to_street"]], line))
         v_line, v_turn = driven(line), driven(turn)
         before = (v_from - v_line) ** 2 / (2 * self.car.decel_m_s2 * v_from)
-        # who acts once a step is down to v' half a step early to look, half a step late to turn
+        # who acts once a step is down to v' half a step early to look, half a step late to turn;
+        # under a light most come out of a queue, and do neither
         step = (1 - v_line / v_from) * self.car.step_s / 2
-        before = np.maximum(0.0, before + np.where(looks, step, -step))
+        signed = links["signal"].to_numpy(int) < 0
+        before = np.maximum(0.0, before + np.where(signed, np.where(looks, step, -step), 0.0))
         stage = links["stage"].to_numpy()
         wait_m = links["wait_m"].to_numpy(float)
         inside = links["length_m"].to_numpy(float) - np.where(stage == 2, wait_m, 0.0)

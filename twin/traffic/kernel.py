@@ -39,6 +39,7 @@ NEVER = np.int32(2**31 - 1)
 WHEEL = 1 << 14
 MASK = WHEEL - 1
 DEEP = 4  # short streets over which lanes are chosen together
+CIRCLE = 4  # vehicles that may yield to each other in a circle
 AHEAD = 3  # vehicles of a lane that those who yield to it look at
 FIXED, CONTROLLED, ACTUATED = 0, 1, 2
 GREEN_STAGE, YELLOW_STAGE, RED_STAGE = 0, 1, 2
@@ -64,6 +65,7 @@ LANE = np.dtype(
         ("next_out", "i4"),  # earliest next departure
         ("next_in", "i4"),  # earliest next entry
         ("look", "i4"),  # next look for a gap; 0 where the head has not looked
+        ("yields_to", "i4"),  # lane for whose vehicle the head waited at its last look
         ("no_room", "u1"),  # the head found no room at its last try
         ("open", "u1"),  # may be entered
         ("speed", "f4"),  # m/s allowed now
@@ -590,9 +592,7 @@ def _comes_down(net: Any, st: Any, foe: int, up: int, t: int, gap: int) -> bool:
 
 
 @compiled
-def _comes(
-    net: Any, st: Any, foe: int, ready: int, t: int, gap: int, street: int, held: bool
-) -> bool:
+def _comes(net: Any, st: Any, foe: int, t: int, gap: int, street: int, held: bool) -> bool:
     """Whether a vehicle of link `foe` comes within the gap.
 
     `street` is where the one who asks wants to go.  If the first vehicle of the foe wants to
@@ -612,8 +612,6 @@ def _comes(
                 return False
             if st.lane[lane].no_room == 1:
                 return link == foe and street == net.link[foe].street and held
-            if st.lane[lane].look > 0 and due >= ready:  # it yields itself, and came later
-                return False
         if due >= t + gap:
             return False
         if link == foe:
@@ -628,18 +626,37 @@ def _comes(
 
 
 @compiled
-def _gap_is_free(net: Any, st: Any, link: int, ready: int, t: int) -> bool:
+def _in_a_circle(st: Any, lane: int, foe: int) -> bool:
+    """Whether the head of lane `foe` waits for one who waits ... for the head of `lane`."""
+    for _ in range(CIRCLE):
+        if foe == lane:
+            return True
+        if st.lane[foe].look <= 0:
+            return False
+        foe = st.lane[foe].yields_to
+    return False
+
+
+@compiled
+def _gap_is_free(net: Any, st: Any, lane: int, link: int, ready: int, t: int) -> bool:
+    """Whether the head of a lane may go; else it is noted to whose lane it yields.
+
+    Those who yield to each other in a circle stand for a while, until one of them goes.
+    """
     gap = net.link[link].gap_standing if t > ready else net.link[link].gap_moving
     waited = max(1, min(t - ready, net.impatient))
     relied = net.relied * waited // net.impatient
     held = gap - relied > net.tps
+    st.lane[lane].yields_to = lane
     for k in range(net.link[link].yields, net.link[link].yields_end):
         foe = net.foe[k].link
         if st.link[foe].light != RED and st.link[foe].last + net.foe[k].clear > t:
             return False
         least = max(gap - relied, min(gap, net.link[foe].counts_on // waited))
-        if _comes(net, st, foe, ready, t, least, net.link[link].street, held):
-            return False
+        if _comes(net, st, foe, t, least, net.link[link].street, held):
+            st.lane[lane].yields_to = net.link[foe].lane
+            if t - ready < net.circle or not _in_a_circle(st, lane, net.link[foe].lane):
+                return False
     return True
 
 
@@ -793,7 +810,7 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
         _pass_jam(net, st, lane, link, vehicle, t)
         return _head_ready(net, st, lane)
     st.lane[lane].no_room = 0
-    if yields and not _gap_is_free(net, st, link, ready, t):
+    if yields and not _gap_is_free(net, st, lane, link, ready, t):
         st.lane[lane].look = t + net.look
         return st.lane[lane].look
     return _go(net, st, lane, link, target, vehicle, t, stood, late)

@@ -123,6 +123,7 @@ class NetArrays(NamedTuple):
     look: int  # ticks between two looks for a gap
     standing: int
     impatient: int  # ticks of waiting after which impatience is full
+    circle: int  # ticks that those who yield to each other in a circle stand
     relied: int  # ticks that others are relied on to brake for by whom it is full
     stop: int  # ticks at a stop light
     line: int  # ticks from a stand to the stop line

@@ -47,6 +47,11 @@ class VehicleType:
     step_s: float = 0.0
 
     @property
+    def speeding_up_m_s2(self) -> float:
+        """Acceleration that drivers aim at: with `dawdle_m_s` a step less is reached."""
+        return self.accel_m_s2 + (self.dawdle_m_s / self.step_s if self.step_s else 0.0)
+
+    @property
     def spacing_m(self) -> float:
         """Length of street that it takes in a queue."""
         return self.length_m + self.gap_m
@@ -76,6 +81,9 @@ RELIED_S = 30.0
 # Vehicles with right of way are seen on the streets before the junction as far as they come
 # within these seconds.
 SEEN_S = 8.0
+# Those who yield to each other in a circle stand so long until one of them goes (SUMO 1.28: four
+# who come to a crossing of equals together lose 8.5 s each on average).
+CIRCLE_S = 2.0
 # A stop at a stop sign or a stop light (green arrow).
 STOP_S = 1.0
 # Who finds no room for so long is taken past the jam, and counted: SUMO's time-to-teleport.
