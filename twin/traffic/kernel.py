@@ -775,7 +775,7 @@ def _lane_acts(net: Any, st: Any, lane: int, t: int) -> int:
     stood = yields and (stops or st.lane[lane].look > 0)
     late = _late(net, st, link, ready)
     if stood:
-        late = max(late, net.link[link].start)
+        late = max(late, min(net.link[link].start, t - ready))
     via += late
     target, again = net.link[link].wait, int(NEVER)
     beside = _blocked_beside(net, st, link, t)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from twin.traffic import parameters as par
 from twin.traffic.network import FOE, SIBLING, UPSTREAM, Records, pointers, records
-from twin.traffic.parting import parting_m
+from twin.traffic.parting import CAR_M, crossing_m, parting_m
 
 if TYPE_CHECKING:
     from twin.traffic.building import Builder
@@ -135,8 +135,9 @@ def upstream_links(
 def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
     """Links with right of way over each link, and the stop-line link of each movement.
 
-    A vehicle blocks those who yield to it until its back has left the junction; those who go on
-    behind it in the same lane, until it is a spacing further.
+    A vehicle blocks those whose way it crosses until its back is past the crossing; those who
+    go on behind it in the same lane, until its back has left the junction and is a spacing
+    further.
     """
     n_moves = len(of.movements)
     stop = links[links["stage"] != 2]
@@ -155,15 +156,18 @@ def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
     rows = table[table["yields"]]
     own, other = rows["movement"].to_numpy(int), rows["foe"].to_numpy(int)
     merges = to_lane[own] == to_lane[other]
+    whole = of.movements["length_m"].to_numpy(float)[other]
+    crossing = np.minimum(crossing_m(of.movements.geometry, own, other) + CAR_M / 2, whole)
+    way = np.where(merges, whole + of.car.spacing_m, crossing) + of.car.length_m
     pairs = pd.concat(
-        pd.DataFrame({"own": last[own], "link": foe, "merges": merges})
+        pd.DataFrame({"own": last[own], "link": foe, "way": way})
         for foe in (movement_link[other], last[other])
     )
     lane = links["lane"].to_numpy()
     pairs = pairs[lane[pairs["own"]] != lane[pairs["link"]]]
-    pairs = pairs.groupby(["own", "link"], as_index=False)["merges"].any()
+    pairs = pairs.groupby(["own", "link"], as_index=False)["way"].max()
     foe = pairs["link"].to_numpy()
-    way = links["length_m"].to_numpy(float)[foe] + of.car.length_m
-    way += np.where(pairs["merges"], of.car.spacing_m, 0.0)
+    waits = np.where(links["stage"].to_numpy()[foe] == 2, links["wait_m"].to_numpy(float)[foe], 0)
+    way = np.maximum(pairs["way"].to_numpy() - waits, of.car.length_m)
     found = records(FOE, link=foe, clear=of.ticks(way / v[foe]))
     return pointers(pairs["own"].to_numpy(), len(links)), found, movement_link
