@@ -57,7 +57,7 @@ class Builder:
     def build(self) -> Network:
         links = self._links()
         lane_speed, lane_length = self._lane_geometry(links)
-        via_s, link_speed = self._passage(links)
+        via_s, link_speed, before_s = self._passage(links)
         n_lanes, n_all = len(self.lanes), len(lane_speed)
         turns, turn = np.unique(
             links[["street", "to_street"]].to_numpy(np.int32), axis=0, return_inverse=True
@@ -117,7 +117,7 @@ class Builder:
             yields_end=yield_ptr[1:],
             beside=beside_ptr[:-1],
             beside_end=beside_ptr[1:],
-            **driver_times(self, links, link_speed),
+            **driver_times(self, links, link_speed, before_s),
         )
         arrays = NetArrays(
             lane=lane,
@@ -210,8 +210,8 @@ class Builder:
         length = np.concatenate([self.lanes["length_m"], inner["wait_m"]])
         return np.maximum(speed, 0.5).astype(float), np.maximum(length, 0.1).astype(float)
 
-    def _passage(self, links: pd.DataFrame) -> tuple[F8, F8]:
-        """Seconds from the stop line to the next lane with slowing for it; speed there.
+    def _passage(self, links: pd.DataFrame) -> tuple[F8, F8, F8]:
+        """Seconds from the stop line to the next lane with slowing for it; speed there; slowing.
 
         Who comes at v and is at v' at the line loses (v - v')^2 / 2bv before it.  Behind it
         they speed up to what the way allows, and on the next street to what that allows.
@@ -238,10 +238,8 @@ class Builder:
         path, v_end = self._speeding_up(v_line, v_turn, np.maximum(inside, 0.0))
         after, reached = self._speeding_up(v_end, v_to, length[links["to_street"]])
         after -= length[links["to_street"]] / v_to
-        return (
-            np.where(stage == 2, 0.0, before) + np.where(stage == 1, 0.0, path + after),
-            line,
-        )
+        before = np.where(stage == 2, 0.0, before)
+        return before + np.where(stage == 1, 0.0, path + after), line, before
 
     def _driven(self, speed: F8) -> F8:
         """Mean speed of drivers who aim at a speed."""

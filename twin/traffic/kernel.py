@@ -712,7 +712,7 @@ def _go(
     _leave(net, st, lane, t, headway)
     if net.link[link].lane != lane:
         st.lane[net.link[link].lane].next_out = t + headway
-    st.link[link].last = t
+    st.link[link].last = t + late
     entry = target
     if net.link[link].wait < 0:
         entry = _entry(net, target, net.link[link].into)

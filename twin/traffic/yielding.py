@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 I4 = npt.NDArray[np.int32]
 F8 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 UPSTREAM_STREETS = 4  # so many streets before a junction are looked at
 
@@ -33,8 +34,11 @@ def is_minor(of: Builder, links: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return np.where(signal >= 0, lit, sign)
 
 
-def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
-    """Times of drivers at each link, ticks."""
+def driver_times(of: Builder, links: pd.DataFrame, v: F8, before_s: F8) -> dict[str, I4]:
+    """Times of drivers at each link, ticks.
+
+    `v` is the speed at the line, `before_s` what slowing down to it costs.
+    """
     a, b = of.car.accel_m_s2, of.car.decel_m_s2
     stage = links["stage"].to_numpy()
     inside = links["length_m"] - np.where(stage == 2, links["wait_m"], 0.0)
@@ -54,7 +58,7 @@ def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
     return {
         "stop": of.ticks(np.where(sign & (stage != 2), par.STOP_S, 0.0)),
         "counts_on": np.rint(seconds2 * of.tps**2).astype(np.int32),
-        "gap_moving": of.ticks(way / v + par.GAP_MARGIN_S),
+        "gap_moving": of.ticks(before_s + way / v + of.car.step_s / 2 + par.GAP_MARGIN_S),
         "gap_standing": of.ticks(standing + par.GAP_MARGIN_S),
         "start": of.ticks(v / (2 * a)),
         "braking": of.ticks(v / (2 * b)),
@@ -133,12 +137,7 @@ def upstream_links(
 
 
 def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
-    """Links with right of way over each link, and the stop-line link of each movement.
-
-    A vehicle blocks those whose way it crosses until its back is past the crossing; those who
-    go on behind it in the same lane, until its back has left the junction and is a spacing
-    further.
-    """
+    """Links with right of way over each link, and the stop-line link of each movement."""
     n_moves = len(of.movements)
     stop = links[links["stage"] != 2]
     keys = pd.MultiIndex.from_arrays([stop["lane"], stop["to_street"]])
@@ -156,18 +155,38 @@ def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
     rows = table[table["yields"]]
     own, other = rows["movement"].to_numpy(int), rows["foe"].to_numpy(int)
     merges = to_lane[own] == to_lane[other]
-    whole = of.movements["length_m"].to_numpy(float)[other]
-    crossing = np.minimum(crossing_m(of.movements.geometry, own, other) + CAR_M / 2, whole)
-    way = np.where(merges, whole + of.car.spacing_m, crossing) + of.car.length_m
+    waits = links["stage"].to_numpy()[last[own]] == 2
+    seconds = _passed_s(of, own, other, merges, waits, v[movement_link])
     pairs = pd.concat(
-        pd.DataFrame({"own": last[own], "link": foe, "way": way})
+        pd.DataFrame({"own": last[own], "link": foe, "clear": seconds})
         for foe in (movement_link[other], last[other])
     )
     lane = links["lane"].to_numpy()
     pairs = pairs[lane[pairs["own"]] != lane[pairs["link"]]]
-    pairs = pairs.groupby(["own", "link"], as_index=False)["way"].max()
-    foe = pairs["link"].to_numpy()
-    waits = np.where(links["stage"].to_numpy()[foe] == 2, links["wait_m"].to_numpy(float)[foe], 0)
-    way = np.maximum(pairs["way"].to_numpy() - waits, of.car.length_m)
-    found = records(FOE, link=foe, clear=of.ticks(way / v[foe]))
+    pairs = pairs.groupby(["own", "link"], as_index=False)["clear"].max()
+    found = records(FOE, link=pairs["link"], clear=of.ticks(pairs["clear"]))
     return pointers(pairs["own"].to_numpy(), len(links)), found, movement_link
+
+
+def _passed_s(
+    of: Builder,
+    own: npt.NDArray[np.intp],
+    other: npt.NDArray[np.intp],
+    merges: Bools,
+    waits: Bools,
+    v: F8,
+) -> F8:
+    """Seconds from the entry of a foe until who yields to it may enter behind it.
+
+    The back of the foe is past the crossing of their ways, or a spacing ahead where they
+    merge, when the front of the other comes there.  Who waits in the junction lets it leave.
+    """
+    geometry = of.movements.geometry
+    whole = of.movements["length_m"].to_numpy(float)
+    theirs = np.minimum(crossing_m(geometry, own, other) + CAR_M / 2, whole[other])
+    theirs = np.where(waits, whole[other], theirs)
+    theirs = np.where(merges, whole[other] + of.car.spacing_m, theirs) + of.car.length_m
+    mine = np.minimum(crossing_m(geometry, other, own) - CAR_M / 2, whole[own])
+    mine = np.where(merges, whole[own], np.maximum(mine, 0.0))
+    mine = np.where(waits, 0.0, mine)
+    return np.asarray(np.maximum(0.0, theirs / v[other] - mine / v[own]))
