@@ -140,6 +140,7 @@ class Builder:
             look=int(self.ticks(par.LOOK_S)),
             standing=int(self.ticks(par.STANDING_S)),
             impatient=int(self.ticks(par.IMPATIENT_S)),
+            seen=int(self.ticks(par.SEEN_S)),
             circle=int(self.ticks(par.CIRCLE_S)),
             relied=int(self.ticks(par.RELIED_S)),
             stop=int(self.ticks(par.STOP_S)),

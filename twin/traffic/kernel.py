@@ -592,8 +592,10 @@ def _comes_down(net: Any, st: Any, foe: int, up: int, t: int, gap: int) -> bool:
 
 
 @compiled
-def _comes(net: Any, st: Any, foe: int, t: int, gap: int, street: int, held: bool) -> bool:
-    """Whether a vehicle of link `foe` comes within the gap.
+def _comes(
+    net: Any, st: Any, foe: int, t: int, own: int, gap: int, street: int, held: bool
+) -> bool:
+    """Whether a vehicle of link `foe` comes within the gap, or on its last street within `own`.
 
     `street` is where the one who asks wants to go.  If the first vehicle of the foe wants to
     go there too and stood for want of room, then the room that has come is its own, unless
@@ -612,11 +614,12 @@ def _comes(net: Any, st: Any, foe: int, t: int, gap: int, street: int, held: boo
                 return False
             if st.lane[lane].no_room == 1:
                 return link == foe and street == net.link[foe].street and held
-        if due >= t + gap:
+        if due >= t + own:
             return False
         if link == foe:
             return not (light == YELLOW and due > st.link[foe].since + net.link[foe].braking)
     if st.lane[lane].inside < AHEAD:
+        gap = min(gap, net.seen)
         for up in range(net.lane[lane].up, net.lane[lane].up_end):
             if net.upstream[up].ticks >= gap:
                 return False
@@ -652,8 +655,12 @@ def _gap_is_free(net: Any, st: Any, lane: int, link: int, ready: int, t: int) ->
         foe = net.foe[k].link
         if st.link[foe].light != RED and st.link[foe].last + net.foe[k].clear > t:
             return False
-        least = max(gap - relied, min(gap, net.link[foe].counts_on // waited))
-        if _comes(net, st, foe, t, least, net.link[link].street, held):
+        counts_on = net.link[foe].counts_on // waited
+        least = max(gap - relied, min(gap, counts_on))
+        own = least  # of the foe's own lane
+        if net.foe[k].faster == 1 and t > ready:
+            own = max(least, counts_on)
+        if _comes(net, st, foe, t, own, least, net.link[link].street, held):
             st.lane[lane].yields_to = net.link[foe].lane
             if t - ready < net.circle or not _in_a_circle(st, lane, net.link[foe].lane):
                 return False

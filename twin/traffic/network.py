@@ -73,6 +73,7 @@ FOE = np.dtype(
     [
         ("link", "i4"),  # that has right of way
         ("clear", "i4"),  # ticks for which a vehicle of it blocks the one who yields
+        ("faster", "i4"),  # 1: who stood comes slower into its lane than it comes itself
     ]
 )
 SIBLING = np.dtype([("lane", "i4"), ("most", "i4")])  # blocked with more than `most` inside
@@ -123,6 +124,7 @@ class NetArrays(NamedTuple):
     look: int  # ticks between two looks for a gap
     standing: int
     impatient: int  # ticks of waiting after which impatience is full
+    seen: int  # ticks from which vehicles on streets further up are seen
     circle: int  # ticks that those who yield to each other in a circle stand
     relied: int  # ticks that others are relied on to brake for by whom it is full
     stop: int  # ticks at a stop light

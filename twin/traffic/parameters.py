@@ -78,9 +78,10 @@ IMPATIENT_S = 180.0
 # And, in the same measure, on being let in: that shortens the accepted gap by so much at the
 # end (SUMO 1.28 adds as much to the arrival of those who can brake).
 RELIED_S = 30.0
-# Vehicles with right of way are seen on the streets before the junction as far as they come
-# within these seconds.
-SEEN_S = 8.0
+# Vehicles with right of way are seen on the streets before their last one as far as they come
+# within these seconds: in SUMO drivers give notice of as much way as a step and a stop need,
+# which are 30 m at 8.3 m/s and 56 m at 13.9 m/s.
+SEEN_S = 4.0
 # Those who yield to each other in a circle stand so long until one of them goes (SUMO 1.28: four
 # who come to a crossing of equals together lose 8.5 s each on average).
 CIRCLE_S = 2.0

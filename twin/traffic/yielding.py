@@ -43,10 +43,7 @@ def driver_times(of: Builder, links: pd.DataFrame, v: F8, before_s: F8) -> dict[
     stage = links["stage"].to_numpy()
     inside = links["length_m"] - np.where(stage == 2, links["wait_m"], 0.0)
     way = np.maximum(inside.to_numpy(float), 0.0) + of.car.length_m
-    lane = np.minimum(links["lane"].to_numpy(), len(of.lanes) - 1)
-    before_m = np.where(
-        stage == 2, links["wait_m"], of.lanes["length_m"].to_numpy()[lane]
-    ).astype(float)
+    before_m = np.where(stage == 2, links["wait_m"], par.LINE_M).astype(float)
     coming = np.minimum(np.sqrt(2 * a * before_m), _foe_speed(of, links))
     leaving = np.minimum(np.sqrt(coming**2 + 2 * a * way), links["speed_m_s"].to_numpy(float))
     leaving = np.maximum(leaving, 1.0)
@@ -156,15 +153,21 @@ def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
     own, other = rows["movement"].to_numpy(int), rows["foe"].to_numpy(int)
     merges = to_lane[own] == to_lane[other]
     waits = links["stage"].to_numpy()[last[own]] == 2
+    whole = of.movements["length_m"].to_numpy(float)[own]
+    reached = np.sqrt(2 * of.car.speeding_up_m_s2 * whole)
+    reached = np.minimum(reached, of.movements["speed_m_s"].to_numpy(float)[own])
+    faster = merges & (v[movement_link[other]] > reached + 1e-6)
     seconds = _passed_s(of, own, other, merges, waits, v[movement_link])
     pairs = pd.concat(
-        pd.DataFrame({"own": last[own], "link": foe, "clear": seconds})
+        pd.DataFrame({"own": last[own], "link": foe, "clear": seconds, "faster": faster})
         for foe in (movement_link[other], last[other])
     )
     lane = links["lane"].to_numpy()
     pairs = pairs[lane[pairs["own"]] != lane[pairs["link"]]]
-    pairs = pairs.groupby(["own", "link"], as_index=False)["clear"].max()
-    found = records(FOE, link=pairs["link"], clear=of.ticks(pairs["clear"]))
+    pairs = pairs.groupby(["own", "link"], as_index=False).max()
+    found = records(
+        FOE, link=pairs["link"], clear=of.ticks(pairs["clear"]), faster=pairs["faster"]
+    )
     return pointers(pairs["own"].to_numpy(), len(links)), found, movement_link
 
 
