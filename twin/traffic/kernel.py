@@ -646,7 +646,8 @@ def _gap_is_free(net: Any, st: Any, lane: int, link: int, ready: int, t: int) ->
 
     Those who yield to each other in a circle stand for a while, until one of them goes.
     """
-    gap = net.link[link].gap_standing if t > ready else net.link[link].gap_moving
+    stands = t > ready + net.standing
+    gap = net.link[link].gap_standing if stands else net.link[link].gap_moving
     waited = max(1, min(t - ready, net.impatient))
     relied = net.relied * waited // net.impatient
     held = gap - relied > net.tps
@@ -658,7 +659,7 @@ def _gap_is_free(net: Any, st: Any, lane: int, link: int, ready: int, t: int) ->
         counts_on = net.link[foe].counts_on // waited
         least = max(gap - relied, min(gap, counts_on))
         own = least  # of the foe's own lane
-        if net.foe[k].faster == 1 and t > ready:
+        if net.foe[k].faster == 1 and stands:
             own = max(least, counts_on)
         if _comes(net, st, foe, t, own, least, net.link[link].street, held):
             st.lane[lane].yields_to = net.link[foe].lane

@@ -48,7 +48,7 @@ def driver_times(of: Builder, links: pd.DataFrame, v: F8, before_s: F8) -> dict[
     leaving = np.minimum(np.sqrt(coming**2 + 2 * a * way), links["speed_m_s"].to_numpy(float))
     leaving = np.maximum(leaving, 1.0)
     standing = np.sqrt(2 * par.LINE_M / a) + 2 * way / (coming + leaving)
-    follow = of.car.tau_s + np.sqrt(2 * of.car.spacing_m / a)
+    follow = par.START_WAVE_S + np.sqrt(2 * of.car.spacing_m / a)
     foe_m_s = np.maximum(_foe_speed(of, links), 1.0)
     seconds2 = foe_m_s * par.IMPATIENT_S / (2 * b)
     sign = (links["right_of_way"] == "s").to_numpy() & (links["signal"] < 0).to_numpy()
