@@ -278,6 +278,7 @@ class Builder:
         total = np.bincount(street[direct], via_s[direct], minlength=len(count))
         mean_via = total / np.maximum(count, 1)
         lag[: len(self.lanes)] -= mean_via[self.lanes["street"].to_numpy()]
+        lag[links["wait"].to_numpy()[~direct]] -= via_s[~direct]
         inside = np.maximum(0.0, np.ceil(-lag / headway - 1e-9))
         places, lag = places + inside, lag + inside * headway
         capacity = np.rint(places * car.spacing_m * 100).astype(np.int32)
