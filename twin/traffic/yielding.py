@@ -181,14 +181,14 @@ def _passed_s(
 ) -> F8:
     """Seconds from the entry of a foe until who yields to it may enter behind it.
 
-    The back of the foe is past the crossing of their ways, or a spacing ahead where they
-    merge, when the front of the other comes there.  Who waits in the junction lets it leave.
+    The back of the foe is past the crossing of their ways, or has left the junction by a length where
+    they merge, when the front of the other comes there.  Who waits in the junction lets it leave.
     """
     geometry = of.movements.geometry
     whole = of.movements["length_m"].to_numpy(float)
     theirs = np.minimum(crossing_m(geometry, own, other) + CAR_M / 2, whole[other])
     theirs = np.where(waits, whole[other], theirs)
-    theirs = np.where(merges, whole[other] + of.car.spacing_m, theirs) + of.car.length_m
+    theirs = np.where(merges, whole[other] + of.car.length_m, theirs) + of.car.length_m
     mine = np.minimum(crossing_m(geometry, other, own) - CAR_M / 2, whole[own])
     mine = np.where(merges, whole[own], np.maximum(mine, 0.0))
     mine = np.where(waits, 0.0, mine)
