@@ -21,6 +21,7 @@ from twin.traffic.state import Vehicles, initial_state
 
 NEVER = 2**31 - 1
 AHEAD = 3
+CIRCLE = 4
 DEEP = 4
 
 
@@ -57,6 +58,7 @@ class Lane:
     next_out: int = 0
     next_in: int = 0
     look: int = 0
+    yields_to: int = 0
     no_room: bool = False
     open: bool = True
 
@@ -224,7 +226,7 @@ class Specification:
         stood = bool(yields and (stops or lane.look > 0))
         late = self.late(v.link, ready)
         if stood:
-            late = max(late, int(link["start"]))
+            late = max(late, min(int(link["start"]), t - ready))
         via = int(link["via"]) + late
         if self.blocked_beside(v.link):
             target = None
@@ -240,7 +242,7 @@ class Specification:
                 return True
             return False
         lane.no_room = False
-        if yields and not self.gap_is_free(v.link, ready, t):
+        if yields and not self.gap_is_free(lane, v.link, ready, t):
             lane.look = t + self.net.look
             return False
         headway = int(self.net.headway[v.kind, v.link])
@@ -248,7 +250,7 @@ class Specification:
         self.leave(v, lane, headway)
         if own is not lane:
             own.next_out = t + headway
-        self.last[v.link] = t
+        self.last[v.link] = t + late
         if link["wait"] < 0:
             v.at += 1
         entry = None if link["wait"] >= 0 else v.link
@@ -285,26 +287,44 @@ class Specification:
                 return True
         return False
 
-    def gap_is_free(self, link: int, ready: int, t: int) -> bool:
+    def gap_is_free(self, lane: Lane, link: int, ready: int, t: int) -> bool:
         """Whether nobody with right of way is in the junction or comes within the gap."""
         row = self.net.link[link]
-        gap = int(row["gap_standing" if t > ready else "gap_moving"])
+        stands = t > ready + self.net.standing
+        gap = int(row["gap_standing" if stands else "gap_moving"])
         waited = max(1, min(t - ready, self.net.impatient))
         relied = self.net.relied * waited // self.net.impatient
+        held = gap - relied > self.net.tps
+        lane.yields_to = lane.number
         for k in range(row["yields"], row["yields_end"]):
             foe = int(self.net.foe[k]["link"])
             if self.light[foe] == RED:
                 continue
             if self.last[foe] + self.net.foe[k]["clear"] > t:
                 return False
-            least = max(gap - relied, min(gap, int(self.net.link[foe]["counts_on"]) // waited))
-            held = gap - relied > self.net.tps
-            if self.comes(foe, ready, t + least, int(row["street"]), held):
-                return False
+            counts_on = int(self.net.link[foe]["counts_on"]) // waited
+            least = own = max(gap - relied, min(gap, counts_on))
+            if stands and self.net.foe[k]["faster"]:
+                own = max(least, counts_on)
+            if self.comes(foe, t, own, least, int(row["street"]), held):
+                lane.yields_to = int(self.net.link[foe]["lane"])
+                if t - ready < self.net.circle or not self.in_a_circle(lane):
+                    return False
         return True
 
-    def comes(self, foe: int, ready: int, before: int, street: int, held: bool) -> bool:
-        """Whether one of the next vehicles on a lane takes the link before a tick."""
+    def in_a_circle(self, lane: Lane) -> bool:
+        """Whether the one yielded to waits, over others who wait, for this lane."""
+        foe = self.lanes[lane.yields_to]
+        for _ in range(CIRCLE):
+            if foe is lane:
+                return True
+            if foe.look <= 0:
+                return False
+            foe = self.lanes[foe.yields_to]
+        return False
+
+    def comes(self, foe: int, t: int, own: int, gap: int, street: int, held: bool) -> bool:
+        """Whether one of the next vehicles takes the link soon, on its own lane or further up."""
         lane = self.lanes[self.net.link[foe]["lane"]]
         if lane.queue:
             first = lane.queue[0]
@@ -312,18 +332,16 @@ class Specification:
                 return False
             if lane.no_room:
                 return bool(first.link == foe and street == self.net.link[foe]["street"] and held)
-            if lane.look > 0 and max(first.ready, lane.next_out) >= ready:
-                return False
         for v in list(lane.queue)[:AHEAD]:
             due = max(v.ready, lane.next_out)
-            if due >= before:
+            if due >= t + own:
                 return False
             if v.link == foe:
                 limit = self.since[foe] + self.net.link[foe]["braking"]
                 return not (self.light[foe] == YELLOW and due > limit)
         if len(lane.queue) >= AHEAD:
             return False
-        row = self.net.lane[lane.number]
+        row, before = self.net.lane[lane.number], t + min(gap, self.net.seen)
         return any(
             self.comes_down(foe, up, before) for up in self.net.upstream[row["up"] : row["up_end"]]
         )
