@@ -61,6 +61,7 @@ class ToyCity:
                     "speed_m_s": speed_m_s or self.streets[street]["speed_m_s"],
                     "wait_m": wait_m,
                     "to_lane": index if to_lane is None else to_lane,
+                    "direction": "s",
                     "right_of_way": right_of_way,
                 }
             )
@@ -69,14 +70,20 @@ class ToyCity:
     def yields(self, movement: int, foe: int) -> None:
         self.conflicts.append((movement, foe))
 
-    def program(self, signal: int, *phases: tuple[float, str], offset_s: float = 0.0) -> None:
-        for k, (duration_s, state) in enumerate(phases):
+    def program(self, signal: int, *phases: tuple[Any, ...], offset_s: float = 0.0) -> None:
+        """Phases as (duration, state), or (duration, state, least, most) of an actuated program."""
+        actuated = any(len(phase) > 2 for phase in phases)
+        for k, (duration_s, state, *range_s) in enumerate(phases):
+            min_s, max_s = range_s or (duration_s, duration_s)
             self.phases.append(
                 {
                     "signal": signal,
                     "id": f"s{signal}",
+                    "kind": "actuated" if actuated else "static",
                     "phase": k,
                     "duration_s": duration_s,
+                    "min_s": min_s,
+                    "max_s": max_s,
                     "state": state,
                     "offset_s": offset_s,
                 }
@@ -93,7 +100,7 @@ class ToyCity:
             [{**row, "lane": self.lane(*row["lane"])} for row in self.movements],
             columns=[
                 "lane", "street", "to_street", "signal", "link", "length_m", "speed_m_s", "wait_m",
-                "to_lane", "right_of_way",
+                "to_lane", "direction", "right_of_way",
             ],
         )  # fmt: skip
         m["geometry"] = [_fan(k, length) for k, length in enumerate(m["length_m"])]
@@ -105,12 +112,15 @@ class ToyCity:
             [(a, b, True) for a, b in self.conflicts], columns=["movement", "foe", "yields"]
         )
         conflicts["yields"] = conflicts["yields"].astype(bool)
-        columns = ["signal", "id", "phase", "duration_s", "state", "offset_s"]
+        columns = [
+            "signal", "id", "kind", "offset_s", "phase", "duration_s", "min_s", "max_s", "state"
+        ]  # fmt: skip
+        floats = dict.fromkeys(["duration_s", "min_s", "max_s"], float)
         return SimpleNamespace(
             name="toy",
             streets=streets,
             lanes=lanes,
             movements=m,
             conflicts=conflicts,
-            signals=pd.DataFrame(self.phases, columns=columns).astype({"duration_s": float}),
+            signals=pd.DataFrame(self.phases, columns=columns).astype(floats),
         )

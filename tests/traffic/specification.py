@@ -19,7 +19,9 @@ from simpy.events import Event
 from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW, Network
 from twin.traffic.state import Vehicles, initial_state
 
+NEVER = 2**31 - 1
 AHEAD = 3
+CIRCLE = 4
 DEEP = 4
 
 
@@ -52,10 +54,11 @@ class Vehicle:
 class Lane:
     number: int
     queue: deque[Vehicle] = field(default_factory=deque)
-    gone: deque[tuple[int, int]] = field(default_factory=deque)  # departure, cm
+    gone: deque[tuple[int, int, int]] = field(default_factory=deque)  # departure, cm, vehicle
     next_out: int = 0
     next_in: int = 0
     look: int = 0
+    yields_to: int = 0
     no_room: bool = False
     open: bool = True
 
@@ -71,6 +74,7 @@ class Specification:
         self.light = [UNSIGNALLED] * len(self.net.link)
         self.since = [0] * len(self.net.link)
         self.last = [-(10**6)] * len(self.net.link)
+        self.seen = [(-1, -(NEVER // 2))] * len(self.signals.detector)
         state = initial_state(network, vehicles, end_s=end_s)
         ptr = vehicles.route_ptr
         self.vehicles = [
@@ -97,7 +101,7 @@ class Specification:
     # processes
 
     def signal(self, s: int) -> Any:
-        """A fixed program: the phases one after the other."""
+        """A program: the phases one after the other, actuated ones for as long as needed."""
         sig = self.signals
         rows = list(range(sig.phase[s], sig.phase[s + 1]))
         links = sig.links[sig.link[s] : sig.link[s + 1]]
@@ -106,7 +110,7 @@ class Specification:
         while into >= sig.duration[rows[k]]:
             into -= int(sig.duration[rows[k]])
             k += 1
-        begun = -into
+        begun, first = -into, True
         while True:
             for column, link in enumerate(links):
                 light = int(sig.light[rows[k], column])
@@ -114,9 +118,60 @@ class Specification:
                 self.light[link] = light
                 if begun <= 0 or (light != old and not (old >= MINOR and light >= MINOR)):
                     self.since[link] = begun
-            begun += int(sig.duration[rows[k]])
-            yield Turn(self.env, begun, -1)
+            if sig.actuated[s]:
+                begun = yield from self.actuated(rows[k], max(0, begun), first)
+                first = False
+            else:
+                begun += int(sig.duration[rows[k]])
+                yield Turn(self.env, begun, -1)
             k = (k + 1) % len(rows)
+
+    def actuated(self, row: int, begun: int, first: bool) -> Any:
+        """Wait for the end of a row of an actuated program."""
+        sig = self.signals
+        detectors = sig.detectors[sig.extends[row] : sig.extends[row + 1]]
+        if not first:
+            for d in detectors:
+                self.gap(int(d))
+        shown = int(sig.least[row]) if first else max(self.net.tps, int(sig.least[row]))
+        while True:
+            yield Turn(self.env, begun + shown, -1)
+            gap = min((self.gap(int(d)) for d in detectors), default=NEVER)
+            if shown >= sig.most[row] or gap >= sig.max_gap:
+                return begun + shown
+            again = shown + max(1, int(sig.least[row]) - shown, sig.detector_gap - gap)
+            again = -(-again // self.net.tps) * self.net.tps  # whole seconds
+            shown = min(again, int(sig.most[row]))
+
+    def gap(self, d: int) -> int:
+        """Ticks since a vehicle was on a detector."""
+        row, t = self.signals.detector[d], self.env.now
+        lane = self.lanes[row["lane"]]
+        self.occupied(lane)
+        ring = [(number, departure) for departure, _, number in lane.gone]
+        ring += [(v.number, v.ready) for v in lane.queue]
+        for k in reversed(range(len(ring))):
+            if self.passes(lane, ring, k, row["ahead"], row["places"], row["wave"]) > t:
+                continue
+            if ring[k][0] != self.seen[d][0]:
+                left = self.passes(
+                    lane, ring, k, row["ahead_left"], row["places_left"], row["wave_left"]
+                )
+                if left > t:
+                    return 0
+                self.seen[d] = ring[k][0], left
+            break
+        return t - self.seen[d][1]
+
+    def passes(
+        self, lane: Lane, ring: list[tuple[int, int]], k: int, ahead: int, places: int, wave: int
+    ) -> int:
+        """When a vehicle comes so near to the stop line: freely, or when the queue moves up."""
+        free = int(ring[k][1] - ahead)
+        leader = k - int(places)
+        if k < len(lane.gone) or leader < 0:
+            return free
+        return max(free, int(ring[leader][1] + wave)) if leader < len(lane.gone) else NEVER
 
     def source(self, number: int, order: list[Vehicle]) -> Any:
         """Vehicles of one origin and first turn enter in the order of being due."""
@@ -171,7 +226,7 @@ class Specification:
         stood = bool(yields and (stops or lane.look > 0))
         late = self.late(v.link, ready)
         if stood:
-            late = max(late, int(link["start"]))
+            late = max(late, min(int(link["start"]), t - ready))
         via = int(link["via"]) + late
         if self.blocked_beside(v.link):
             target = None
@@ -187,7 +242,7 @@ class Specification:
                 return True
             return False
         lane.no_room = False
-        if yields and not self.gap_is_free(v.link, ready, t):
+        if yields and not self.gap_is_free(lane, v.link, ready, t):
             lane.look = t + self.net.look
             return False
         headway = int(self.net.headway[v.kind, v.link])
@@ -195,10 +250,11 @@ class Specification:
         self.leave(v, lane, headway)
         if own is not lane:
             own.next_out = t + headway
-        self.last[v.link] = t
+        self.last[v.link] = t + late
         if link["wait"] < 0:
             v.at += 1
-        self.enter(target, v, t + via, 0)
+        entry = None if link["wait"] >= 0 else v.link
+        self.enter(target, v, t + via, 0, self.entry(target, entry))
         return True
 
     def allowed(self, link: int, ready: int, t: int) -> bool:
@@ -226,31 +282,49 @@ class Specification:
         row = self.net.link[link]
         for place in self.net.sibling[row["beside"] : row["beside_end"]]:
             lane = self.lanes[place["lane"]]
-            leaving = sum(departure == self.env.now for departure, _ in lane.gone)
+            leaving = sum(departure == self.env.now for departure, _, _ in lane.gone)
             if len(lane.queue) + leaving > place["most"]:
                 return True
         return False
 
-    def gap_is_free(self, link: int, ready: int, t: int) -> bool:
+    def gap_is_free(self, lane: Lane, link: int, ready: int, t: int) -> bool:
         """Whether nobody with right of way is in the junction or comes within the gap."""
         row = self.net.link[link]
-        gap = int(row["gap_standing" if t > ready else "gap_moving"])
+        stands = t > ready + self.net.standing
+        gap = int(row["gap_standing" if stands else "gap_moving"])
         waited = max(1, min(t - ready, self.net.impatient))
         relied = self.net.relied * waited // self.net.impatient
+        held = gap - relied > self.net.tps
+        lane.yields_to = lane.number
         for k in range(row["yields"], row["yields_end"]):
             foe = int(self.net.foe[k]["link"])
             if self.light[foe] == RED:
                 continue
             if self.last[foe] + self.net.foe[k]["clear"] > t:
                 return False
-            least = max(gap - relied, min(gap, int(self.net.foe[k]["counts_on"]) // waited))
-            held = gap - relied > self.net.tps
-            if self.comes(foe, ready, t + least, int(row["street"]), held):
-                return False
+            counts_on = int(self.net.foe[k]["counts_on"]) // waited
+            least = own = max(gap - relied, min(gap, counts_on))
+            if stands and self.net.foe[k]["faster"]:
+                own = max(least, counts_on)
+            if self.comes(foe, t, own, least, int(row["street"]), held):
+                lane.yields_to = int(self.net.link[foe]["lane"])
+                if t - ready < self.net.circle or not self.in_a_circle(lane):
+                    return False
         return True
 
-    def comes(self, foe: int, ready: int, before: int, street: int, held: bool) -> bool:
-        """Whether one of the next vehicles on a lane takes the link before a tick."""
+    def in_a_circle(self, lane: Lane) -> bool:
+        """Whether the one yielded to waits, over others who wait, for this lane."""
+        foe = self.lanes[lane.yields_to]
+        for _ in range(CIRCLE):
+            if foe is lane:
+                return True
+            if foe.look <= 0:
+                return False
+            foe = self.lanes[foe.yields_to]
+        return False
+
+    def comes(self, foe: int, t: int, own: int, gap: int, street: int, held: bool) -> bool:
+        """Whether one of the next vehicles takes the link soon, on its own lane or further up."""
         lane = self.lanes[self.net.link[foe]["lane"]]
         if lane.queue:
             first = lane.queue[0]
@@ -258,18 +332,16 @@ class Specification:
                 return False
             if lane.no_room:
                 return bool(first.link == foe and street == self.net.link[foe]["street"] and held)
-            if lane.look > 0 and max(first.ready, lane.next_out) >= ready:
-                return False
         for v in list(lane.queue)[:AHEAD]:
             due = max(v.ready, lane.next_out)
-            if due >= before:
+            if due >= t + own:
                 return False
             if v.link == foe:
                 limit = self.since[foe] + self.net.link[foe]["braking"]
                 return not (self.light[foe] == YELLOW and due > limit)
         if len(lane.queue) >= AHEAD:
             return False
-        row = self.net.lane[lane.number]
+        row, before = self.net.lane[lane.number], t + min(gap, self.net.seen)
         return any(
             self.comes_down(foe, up, before) for up in self.net.upstream[row["up"] : row["up_end"]]
         )
@@ -305,11 +377,11 @@ class Specification:
             serving = [lane for lane in usable if lane.number in serves]
             if not serving:
                 continue
-            fitting = [lane for lane in serving if self.fits(lane, v, via, inner)]
+            fitting = [lane for lane in serving if self.fits(lane, v, via, inner, link)]
             if fitting or link is None or at + 1 >= len(way):
                 return min(fitting, key=self.occupied, default=None)
             into = {k for k in range(first, first + 31) if self.net.link[link]["into"] >> k - first & 1}
-            if into & serves or any(self.will_fit(lane, via) for lane in serving):
+            if into & serves or any(self.will_fit(lane, via, link) for lane in serving):
                 return None
             beside = [
                 lane
@@ -317,7 +389,7 @@ class Specification:
                 if lane.number in into and self.net.lane[lane.number]["length"] >= self.net.change_m
             ]
             return next((lane for lane in beside if self.fits(lane, v, via, inner)), None)
-        fitting = [lane for lane in usable if self.fits(lane, v, via, inner)]
+        fitting = [lane for lane in usable if self.fits(lane, v, via, inner, link)]
         return min(fitting, key=self.occupied, default=None)
 
     def serving(self, way: list[int], at: int) -> set[int]:
@@ -346,10 +418,10 @@ class Specification:
             deeper = found
         return deeper or set()
 
-    def will_fit(self, lane: Lane, via: int) -> bool:
+    def will_fit(self, lane: Lane, via: int, link: int | None) -> bool:
         """Whether room on a full lane is certain to come without another departure."""
         self.occupied(lane)
-        return bool(lane.gone) or self.env.now + via < lane.next_in
+        return bool(lane.gone) or self.env.now + via < self.entry(lane, link).next_in
 
     def occupied(self, lane: Lane) -> int:
         """Centimetres taken by those in the lane, and by those whose place is not free yet."""
@@ -357,15 +429,30 @@ class Specification:
         while lane.gone and lane.gone[0][0] + lag <= t:
             lane.gone.popleft()
         return sum(int(self.net.type[v.kind]["cm"]) for v in lane.queue) + sum(
-            cm for _, cm in lane.gone
+            cm for _, cm, _ in lane.gone
         )
 
-    def fits(self, lane: Lane, v: Vehicle, via: int, inner: int = 0) -> bool:
+    def entry(self, lane: Lane, link: int | None) -> Lane:
+        """Lane by which a vehicle that takes a link comes to a lane of the next street."""
+        row = self.net.lane[lane.number]
+        street = int(row["street"])
+        if link is None or street < 0 or row["length"] < self.net.change_m:
+            return lane
+        first, last = int(self.net.street_lane[street]), int(self.net.street_lane[street + 1])
+        into = int(self.net.link[link]["into"])
+        found = [k for k in range(first, last) if into >> k - first & 1]
+        return self.lanes[
+            min(found, key=lambda k: (abs(k - lane.number), k), default=lane.number)
+        ]
+
+    def fits(
+        self, lane: Lane, v: Vehicle, via: int, inner: int = 0, link: int | None = None
+    ) -> bool:
         """Whether a vehicle may enter a lane after `via` ticks in the junction."""
         taken = self.occupied(lane)
         needed = taken + int(self.net.type[v.kind]["cm"])
         room = taken == 0 or needed <= self.net.lane[lane.number]["capacity"] + inner
-        return bool(room and self.env.now + via >= lane.next_in)
+        return bool(room and self.env.now + via >= self.entry(lane, link).next_in)
 
     def link_to(self, lane: int, street: int) -> int:
         row = self.net.lane[lane]
@@ -382,11 +469,13 @@ class Specification:
 
     def leave(self, v: Vehicle, lane: Lane, headway: int) -> None:
         lane.queue.popleft()
-        lane.gone.append((self.env.now, int(self.net.type[v.kind]["cm"])))
+        lane.gone.append((self.env.now, int(self.net.type[v.kind]["cm"]), v.number))
         lane.next_out = self.env.now + headway
         lane.look, lane.no_room = 0, False
 
-    def enter(self, lane: Lane, v: Vehicle, t: int, extra: int) -> None:
+    def enter(
+        self, lane: Lane, v: Vehicle, t: int, extra: int, entry: Lane | None = None
+    ) -> None:
         row = self.net.lane[lane.number]
         speed = min(
             np.float32(self.speed[lane.number]) * np.float32(v.factor),
@@ -403,7 +492,8 @@ class Specification:
         if not lane.queue:
             lane.look, lane.no_room = 0, False
         lane.queue.append(v)
-        lane.next_in = t + int(self.net.entry_headway[v.kind, lane.number])
+        entry = entry or lane
+        entry.next_in = t + int(self.net.entry_headway[v.kind, entry.number])
         self.env.process(self.drive(v, lane))
 
     def stands(self, v: Vehicle, street: int, t: int, way: int, before: int) -> int:

@@ -64,11 +64,12 @@ def cities(draw: st.DrawFn) -> tuple[Any, list[list[int]]]:
     if signals:
         green = st.integers(4, 25)
         offset_s = float(draw(st.integers(0, 40)))
+        range_s = draw(st.sampled_from([(), (1, 6), (5, 30)]))
         city.program(
             0,
-            (draw(green), draw(st.sampled_from(["GrrG", "Grrg", "Gsrg"]))),
+            (draw(green), draw(st.sampled_from(["GrrG", "Grrg", "Gsrg"])), *range_s),
             (3, "yrry"),
-            (draw(green), draw(st.sampled_from(["rGGr", "rgGr", "rGgr"]))),
+            (draw(green), draw(st.sampled_from(["rGGr", "rgGr", "rGgr"])), *range_s),
             (3, "ryyr"),
             offset_s=offset_s,
         )

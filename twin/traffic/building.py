@@ -9,7 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.traffic import parameters as par
+from twin.traffic.actuation import Detectors, place_detectors
 from twin.traffic.network import (
+    DETECTOR,
     LANE_CONST,
     LIGHT,
     LINK_CONST,
@@ -56,7 +58,7 @@ class Builder:
     def build(self) -> Network:
         links = self._links()
         lane_speed, lane_length = self._lane_geometry(links)
-        via_s, link_speed = self._passage(links)
+        via_s, link_speed, before_s = self._passage(links)
         n_lanes, n_all = len(self.lanes), len(lane_speed)
         turns, turn = np.unique(
             links[["street", "to_street"]].to_numpy(np.int32), axis=0, return_inverse=True
@@ -64,7 +66,7 @@ class Builder:
         turn = turn.reshape(-1)
         street = self.city.streets
         n_streets = len(street)
-        times = driver_times(self, links, link_speed)
+        times = driver_times(self, links, link_speed, before_s)
         yield_ptr, foe, movement_link = foes(self, links, link_speed)
         lane_lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
         inner = self._inner(links)
@@ -141,11 +143,13 @@ class Builder:
             look=int(self.ticks(par.LOOK_S)),
             standing=int(self.ticks(par.STANDING_S)),
             impatient=int(self.ticks(par.IMPATIENT_S)),
+            seen=int(self.ticks(par.SEEN_S)),
+            circle=int(self.ticks(par.CIRCLE_S)),
             relied=int(self.ticks(par.RELIED_S)),
             stop=int(self.ticks(par.STOP_S)),
             follow=int(
                 self.ticks(
-                    self.car.tau_s + np.sqrt(2 * self.car.spacing_m / self.car.accel_m_s2)
+                    par.START_WAVE_S + np.sqrt(2 * self.car.spacing_m / self.car.accel_m_s2)
                 )
             ),
             line=int(self.ticks(np.sqrt(2 * par.LINE_M / self.car.accel_m_s2))),
@@ -215,33 +219,48 @@ class Builder:
         length = np.concatenate([self.lanes["length_m"], inner["wait_m"]])
         return np.maximum(speed, 0.5).astype(float), np.maximum(length, 0.1).astype(float)
 
-    def _passage(self, links: pd.DataFrame) -> tuple[F8, F8]:
-        """Seconds from the stop line to the next lane with slowing for the turn; speed there.
+    def _passage(self, links: pd.DataFrame) -> tuple[F8, F8, F8]:
+        """Seconds from the stop line to the next lane with slowing for it; speed there; slowing.
 
-        A turn taken at v' between streets of v costs (v - v')^2 / 2bv before and what the
-        acceleration a lacks on the next street after it, as far as that street is long.
+        Who comes at v and is at v' at the line loses (v - v')^2 / 2bv before it.  Behind it
+        they speed up to what the way allows, and on the next street to what that allows.
         """
-        v_turn = np.maximum(links["speed_m_s"].to_numpy(float), 1.0)
-        v_turn = np.where(is_minor(self, links), np.minimum(v_turn, par.SIGHT_M_S), v_turn)
+        turn = np.maximum(links["speed_m_s"].to_numpy(float), 1.0)
+        sight = np.sqrt(2 * (self.car.speeding_up_m_s2 + self.car.decel_m_s2) * par.SIGHT_M)
+        looks = is_minor(self, links)
+        line = np.where(looks, np.minimum(sight, turn), turn)
         street = self.city.streets
-        v_from = np.maximum(
-            street["speed_m_s"].to_numpy(float)[links["street"]], v_turn
-        )
-        v_to = np.maximum(street["speed_m_s"].to_numpy(float)[links["to_street"]], v_turn)
-        next_m = street["length_m"].to_numpy(float)[links["to_street"]]
-        a, b = self.car.accel_m_s2, self.car.decel_m_s2
-        before = (v_from - v_turn) ** 2 / (2 * b * v_from)
-        reach = np.minimum(v_to, np.sqrt(v_turn**2 + 2 * a * next_m))
-        used = (reach**2 - v_turn**2) / (2 * a)
-        after = (reach - v_turn) / a - used / v_to
+        speed, length = street["speed_m_s"].to_numpy(float), street["length_m"].to_numpy(float)
+        driven = self._driven
+        v_from = driven(np.maximum(speed[links["street"]], line))
+        v_to = driven(np.maximum(speed[links["to_street"]], line))
+        v_line, v_turn = driven(line), driven(turn)
+        before = (v_from - v_line) ** 2 / (2 * self.car.decel_m_s2 * v_from)
+        # who acts once a step is down to v' half a step early to look, half a step late to turn;
+        # under a light most come out of a queue, and do neither
+        step = (1 - v_line / v_from) * self.car.step_s / 2
+        signed = links["signal"].to_numpy(int) < 0
+        before = np.maximum(0.0, before + np.where(signed, np.where(looks, step, -step), 0.0))
         stage = links["stage"].to_numpy()
         wait_m = links["wait_m"].to_numpy(float)
         inside = links["length_m"].to_numpy(float) - np.where(stage == 2, wait_m, 0.0)
-        path = np.where(stage == 1, 0.0, np.maximum(inside, 0.0) / v_turn)
-        return (
-            path + np.where(stage == 2, 0.0, before) + np.where(stage == 1, 0.0, after),
-            v_turn,
-        )
+        path, v_end = self._speeding_up(v_line, v_turn, np.maximum(inside, 0.0))
+        after, reached = self._speeding_up(v_end, v_to, length[links["to_street"]])
+        after -= length[links["to_street"]] / v_to
+        before = np.where(stage == 2, 0.0, before)
+        return before + np.where(stage == 1, 0.0, path + after), line, before
+
+    def _driven(self, speed: F8) -> F8:
+        """Mean speed of drivers who aim at a speed."""
+        return np.asarray(np.maximum(speed - self.car.dawdle_m_s, speed / 2))
+
+    def _speeding_up(self, start: F8, end: F8, metres: F8) -> tuple[F8, F8]:
+        """Seconds over a distance for who speeds up from one speed to another; speed then."""
+        a = self.car.accel_m_s2
+        reach = np.maximum(start, np.minimum(end, np.sqrt(start**2 + 2 * a * metres)))
+        used = (reach**2 - start**2) / (2 * a)
+        seconds = (reach - start) / a + (metres - used) / np.maximum(reach, end)
+        return seconds, reach
 
     def _storage(
         self, links: pd.DataFrame, length: F8, speed: F8, via_s: F8
@@ -267,6 +286,7 @@ class Builder:
         total = np.bincount(street[direct], via_s[direct], minlength=len(count))
         mean_via = total / np.maximum(count, 1)
         lag[: len(self.lanes)] -= mean_via[self.lanes["street"].to_numpy()]
+        lag[links["wait"].to_numpy()[~direct]] -= via_s[~direct]
         inside = np.maximum(0.0, np.ceil(-lag / headway - 1e-9))
         places, lag = places + inside, lag + inside * headway
         capacity = np.rint(places * car.spacing_m * 100).astype(np.int32)
@@ -311,6 +331,7 @@ class Builder:
         light = _lights(table, link, frame["column"].to_numpy(np.intp))
         duration = np.maximum(1, self.ticks(table["duration_s"]))
         pointer = pointers(table["signal"].to_numpy(), n)
+        detectors = place_detectors(self.city)
         cycle = np.add.reduceat(duration, pointer[:-1]) if n else np.zeros(0, np.int32)
         offset = _one_each(table)["offset_s"].to_numpy(float)
         return SignalArrays(
@@ -321,8 +342,30 @@ class Builder:
             links=frame["link"].to_numpy(np.int32),
             offset=self.ticks(offset),
             cycle=np.asarray(cycle, np.int32),
+            actuated=(table.groupby("signal")["kind"].first() == "actuated").to_numpy(bool),
+            least=np.maximum(1, self.ticks(table["min_s"])),
+            most=np.maximum(1, self.ticks(table["max_s"])),
+            extends=detectors.phase,
+            detectors=detectors.extends,
+            detector=self._detectors(detectors),
+            max_gap=int(self.ticks(par.MAX_GAP_S)),
+            detector_gap=int(self.ticks(par.DETECTOR_GAP_S)),
         )
 
+    def _detectors(self, detectors: Detectors) -> Records:
+        """When the fronts, and the rears, of the vehicles of a lane pass its detector."""
+        records = np.zeros(len(detectors.lane), DETECTOR)
+        records["lane"] = detectors.lane
+        speed = self.lanes["speed_m_s"].to_numpy(float)[detectors.lane]
+        for part, metres in (("", 0.0), ("_left", self.car.length_m)):
+            before_m = np.maximum(0.0, detectors.before_m - metres)
+            standing = np.maximum(0.0, (before_m - par.LINE_M) / self.car.spacing_m)
+            places = np.ceil(standing - 1e-9)
+            moved_s = (places - standing) * (self.car.tau_s + self.car.spacing_m / speed)
+            records["ahead" + part] = self.ticks(before_m / speed)
+            records["places" + part] = places
+            records["wave" + part] = self.ticks(standing * par.START_WAVE_S + moved_s)
+        return records
 
 def _lights(table: pd.DataFrame, link: I4, column: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """[rows, most links of a signal] what each row of the programs shows to the signal's links."""

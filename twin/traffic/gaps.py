@@ -9,7 +9,16 @@ from twin.traffic.lanes import ring_slot
 from twin.traffic.network import RED, YELLOW
 from twin.traffic.records import INNER
 
+CIRCLE = 4  # vehicles that may yield to each other in a circle
 AHEAD = 3  # vehicles of a lane that those who yield to it look at
+
+
+@inlined
+def left_now(st: Any, lane: Any, t: int) -> bool:
+    """Whether the last departure of a lane is of this tick."""
+    if lane.gone == 0:
+        return False
+    return st.slot[ring_slot(lane, lane.tail + lane.gone - 1)].time == t
 
 
 @inlined
@@ -18,12 +27,8 @@ def blocking_place(net: Any, st: Any, link: Any, t: int) -> int:
     for k in range(link.beside, link.beside + link.siblings):
         row = net.sibling[k]
         lane = st.lane[row.lane]
-        if lane.inside > row.most:
+        if lane.inside > row.most or (lane.inside == row.most and left_now(st, lane, t)):
             return row.lane
-        if lane.inside == row.most and lane.gone > 0:
-            last = ring_slot(lane, lane.tail + lane.gone - 1)
-            if st.slot[last].time == t:  # leaves just now
-                return row.lane
     return -1
 
 
@@ -71,9 +76,9 @@ def _comes_from_afar(
 
 @inlined
 def _comes(
-    net: Any, st: Any, foe: int, k: int, ready: int, t: int, gap: int, first: int, held: bool
+    net: Any, st: Any, foe: int, k: int, t: int, own: int, gap: int, first: int, held: bool
 ) -> bool:
-    """Whether a vehicle of link `foe` of lane `k` comes within the gap.
+    """Whether a vehicle of link `foe` of lane `k` comes within the gap, or within `own` on it.
 
     `first` is the first lane of the street where the one who asks wants to go.  If the first
     vehicle of the foe wants to go there too and stood for want of room, then the room that
@@ -83,17 +88,15 @@ def _comes(
     for n in range(min(lane.inside, AHEAD)):
         slot = st.slot[ring_slot(lane, lane.tail + lane.gone + n)]
         due = max(slot.time, lane.next_out)
-        if n == 0:
-            if lane.no_room == 1:
-                return slot.link == foe and first == right.first and held
-            if lane.look > 0 and due >= ready:  # it yields itself, and came later
-                return False
-        if due >= t + gap:
+        if n == 0 and lane.no_room == 1:
+            return slot.link == foe and first == right.first and held
+        if due >= t + own:
             return False
         if slot.link == foe:
             return not (right.light == YELLOW and due > right.since + right.braking)
         if n == 0 and slot.link >= 0 and st.link[slot.link].light == RED:
             return False
+    gap = min(gap, net.seen)
     if lane.inside < AHEAD and (lane.flags & INNER) == 0:
         return _comes_from_afar(
             net.lane,
@@ -111,21 +114,43 @@ def _comes(
     return False
 
 
+@called
+def _in_a_circle(lanes: Any, yields_to: Any, lane: int, foe: int) -> bool:
+    """Whether the head of lane `foe` waits for one who waits ... for the head of `lane`."""
+    for _ in range(CIRCLE):
+        if foe == lane:
+            return True
+        if lanes[foe].look <= 0:
+            return False
+        foe = yields_to[foe]
+    return False
+
+
 @inlined
-def gap_is_free(net: Any, st: Any, own: Any, ready: int, t: int) -> bool:
-    """Whether nobody with right of way over a link is in the junction or comes in the gap."""
-    gap = int(own.gap_standing if t > ready else own.gap_moving)
+def gap_is_free(net: Any, st: Any, i: int, link: Any, ready: int, t: int) -> bool:
+    """Whether nobody with right of way over a link is in the junction or comes in the gap.
+
+    Else it is noted to which lane the head of lane `i` yields.  Those who yield to each other
+    in a circle stand for a while, until one of them goes.
+    """
+    stands = t > ready + net.standing
+    gap = int(link.gap_standing if stands else link.gap_moving)
     waited = max(1, min(t - ready, net.impatient))
     relied = net.relied * waited // net.impatient
     held = gap - relied > net.tps
-    for k in range(own.yields, own.yields + own.foes):
+    st.yields_to[i] = i
+    for k in range(link.yields, link.yields + link.foes):
         row = net.foe[k]
         foe = st.link[row.link]
         if foe.light == RED:
             continue
         if foe.last + row.clear > t:
             return False
-        least = max(gap - relied, min(gap, row.counts_on // waited))
-        if _comes(net, st, row.link, row.lane, ready, t, least, own.first, held):
-            return False
+        counts_on = row.counts_on // waited
+        least = max(gap - relied, min(gap, counts_on))
+        own = max(least, counts_on) if row.faster == 1 and stands else least
+        if _comes(net, st, row.link, row.lane, t, own, least, link.first, held):
+            st.yields_to[i] = row.lane
+            if t - ready < net.circle or not _in_a_circle(st.lane, st.yields_to, i, row.lane):
+                return False
     return True

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from twin.traffic.compiling import compiled, inlined, prefetch
-from twin.traffic.gaps import blocking_place, gap_is_free
+from twin.traffic.gaps import blocking_place, gap_is_free, left_now
 from twin.traffic.lanes import choose, choose_at, fits, head_slot, onward, ring_slot, slot_code
 from twin.traffic.lights import change_signals, light_allows, next_change, order_signals, start_loss
 from twin.traffic.moves import add_counts, arrive, begin_interval, depart, go, pass_jam
@@ -65,7 +65,7 @@ def _lane_acts(net: Any, st: Any, i: int, t: int) -> int:
     stood = yields and (link.light == STOP_LIGHT or link.stop > 0 or look > 0)
     late = start_loss(net, link, ready)
     if stood:
-        late = max(late, link.start)
+        late = max(late, min(link.start, t - ready))
     target, place, again = _target(net, st, slot, t, link.via + late)
     if target < 0:
         lane.no_room = 1
@@ -75,7 +75,7 @@ def _lane_acts(net: Any, st: Any, i: int, t: int) -> int:
             return min(again, ready + net.jam)
         return pass_jam(net, st, i, k, v, t)
     lane.no_room = 0
-    if yields and not gap_is_free(net, st, link, ready, t):
+    if yields and not gap_is_free(net, st, i, link, ready, t):
         lane.look = t + net.look
         return t + net.look
     return go(net, st, i, k, target, v, kind, t, stood, late)
@@ -88,9 +88,11 @@ def _target(net: Any, st: Any, slot: Any, t: int, via: int) -> Any:
     link = st.link[k]
     beside = blocking_place(net, st, link, t)
     if beside >= 0:
-        return -1, beside, NEVER
+        # if it left just now, its room has come already
+        return -1, beside, t + 1 if left_now(st, st.lane[beside], t) else int(NEVER)
     if link.wait >= 0:
-        again = fits(net.type, st.slot, st.lane[link.wait], kind, t, via, 0)
+        place = st.lane[link.wait]
+        again = fits(net.type, st.slot, place, place.next_in, kind, t, via, 0)
         return (link.wait if again <= t else -1), link.wait, again
     at = st.vehicle[slot.vehicle].route_at + 1
     target, again = choose(
@@ -274,7 +276,7 @@ def advance(net: Any, sig: Any, st: Any, until: int) -> None:
         t = next_bucket(st, t, min(until, max(t, next_change(st.change, signals))))
         if t >= until:
             break
-        signals = change_signals(sig, st, signals, t)
+        signals = change_signals(net, sig, st, signals, t)
         _tick(net, st, t)
         t += 1
     st.change[:] = 0

@@ -23,7 +23,7 @@ def head_slot(lane: Any) -> int:
 
 
 @inlined
-def _release(types: Any, slots: Any, lane: Any, t: int) -> None:
+def release(types: Any, slots: Any, lane: Any, t: int) -> None:
     """Free the places of those whose departure the backward wave has carried through."""
     while lane.gone > 0:
         slot = slots[lane.ring + lane.tail]
@@ -34,12 +34,32 @@ def _release(types: Any, slots: Any, lane: Any, t: int) -> None:
         lane.tail = lane.tail + 1 if lane.tail + 1 < lane.size else 0
 
 
+@called
+def entry_lane(lanes: Any, k: int, first: int, end: int, into: int, change_m: float) -> int:
+    """Lane of first:end by which a vehicle comes to lane `k`, from a link that leads `into` some.
+
+    Where the street is too short to change lanes, the lane itself.
+    """
+    if (into >> (k - first)) & 1 or lanes[k].length < change_m:
+        return k
+    for off in range(1, end - first):
+        for other in (k - off, k + off):
+            if first <= other < end and (into >> (other - first)) & 1:
+                return other
+    return k
+
+
 @inlined
-def fits(types: Any, slots: Any, lane: Any, kind: int, t: int, via: int, inner: int) -> int:
-    """`t` where a vehicle may enter now, else when that may change, else NEVER."""
-    _release(types, slots, lane, t)
-    if t + via < lane.next_in:
-        return lane.next_in - via
+def fits(
+    types: Any, slots: Any, lane: Any, next_in: int, kind: int, t: int, via: int, inner: int
+) -> int:
+    """`t` where a vehicle may enter now, else when that may change, else NEVER.
+
+    `next_in` is that of the lane by which it comes.
+    """
+    release(types, slots, lane, t)
+    if t + via < next_in:
+        return next_in - via
     over = lane.occupied + types[kind].cm - lane.capacity
     if lane.occupied == 0 or over <= inner:
         return t
@@ -155,7 +175,7 @@ def _beside_its_own(
             continue
         if lane.length < change_m:
             continue
-        when = fits(types, slots, lane, kind, t, via, inner)
+        when = fits(types, slots, lane, lane.next_in, kind, t, via, inner)
         if when <= t:
             return k, when
         again = min(again, when)
@@ -190,6 +210,7 @@ def choose(
     """
     bit = net.type[kind].bit
     best, least, again = -1, NEVER, NEVER
+    into = int(net.link[by].into) if by >= 0 and end - first > 1 else 0
     short = after >= 0 and (st.lane[first].flags & NEAR_SHORT) != 0
     for level in range(3):  # by the way as far as can be seen, by the next turn, any lane
         serving = -1
@@ -213,7 +234,10 @@ def choose(
             if (serving >> (k - first)) & 1 == 0 or not _may_enter(lane, bit):
                 continue
             served = True
-            when = fits(net.type, st.slot, lane, kind, t, via, inner)
+            next_in = lane.next_in
+            if into != 0:
+                next_in = st.lane[entry_lane(st.lane, k, first, end, into, net.change_m)].next_in
+            when = fits(net.type, st.slot, lane, next_in, kind, t, via, inner)
             if when > t:
                 again = min(again, when)
             elif lane.occupied < least:
@@ -221,7 +245,7 @@ def choose(
         if not served:
             continue
         if best < 0 and serving != -1 and again == NEVER and by >= 0:
-            into = net.link[by].into
+            into = int(net.link[by].into)
             if (into & serving) == 0:
                 return _beside_its_own(
                     net.type, st.slot, st.lane, first, end, into, net.change_m, kind, t, via, inner

@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 
 from twin.traffic.compiling import called, compiled, inlined
-from twin.traffic.lanes import head_slot
+from twin.traffic.lanes import head_slot, release, ring_slot
 from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW
-from twin.traffic.records import FIXED, GREEN_STAGE, NEVER, RED_STAGE, YELLOW_STAGE
+from twin.traffic.records import (
+    ACTUATED,
+    CONTROLLED,
+    GREEN_STAGE,
+    NEVER,
+    RED_STAGE,
+    YELLOW_STAGE,
+)
 from twin.traffic.wheel import schedule
 
 
@@ -58,14 +65,83 @@ def _show(st: Any, k: int, light: int, t: int) -> None:
             schedule(st, i, t, t)
 
 
+@called
+def _passes(slots: Any, lane: Any, k: int, ahead: int, places: int, wave: int) -> int:
+    """When the k-th vehicle of a lane's ring passes a line before the stop line.
+
+    It comes there in free flow, or as the queue moves up: after the one so many places before
+    it has left, and its wave has come through.  NEVER while that one has not left.
+    """
+    when = slots[ring_slot(lane, lane.tail + k)].time - ahead
+    if k < lane.gone:
+        return when
+    leader = k - places
+    if leader >= lane.gone:
+        return NEVER
+    if leader >= 0:
+        when = max(when, slots[ring_slot(lane, lane.tail + leader)].time + wave)
+    return when
+
+
+@called
+def _gap(types: Any, slots: Any, lanes: Any, row: Any, seen: Any, t: int) -> int:
+    """Ticks since the last vehicle left a detector; 0 where one is on it."""
+    lane = lanes[row.lane]
+    release(types, slots, lane, t)
+    for k in range(lane.gone + lane.inside - 1, -1, -1):
+        if _passes(slots, lane, k, row.ahead, row.places, row.wave) > t:
+            continue
+        vehicle = slots[ring_slot(lane, lane.tail + k)].vehicle
+        if vehicle != seen.vehicle:
+            left = _passes(slots, lane, k, row.ahead_left, row.places_left, row.wave_left)
+            if left > t:
+                return 0
+            seen.vehicle = vehicle
+            seen.left = left
+        break
+    return t - seen.left
+
+
 @inlined
-def _signal_acts(sig: Any, st: Any, s: int, t: int) -> None:
+def _least_gap(net: Any, sig: Any, st: Any, row: int, t: int) -> int:
+    """Least gap of the detectors that extend a row."""
+    least = int(NEVER)
+    for k in range(sig.extends[row], sig.extends[row + 1]):
+        d = sig.detectors[k]
+        gap = _gap(net.type, st.slot, st.lane, sig.detector[d], st.seen[d], t)
+        least = min(least, gap)
+    return least
+
+
+@inlined
+def _extension(net: Any, sig: Any, st: Any, signal: Any, t: int) -> int:
+    """Ticks for which an actuated signal stays in its row, 0 where it goes on."""
+    row, shown = signal.phase, t - signal.green_at
+    least = _least_gap(net, sig, st, row, t)
+    if shown >= sig.most[row] or least >= sig.max_gap:
+        return 0
+    again = max(1, max(sig.least[row] - shown, sig.detector_gap - least))
+    again += -(shown + again) % net.tps  # whole seconds
+    return min(again, sig.most[row] - shown)
+
+
+@inlined
+def _signal_acts(net: Any, sig: Any, st: Any, s: int, t: int) -> None:
     """Let a signal show what is next in its program, or in a change that was asked for."""
     signal = st.signal[s]
-    if signal.mode == FIXED:
+    if signal.mode != CONTROLLED:
+        if signal.mode == ACTUATED:
+            again = _extension(net, sig, st, signal, t)
+            if again > 0:
+                signal.switch = t + again
+                return
         row = signal.phase + 1 if signal.phase + 1 < sig.phase[s + 1] else sig.phase[s]
         signal.phase = row
+        signal.green_at = t
         signal.switch = t + sig.duration[row]
+        if signal.mode == ACTUATED:
+            signal.switch = t + max(net.tps, sig.least[row])
+            _least_gap(net, sig, st, row, t)  # what has passed so far
     elif signal.stage == YELLOW_STAGE and signal.all_red > 0:
         signal.stage = RED_STAGE
         signal.switch = t + signal.all_red
@@ -118,11 +194,11 @@ def next_change(heap: Any, n: int) -> int:
 
 
 @inlined
-def change_signals(sig: Any, st: Any, n: int, t: int) -> int:
+def change_signals(net: Any, sig: Any, st: Any, n: int, t: int) -> int:
     """Let signals change whose time has come; how many will change again."""
     while n > 0 and (st.change[0] >> 32) <= t:
         s = st.change[0] & 0xFFFFFFFF
-        _signal_acts(sig, st, s, t)
+        _signal_acts(net, sig, st, s, t)
         if st.signal[s].switch < NEVER:
             st.change[0] = (np.int64(st.signal[s].switch) << 32) | s
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin.traffic.compiling import called, inlined
-from twin.traffic.lanes import choose_at, head_slot, onward, ring_slot, slot_code
+from twin.traffic.lanes import choose_at, entry_lane, head_slot, onward, ring_slot, slot_code
 from twin.traffic.records import EVEN, INNER, NEVER
 from twin.traffic.wheel import room_comes, schedule
 
@@ -41,8 +41,11 @@ def _serve_stops(
 
 
 @inlined
-def enter(net: Any, st: Any, i: int, v: int, t: int, extra: int, now: int) -> None:
-    """Put vehicle `v` at the upstream end of lane `i` at tick `t` (now or a little later)."""
+def enter(net: Any, st: Any, i: int, by: int, v: int, t: int, extra: int, now: int) -> None:
+    """Put vehicle `v` at the upstream end of lane `i` at tick `t` (now or a little later).
+
+    It comes by lane `by` of the street, and changes on the way.
+    """
     lane, vehicle = st.lane[i], st.vehicle[v]
     slot = st.slot[ring_slot(lane, lane.tail + lane.gone + lane.inside)]
     kind = net.type[vehicle.type]
@@ -62,10 +65,11 @@ def enter(net: Any, st: Any, i: int, v: int, t: int, extra: int, now: int) -> No
         slot.link = -1
     else:
         slot.link = onward(net, st, i, st.route_street[vehicle.route_at + 1])
-    headway = int(lane.entry_headway if vehicle.type == 0 else net.entry_headway[vehicle.type, i])
+    came = st.lane[by]
+    headway = int(came.entry_headway if vehicle.type == 0 else net.entry_headway[vehicle.type, by])
     lane.occupied += kind.cm
     lane.inside += 1
-    lane.next_in = t + headway
+    came.next_in = t + headway
     vehicle.place = i
     st.clock[0].moves += 1
     if lane.inside == 1:
@@ -192,13 +196,17 @@ def go(
         own.next_out = t + headway
         if own.inside > 0:
             own.ready = max(own.ready, t + headway)
-    link.last = t
+    link.last = t + late
+    by = target
     if link.wait < 0:
+        if link.lanes > 1:
+            first, into = link.first, int(net.link[k].into)
+            by = entry_lane(st.lane, target, first, first + link.lanes, into, net.change_m)
         vehicle.route_at += 1
         _count_turn(net, st, vehicle.entered, k, entry)
         _count_entry(net, st, k, entry)
         vehicle.entered = entry
-    enter(net, st, target, v, entry, 0, t)
+    enter(net, st, target, by, v, entry, 0, t)
     return follower
 
 
@@ -221,7 +229,7 @@ def depart(net: Any, st: Any, lane: int, v: int, t: int) -> None:
     vehicle.depart = vehicle.entered = t
     vehicle.route_at = vehicle.route
     st.entered[_interval(st, t), st.route_street[vehicle.route]] += 1
-    enter(net, st, lane, v, t, vehicle.extra, t)
+    enter(net, st, lane, lane, v, t, vehicle.extra, t)
 
 
 @called
@@ -244,7 +252,7 @@ def pass_jam(net: Any, st: Any, i: int, k: int, v: int, t: int) -> int:
             vehicle.route_at = at
             vehicle.entered = entry
             st.entered[_interval(st, entry), st.route_street[at]] += 1
-            enter(net, st, target, v, entry, 0, t)
+            enter(net, st, target, target, v, entry, 0, t)
             return follower
     vehicle.route_at = vehicle.route_end - 1
     vehicle.arrive = entry

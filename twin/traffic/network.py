@@ -73,6 +73,7 @@ FOE = np.dtype(
         ("lane", "i4"),  # from which it leads
         ("clear", "i4"),  # ticks for which a vehicle of it blocks the one who yields
         ("counts_on", "i4"),  # see parameters.IMPATIENT_S, ticks^2
+        ("faster", "i4"),  # 1: who stood comes slower into its lane than it comes itself
     ]
 )
 SIBLING = np.dtype([("lane", "i4"), ("most", "i4")])  # blocked with more than `most` inside
@@ -82,6 +83,20 @@ UPSTREAM = np.dtype(
         ("lane", "i4"),  # from which that leads
         ("ticks", "i4"),  # from its stop line to that of the lane
         ("ahead", "i4"),  # streets between
+    ]
+)
+DETECTOR = np.dtype(
+    [
+        ("lane", "i4"),
+        # ticks of driving to the stop line, vehicles that stand before it, ticks in which the
+        # wave of a departure comes through them: of the detector, and of a front whose rear is
+        # on it
+        ("ahead", "i4"),
+        ("places", "i4"),
+        ("wave", "i4"),
+        ("ahead_left", "i4"),
+        ("places_left", "i4"),
+        ("wave_left", "i4"),
     ]
 )
 TYPE_CONST = np.dtype(
@@ -111,6 +126,8 @@ class NetArrays(NamedTuple):
     look: int  # ticks between two looks for a gap
     standing: int
     impatient: int  # ticks of waiting after which impatience is full
+    seen: int  # ticks from which vehicles on streets further up are seen
+    circle: int  # ticks that those who yield to each other in a circle stand
     relied: int  # ticks that others are relied on to brake for by whom it is full
     stop: int  # ticks at a stop light or sign
     follow: int  # follow-up time of vehicles that yielded, ticks
@@ -130,6 +147,14 @@ class SignalArrays(NamedTuple):
     links: I4  # kernel links of a signal, in the order of the columns of `light`
     offset: I4  # [signals] ticks
     cycle: I4  # [signals] ticks
+    actuated: npt.NDArray[np.bool_]  # [signals]
+    least: I4  # [rows] ticks that an actuated program stays in a row at least
+    most: I4  # [rows] and at most
+    extends: I4  # [rows + 1] into detectors
+    detectors: I4  # those that extend a row
+    detector: Records  # DETECTOR
+    max_gap: int  # ticks without a vehicle after which a detector no longer extends
+    detector_gap: int  # ticks in which a detected vehicle comes to the stop line
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class VehicleType:
         Of the vehicle.
     speed_factor, speed_dev
         Desired speed over the limit: mean and standard deviation between drivers.
+    dawdle_m_s
+        By how much drivers fall short of the speed that they aim at, on average.
+    step_s
+        Drivers act once in so many seconds.
     vehicle_class
         "car", "lorry" or "bus": which lanes may be used.
     """
@@ -39,6 +43,13 @@ class VehicleType:
     speed_factor: float = 1.0
     speed_dev: float = 0.1
     vehicle_class: str = "car"
+    dawdle_m_s: float = 0.0
+    step_s: float = 0.0
+
+    @property
+    def speeding_up_m_s2(self) -> float:
+        """Acceleration that drivers aim at: with `dawdle_m_s` a step less is reached."""
+        return self.accel_m_s2 + (self.dawdle_m_s / self.step_s if self.step_s else 0.0)
 
     @property
     def spacing_m(self) -> float:
@@ -67,9 +78,13 @@ IMPATIENT_S = 180.0
 # And, in the same measure, on being let in: that shortens the accepted gap by so much at the
 # end (SUMO 1.28 adds as much to the arrival of those who can brake).
 RELIED_S = 30.0
-# Vehicles with right of way are seen on the streets before the junction as far as they come
-# within these seconds.
-SEEN_S = 8.0
+# Vehicles with right of way are seen on the streets before their last one as far as they come
+# within these seconds: in SUMO drivers give notice of as much way as a step and a stop need,
+# which are 30 m at 8.3 m/s and 56 m at 13.9 m/s.
+SEEN_S = 4.0
+# Those who yield to each other in a circle stand so long until one of them goes (SUMO 1.28: four
+# who come to a crossing of equals together lose 8.5 s each on average).
+CIRCLE_S = 2.0
 # A stop at a stop sign or a stop light (green arrow).
 STOP_S = 1.0
 # Who finds no room for so long is taken past the jam, and counted: SUMO's time-to-teleport.
@@ -88,10 +103,18 @@ MAX_WAIT_S = 120.0
 # with 5 s 3 %; the other six hardly differ.
 CHANGE_M = 30.0
 STRATEGIC_S = 5.0
-# Who must yield sees the others from 4.5 m before the line (SUMO's visibilityDistance) and
-# drives there so that he can stop: sqrt(2 (a + b) 4.5 m) at the line.
-SIGHT_M_S = 8.0
+# Who must yield sees the others from here before the line (SUMO's visibilityDistance) and
+# drives there so that he can stop: at most sqrt(2 (a + b) 4.5 m) at the line.
+SIGHT_M = 4.5
 # Who stands, stands so far before the line (SUMO).
 LINE_M = 1.0
 # Braking to a stop of a line and getting away from it is reckoned from 50 km/h: v/2a + v/2b.
 URBAN_M_S = 13.9
+# Vehicle-actuated programs, defaults of SUMO 1.28: the longest gap that extends a green, the
+# driving time from a detector to the stop line, and how fast vehicles clear between both.
+MAX_GAP_S = 3.0
+DETECTOR_GAP_S = 2.0
+PASSING_S = 1.9
+PLACE_M = 7.5
+# Who stands starts so long after the one before (SUMO: vehicles of a queue at 7.5 m).
+START_WAVE_S = 1.0

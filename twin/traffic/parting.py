@@ -1,4 +1,4 @@
-"""Where the ways through a junction part, measured on their geometry."""
+"""Where the ways through a junction part and cross, measured on their geometry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 F8 = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
-# Two ways from one lane have parted where they are so far from each other (a car is 1.8 m wide).
+# Two ways from one lane have parted where they are so far from each other.
+CAR_M = 1.8  # width
 PARTED_M = 2.5
 STEP_M = 0.5
 
@@ -45,4 +46,26 @@ def parting_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
         step = step + np.maximum(1, lacking).astype(np.intp)
         on = ~far & (step * STEP_M <= length[open_])
         open_, step = open_[on], step[on]
+    return found
+
+
+def crossing_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
+    """Metres along `other` until it has crossed `own`; infinite where it does not.
+
+    Parameters
+    ----------
+    geometry
+        Ways of the movements.
+    own, other
+        Rows of `geometry`, pair by pair.
+    """
+    ways, found = geometry.to_numpy(), np.full(len(own), np.inf)
+    if not len(own):
+        return found
+    points, pair = shapely.get_coordinates(
+        shapely.intersection(ways[own], ways[other]), return_index=True
+    )
+    along = shapely.line_locate_point(ways[other[pair]], shapely.points(points))
+    found[pair] = 0.0
+    np.maximum.at(found, pair, along)
     return found

@@ -26,7 +26,8 @@ F8 = npt.NDArray[np.float64]
 # SUMO moves by whole seconds.  An arrival is noted half a step late on average, and the way
 # to brake from v is half a step shorter, n v - b n (n + 1) / 2 with n = floor(v / b): so who
 # is further than v / 2b - 0.5 s from the stop line when the light turns yellow stops.
-HALF_STEP_S = 0.5
+STEP_S = 1.0
+HALF_STEP_S = STEP_S / 2
 # Saturation headway of SUMO 1.28's Krauss driver: tau + SIGMA_S sigma + (1 + SPACING
 # + SPACING_SIGMA sigma) spacing / v.  Least squares over 81 queues of 22 vehicles that
 # discharge at a signal (tau 1-2 s, sigma 0 and 0.5, 8-22 m/s, 5.8-14.5 m, 1-s steps, the
@@ -130,6 +131,8 @@ def kernel_type(kind: SumoType, name: str) -> VehicleType:
         speed_factor=kind.factor[0],
         speed_dev=kind.factor[1],
         vehicle_class=kind.vehicle_class,
+        dawdle_m_s=kind.sigma * kind.accel_m_s2 / 2,
+        step_s=STEP_S,
     )
 
 

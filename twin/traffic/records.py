@@ -21,7 +21,7 @@ LINE = 64  # bytes of a cache line
 WHEEL = 1 << 14  # buckets of the time wheel
 CHUNK = 16  # numbers of a chunk of the wheel: next chunk, how many ids, ids
 INNER, NEAR_SHORT, EVEN = 1, 2, 4  # flags of a lane
-FIXED, CONTROLLED = 0, 1
+FIXED, CONTROLLED, ACTUATED = 0, 1, 2
 GREEN_STAGE, YELLOW_STAGE, RED_STAGE = 0, 1, 2
 
 
@@ -116,15 +116,21 @@ LINK = _line(
 )
 SIGNAL = np.dtype(
     [
-        ("mode", "i4"),  # FIXED or CONTROLLED
+        ("mode", "i4"),  # FIXED, CONTROLLED or ACTUATED
         ("phase", "i4"),  # row of the program that is shown, or was shown last
         ("shown", "i4"),  # row that all its lights show, or -1
         ("target", "i4"),  # CONTROLLED: row that is being changed to
         ("stage", "i4"),
         ("switch", "i4"),  # next change
-        ("green_at", "i4"),  # CONTROLLED: when the present phase became green
+        ("green_at", "i4"),  # else than FIXED: when the present row was first shown
         ("yellow", "i4"),  # CONTROLLED: ticks of yellow
         ("all_red", "i4"),  # CONTROLLED: ticks of all-red
+    ]
+)
+SEEN = np.dtype(  # by a detector
+    [
+        ("vehicle", "i4"),  # the last that left it, or -1
+        ("left", "i4"),  # when
     ]
 )
 ID = np.dtype(  # lanes, then sources
@@ -172,6 +178,8 @@ class State(NamedTuple):
     slot: Records  # SLOT, the rings of all lanes
     link: Records  # LINK
     signal: Records  # SIGNAL
+    seen: Records  # SEEN
+    yields_to: I4  # [lanes] lane for whose vehicle the head waited at its last look
     id: Records  # ID
     bucket: I4  # [WHEEL] first chunk of ids that wake at a tick, or -1
     chunk: I4  # [chunks * CHUNK]

@@ -12,6 +12,7 @@ from twin.errors import SimulationError
 from twin.traffic.kernel import wake_all
 from twin.traffic.network import UNSIGNALLED, NetArrays, Network, SignalArrays
 from twin.traffic.records import (
+    ACTUATED,
     CHUNK,
     CLOCK,
     EVEN,
@@ -21,6 +22,7 @@ from twin.traffic.records import (
     LINK,
     NEAR_SHORT,
     NEVER,
+    SEEN,
     SIGNAL,
     SLOT,
     SOURCE,
@@ -122,6 +124,8 @@ def initial_state(
         slot=aligned(int(net.lane["size"].sum()), SLOT),
         link=_link_records(net, start),
         signal=np.zeros(len(network.signals.phase) - 1, SIGNAL),
+        seen=np.array([(-1, start - NEVER // 2)] * len(network.signals.detector), SEEN),
+        yields_to=np.zeros(len(net.lane), np.int32),
         id=ids,
         bucket=np.full(WHEEL, -1, np.int32),
         chunk=_chunks(len(ids)),
@@ -294,6 +298,10 @@ def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
         signal = state.signal[s]
         signal["phase"] = signal["target"] = signal["shown"] = row
         signal["switch"] = start + int(sig.duration[row]) - into
+        if sig.actuated[s]:
+            signal["mode"] = ACTUATED
+            signal["green_at"] = start
+            signal["switch"] = start + int(sig.least[row])
         links = sig.links[sig.link[s] : sig.link[s + 1]]
         state.link["light"][links] = sig.light[row, : len(links)]
         state.link["since"][links] = start - into

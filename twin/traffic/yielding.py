@@ -10,13 +10,14 @@ import pandas as pd
 
 from twin.traffic import parameters as par
 from twin.traffic.network import FOE, SIBLING, UPSTREAM, Records, pointers, records
-from twin.traffic.parting import parting_m
+from twin.traffic.parting import CAR_M, crossing_m, parting_m
 
 if TYPE_CHECKING:
     from twin.traffic.building import Builder
 
 I4 = npt.NDArray[np.int32]
 F8 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 UPSTREAM_STREETS = 4  # so many streets before a junction are looked at
 
@@ -46,16 +47,16 @@ def state_codes(states: pd.Series[str]) -> npt.NDArray[np.uint8]:
     return codes
 
 
-def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
-    """Times of drivers at each link, ticks."""
+def driver_times(of: Builder, links: pd.DataFrame, v: F8, before_s: F8) -> dict[str, I4]:
+    """Times of drivers at each link, ticks.
+
+    `v` is the speed at the line, `before_s` what slowing down to it costs.
+    """
     a, b = of.car.accel_m_s2, of.car.decel_m_s2
     stage = links["stage"].to_numpy()
     inside = links["length_m"] - np.where(stage == 2, links["wait_m"], 0.0)
     way = np.maximum(inside.to_numpy(float), 0.0) + of.car.length_m
-    lane = np.minimum(links["lane"].to_numpy(), len(of.lanes) - 1)
-    before_m = np.where(
-        stage == 2, links["wait_m"], of.lanes["length_m"].to_numpy()[lane]
-    ).astype(float)
+    before_m = np.where(stage == 2, links["wait_m"], par.LINE_M).astype(float)
     coming = np.minimum(np.sqrt(2 * a * before_m), _foe_speed(of, links))
     leaving = np.minimum(np.sqrt(coming**2 + 2 * a * way), links["speed_m_s"].to_numpy(float))
     leaving = np.maximum(leaving, 1.0)
@@ -63,7 +64,7 @@ def driver_times(of: Builder, links: pd.DataFrame, v: F8) -> dict[str, I4]:
     sign = (links["right_of_way"] == "s").to_numpy() & (links["signal"] < 0).to_numpy()
     return {
         "stop": (sign & (stage != 2)).astype(np.int32),
-        "gap_moving": of.ticks(way / v + par.GAP_MARGIN_S),
+        "gap_moving": of.ticks(before_s + way / v + of.car.step_s / 2 + par.GAP_MARGIN_S),
         "gap_standing": of.ticks(standing + par.GAP_MARGIN_S),
         "start": of.ticks(v / (2 * a)),
         "braking": of.ticks(v / (2 * b)),
@@ -145,11 +146,7 @@ def upstream_links(
 
 
 def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
-    """Links with right of way over each link, and the stop-line link of each movement.
-
-    A vehicle blocks those who yield to it until its back has left the junction; those who go on
-    behind it in the same lane, until it is a spacing further.
-    """
+    """Links with right of way over each link, and the stop-line link of each movement."""
     n_moves = len(of.movements)
     stop = links[links["stage"] != 2]
     keys = pd.MultiIndex.from_arrays([stop["lane"], stop["to_street"]])
@@ -166,22 +163,52 @@ def foes(of: Builder, links: pd.DataFrame, v: F8) -> tuple[I4, Records, I4]:
     rows = table[table["yields"]]
     own, other = rows["movement"].to_numpy(int), rows["foe"].to_numpy(int)
     merges = to_lane[own] == to_lane[other]
+    waits = links["stage"].to_numpy()[last[own]] == 2
+    whole = of.movements["length_m"].to_numpy(float)[own]
+    reached = np.sqrt(2 * of.car.speeding_up_m_s2 * whole)
+    reached = np.minimum(reached, of.movements["speed_m_s"].to_numpy(float)[own])
+    faster = merges & (v[movement_link[other]] > reached + 1e-6)
+    seconds = _passed_s(of, own, other, merges, waits, v[movement_link])
     pairs = pd.concat(
-        pd.DataFrame({"own": last[own], "link": foe, "merges": merges})
+        pd.DataFrame({"own": last[own], "link": foe, "clear": seconds, "faster": faster})
         for foe in (movement_link[other], last[other])
     )
     lane = links["lane"].to_numpy()
     pairs = pairs[lane[pairs["own"]] != lane[pairs["link"]]]
-    pairs = pairs.groupby(["own", "link"], as_index=False)["merges"].any()
+    pairs = pairs.groupby(["own", "link"], as_index=False).max()
     foe = pairs["link"].to_numpy()
-    way = links["length_m"].to_numpy(float)[foe] + of.car.length_m
-    way += np.where(pairs["merges"], of.car.spacing_m, 0.0)
     seconds2 = np.maximum(_foe_speed(of, links), 1.0) * par.IMPATIENT_S / (2 * of.car.decel_m_s2)
     found = records(
         FOE,
         link=foe,
         lane=lane[foe],
-        clear=of.ticks(way / v[foe]),
+        clear=of.ticks(pairs["clear"]),
         counts_on=np.rint(seconds2 * of.tps**2).astype(np.int32)[foe],
+        faster=pairs["faster"],
     )
     return pointers(pairs["own"].to_numpy(), len(links)), found, movement_link
+
+
+def _passed_s(
+    of: Builder,
+    own: npt.NDArray[np.intp],
+    other: npt.NDArray[np.intp],
+    merges: Bools,
+    waits: Bools,
+    v: F8,
+) -> F8:
+    """Seconds from the entry of a foe until who yields to it may enter behind it.
+
+    The back of the foe is past the crossing of their ways, or has left the junction by a length
+    where they merge, when the front of the other comes there.  Who waits in the junction lets
+    it leave.
+    """
+    geometry = of.movements.geometry
+    whole = of.movements["length_m"].to_numpy(float)
+    theirs = np.minimum(crossing_m(geometry, own, other) + CAR_M / 2, whole[other])
+    theirs = np.where(waits, whole[other], theirs)
+    theirs = np.where(merges, whole[other] + of.car.length_m, theirs) + of.car.length_m
+    mine = np.minimum(crossing_m(geometry, other, own) - CAR_M / 2, whole[own])
+    mine = np.where(merges, whole[own], np.maximum(mine, 0.0))
+    mine = np.where(waits, 0.0, mine)
+    return np.asarray(np.maximum(0.0, theirs / v[other] - mine / v[own]))
