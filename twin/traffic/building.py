@@ -20,6 +20,7 @@ from twin.traffic.network import (
     UNSIGNALLED,
     NetArrays,
     Network,
+    Records,
     SignalArrays,
     pointers,
     records,
@@ -246,7 +247,7 @@ class Builder:
         inside = links["length_m"].to_numpy(float) - np.where(stage == 2, wait_m, 0.0)
         path, v_end = self._speeding_up(v_line, v_turn, np.maximum(inside, 0.0))
         after, reached = self._speeding_up(v_end, v_to, length[links["to_street"]])
-        after -= length[links["to_street"]] / v_to
+        after = np.maximum(0.0, after - length[links["to_street"]] / v_to)
         before = np.where(stage == 2, 0.0, before)
         return before + np.where(stage == 1, 0.0, path + after), line, before
 
@@ -354,18 +355,18 @@ class Builder:
 
     def _detectors(self, detectors: Detectors) -> Records:
         """When the fronts, and the rears, of the vehicles of a lane pass its detector."""
-        records = np.zeros(len(detectors.lane), DETECTOR)
-        records["lane"] = detectors.lane
+        rows = np.zeros(len(detectors.lane), DETECTOR)
+        rows["lane"] = detectors.lane
         speed = self.lanes["speed_m_s"].to_numpy(float)[detectors.lane]
         for part, metres in (("", 0.0), ("_left", self.car.length_m)):
             before_m = np.maximum(0.0, detectors.before_m - metres)
             standing = np.maximum(0.0, (before_m - par.LINE_M) / self.car.spacing_m)
             places = np.ceil(standing - 1e-9)
             moved_s = (places - standing) * (self.car.tau_s + self.car.spacing_m / speed)
-            records["ahead" + part] = self.ticks(before_m / speed)
-            records["places" + part] = places
-            records["wave" + part] = self.ticks(standing * par.START_WAVE_S + moved_s)
-        return records
+            rows["ahead" + part] = self.ticks(before_m / speed)
+            rows["places" + part] = places
+            rows["wave" + part] = self.ticks(standing * par.START_WAVE_S + moved_s)
+        return rows
 
 def _lights(table: pd.DataFrame, link: I4, column: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """[rows, most links of a signal] what each row of the programs shows to the signal's links."""
