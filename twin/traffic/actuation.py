@@ -8,7 +8,8 @@ as long as vehicles follow each other over the detectors of the phase within a l
 - a lane has a detector if one of its movements is green in a phase of variable duration;
 - it lies `DETECTOR_GAP_S` of driving before the stop line, yet so near that the vehicles
   between both clear within the least duration; where the lane is too short, on the lane
-  before it, if only one leads into it and no light is between them, else at its start;
+  before it, if only one leads into it and no light is between them (at its end instead of
+  inside the junction between), else at its start;
 - it extends a phase in which all movements of its lane are green.  Permitted green ("g")
   counts only where a vehicle that waits there does not keep the green for nobody: on streets
   with one lane; where no movement of another street that it meets is green; and, if it is
@@ -133,6 +134,8 @@ class _Approach:
         count = np.bincount(entries, minlength=len(lanes))
         self.before = np.full(len(lanes), -1)
         self.before[entries] = movements["lane"].to_numpy()
+        self.inside = np.zeros(len(lanes))
+        self.inside[entries] = movements["length_m"].to_numpy(float)
         self.before[count != 1] = -1
         self.before[entries[movements["signal"].to_numpy() >= 0]] = -1
         conflicts, street = city.conflicts, movements["street"].to_numpy()
@@ -157,7 +160,7 @@ class _Approach:
         before_m = min(par.DETECTOR_GAP_S * self.speed[lane], places * par.PLACE_M)
         seen = {lane}
         while before_m > self.length[lane] and self.before[lane] not in {-1, *seen}:
-            before_m -= self.length[lane]
+            before_m = max(0.0, before_m - self.length[lane] - self.inside[lane])
             lane = int(self.before[lane])
             seen.add(lane)
         return lane, float(min(before_m, self.length[lane]))
