@@ -187,3 +187,16 @@ def test_what_cannot_be_simulated_is_refused(helsinki: City, prepared: Prepared)
             Works(street=STREET, begin="07:00", hours=1, closes=True),
             systems_on=["traffic"],
         )
+
+
+def test_who_lives_in_a_street_that_stays_closed_keeps_the_usual_way(helsinki: City) -> None:
+    """Drivers learn of a closure that leaves some trips no way at all; no route gets lost."""
+    demand = Demand.generate(helsinki, scale=0.3)
+    at = {"begin_s": BEGIN, "end_s": END, "iterations": 2}
+    usual = prepare(helsinki, demand, seed=4, **at)  # type: ignore[arg-type]
+    to_here = usual.trips["destination"].value_counts()
+    close = Close(street=str(helsinki.streets["id"][int(to_here.index[0])]))
+    after = prepare(helsinki, demand, seed=4, measures=(close,), policies=resolve, **at)  # type: ignore[arg-type]
+    assert to_here.iloc[0] > 2
+    assert after.trips["id"].tolist() == usual.trips["id"].tolist()
+    assert (after.routes.lengths > 0).all()

@@ -76,7 +76,7 @@ def test_phases_last_as_long_as_in_sumo(net: Path, traci: Any, period_s: float) 
     subprocess.run(
         [sys.executable, HOME / "tools" / "randomTrips.py", "-n", net, "-o", trips, "-e", str(HOUR_S),
          "-p", str(period_s), "--seed", "3"],
-        check=True, env={**os.environ, "SUMO_HOME": str(HOME)}, capture_output=True,
+        check=True, env={**os.environ, "SUMO_HOME": str(HOME)}, cwd=net.parent, capture_output=True,
     )  # fmt: skip
     call("duarouter", "-n", net, "-r", trips, "-o", routes, "--ignore-errors", "true")
     city = City.from_sumo(net)

@@ -237,7 +237,7 @@ class _Assignment:
         known = Experience(self.network, graph)
 
         def simulate(car_routes: Routes) -> Run:
-            self.routes = self.routes.replace(self.cars, car_routes)
+            self._take(car_routes)
             if measures:
                 inner = self._simulation(measures, policies)
                 inner.run()
@@ -257,7 +257,7 @@ class _Assignment:
             start = self.routes.take(self.cars)
             found = equilibrate(graph, trips, simulate, initial=start, **common)
         _warn_of_gridlock(found, self.city.name)
-        self.routes = self.routes.replace(self.cars, _filled(found.routes, self.routes, self.cars))
+        self._take(found.routes)
         times = {name: travel_times(self.network, self.last, g) for name, g in self.graphs.items()}
         return self._prepared({**times, "cars": found.times}, found.gaps)
 
@@ -266,6 +266,14 @@ class _Assignment:
         return Prepared(
             self.network, self.trips, self.routes, self.graphs, times, gaps, notes, self.stops
         )
+
+    def _take(self, car_routes: Routes) -> None:
+        """Give cars these routes; who a closure leaves no way at all keeps the last one."""
+        empty = np.flatnonzero(car_routes.lengths == 0)
+        if len(empty):
+            usual = self.routes.take(self.cars[empty])
+            car_routes = car_routes.replace(empty, usual)
+        self.routes = self.routes.replace(self.cars, car_routes)
 
     def _flow(self) -> Any:
         vehicles = vehicles_of(self.network, self.trips, self.routes, self.seed, self.stops)
@@ -315,9 +323,3 @@ def _warn_of_gridlock(found: Equilibrium, city: str) -> None:
             "there is no equilibrium, so lower demand.scale",
             city, found.iterations, jams, under_way, found.gap,
         )  # fmt: skip
-
-
-def _filled(routes: Routes, usual: Routes, index: Any) -> Routes:
-    """`routes`, with the usual ones where a closure leaves no way at all."""
-    empty = np.flatnonzero(routes.lengths == 0)
-    return routes.replace(empty, usual.take(index[empty])) if len(empty) else routes
