@@ -39,7 +39,11 @@ def compiled(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Compile a part of the kernel into those that call it."""
+    """Compile a part of the kernel into those that call it.
+
+    It is compiled once for every mix of integer types that it is called with, hence the casts
+    to `np.int64` where large parts are called: a fifth of the time of compiling.
+    """
     return _part(function, forceinline=True)
 
 

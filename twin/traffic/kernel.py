@@ -70,7 +70,7 @@ def _lane_acts(net: Any, st: Any, i: int, t: int) -> int:
     if target < 0:
         lane.no_room = 1
         lane.look = 0
-        await_room(st, i, place)
+        await_room(st, np.int64(i), np.int64(place))
         if t - ready < net.jam:
             return min(again, ready + net.jam)
         return pass_jam(net, st, i, k, v, t)
@@ -92,22 +92,22 @@ def _target(net: Any, st: Any, slot: Any, t: int, via: int) -> Any:
         return -1, beside, t + 1 if left_now(st, st.lane[beside], t) else int(NEVER)
     if link.wait >= 0:
         place = st.lane[link.wait]
-        again = fits(net.type, st.slot, place, place.next_in, kind, t, via, 0)
+        again = fits(net.type, st.slot, place, place.next_in, kind, t, via, np.int64(0))
         return (link.wait if again <= t else -1), link.wait, again
-    at = st.vehicle[slot.vehicle].route_at + 1
+    at, first = np.int64(st.vehicle[slot.vehicle].route_at) + 1, np.int64(link.first)
     target, again = choose(
         net,
         st,
-        slot.vehicle,
+        np.int64(slot.vehicle),
         at,
-        link.first,
-        link.first + link.lanes,
-        slot.code >> 8,
+        first,
+        first + link.lanes,
+        np.int64(slot.code) >> 8,
         kind,
         t,
         via,
-        k,
-        link.inner,
+        np.int64(k),
+        np.int64(link.inner),
     )
     return target, link.first, again
 
@@ -122,9 +122,9 @@ def _source_acts(net: Any, st: Any, s: int, t: int) -> int:
     vehicle = st.vehicle[v]
     if vehicle.due > t:
         return vehicle.due
-    lane, again = choose_at(net, st, v, vehicle.route, t, 0)
+    lane, again = choose_at(net, st, np.int64(v), np.int64(vehicle.route), t, np.int64(0))
     if lane < 0:
-        await_room(st, len(st.lane) + s, net.street_lane[st.route_street[vehicle.route]])
+        await_room(st, len(st.lane) + s, np.int64(net.street_lane[st.route_street[vehicle.route]]))
         return again
     depart(net, st, lane, v, t)
     source.next += 1
@@ -289,7 +289,7 @@ def wake_all(net: Any, st: Any) -> None:
     """Let every lane and source look again: closures, routes or lights have changed."""
     t = st.clock[0].now
     for i in range(len(st.id)):
-        schedule(st, i, t, t)
+        schedule(st, i, np.int64(t), np.int64(t))
 
 
 @compiled

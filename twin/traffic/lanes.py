@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from twin.traffic.compiling import called, inlined
 from twin.traffic.records import NEAR_SHORT, NEVER
 
@@ -258,6 +260,7 @@ def choose(
 def choose_at(net: Any, st: Any, vehicle: int, at: int, t: int, via: int) -> Any:
     """Lane of street `at` of a vehicle's way for who comes by no link."""
     row, street = st.vehicle[vehicle], st.route_street[at]
-    first, end = net.street_lane[street], net.street_lane[street + 1]
-    after = st.route_street[at + 1] if at + 1 < row.route_end else -1
-    return choose(net, st, vehicle, at, first, end, after, row.type, t, via, -1, 0)
+    first, end = np.int64(net.street_lane[street]), np.int64(net.street_lane[street + 1])
+    after = np.int64(st.route_street[at + 1]) if at + 1 < row.route_end else -1
+    kind, no_link, no_room = np.int64(row.type), np.int64(-1), np.int64(0)
+    return choose(net, st, vehicle, at, first, end, after, kind, t, via, no_link, no_room)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from twin.traffic.compiling import called, inlined
 from twin.traffic.lanes import choose_at, entry_lane, head_slot, onward, ring_slot, slot_code
 from twin.traffic.records import EVEN, INNER, NEVER
@@ -76,7 +78,7 @@ def enter(net: Any, st: Any, i: int, by: int, v: int, t: int, extra: int, now: i
         lane.look = 0
         lane.no_room = 0
         lane.ready = max(ready, lane.next_out)
-        schedule(st, i, lane.ready, now)
+        schedule(st, np.int64(i), np.int64(lane.ready), np.int64(now))
 
 
 @inlined
@@ -206,7 +208,7 @@ def go(
         _count_turn(net, st, vehicle.entered, k, entry)
         _count_entry(net, st, k, entry)
         vehicle.entered = entry
-    enter(net, st, target, by, v, entry, 0, t)
+    enter(net, st, np.int64(target), np.int64(by), np.int64(v), entry, np.int64(0), t)
     return follower
 
 
@@ -219,7 +221,7 @@ def arrive(net: Any, st: Any, i: int, v: int, t: int) -> int:
     st.exit_count[n, street] += 1
     vehicle.arrive = t
     vehicle.place = -1
-    return _leave(st, i, t, net.entry_headway[vehicle.type, i])
+    return _leave(st, i, t, np.int64(net.entry_headway[vehicle.type, i]))
 
 
 @inlined
@@ -229,7 +231,7 @@ def depart(net: Any, st: Any, lane: int, v: int, t: int) -> None:
     vehicle.depart = vehicle.entered = t
     vehicle.route_at = vehicle.route
     st.entered[_interval(st, t), st.route_street[vehicle.route]] += 1
-    enter(net, st, lane, lane, v, t, vehicle.extra, t)
+    enter(net, st, lane, lane, np.int64(v), np.int64(t), np.int64(vehicle.extra), t)
 
 
 @called
@@ -242,17 +244,17 @@ def pass_jam(net: Any, st: Any, i: int, k: int, v: int, t: int) -> int:
     vehicle = st.vehicle[v]
     entry = t + int(st.link[k].via)
     st.clock[0].passed_jams += 1
-    follower = _leave(st, i, t, net.headway[vehicle.type, k])
+    follower = _leave(st, i, t, np.int64(net.headway[vehicle.type, k]))
     _count_turn(net, st, vehicle.entered, k, t)
     for at in range(vehicle.route_at + 2, vehicle.route_end):
         passed = st.lane[net.street_lane[st.route_street[at - 1]]]
         entry += int(passed.length / passed.speed * net.tps + 0.5)
-        target, _ = choose_at(net, st, v, at, t, entry - t)
+        target, _ = choose_at(net, st, np.int64(v), at, t, entry - t)
         if target >= 0:
             vehicle.route_at = at
             vehicle.entered = entry
             st.entered[_interval(st, entry), st.route_street[at]] += 1
-            enter(net, st, target, target, v, entry, 0, t)
+            enter(net, st, target, target, np.int64(v), entry, np.int64(0), t)
             return follower
     vehicle.route_at = vehicle.route_end - 1
     vehicle.arrive = entry

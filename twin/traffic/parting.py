@@ -49,8 +49,8 @@ def parting_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
     return found
 
 
-def crossing_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
-    """Metres along `other` until it has crossed `own`; infinite where it does not.
+def crossing_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> tuple[F8, F8]:
+    """Metres along `own`, and along `other`, until they have crossed; infinite where they don't.
 
     Parameters
     ----------
@@ -59,13 +59,14 @@ def crossing_m(geometry: gpd.GeoSeries, own: Rows, other: Rows) -> F8:
     own, other
         Rows of `geometry`, pair by pair.
     """
-    ways, found = geometry.to_numpy(), np.full(len(own), np.inf)
-    if not len(own):
-        return found
-    points, pair = shapely.get_coordinates(
-        shapely.intersection(ways[own], ways[other]), return_index=True
-    )
-    along = shapely.line_locate_point(ways[other[pair]], shapely.points(points))
-    found[pair] = 0.0
-    np.maximum.at(found, pair, along)
-    return found
+    ways = geometry.to_numpy()
+    found = np.full((2, len(own)), np.inf)
+    if len(own):
+        both = shapely.intersection(ways[own], ways[other])
+        points, pair = shapely.get_coordinates(both, return_index=True)
+        crossing = shapely.points(points)
+        found[:, pair] = 0.0
+        for k, of in enumerate((own, other)):
+            along = shapely.line_locate_point(ways[of[pair]], crossing)
+            np.maximum.at(found[k], pair, along)
+    return found[0], found[1]

@@ -144,7 +144,7 @@ def room_comes(st: Any, lane: int, t: int, now: int) -> None:
     while i >= 0:
         following = st.id[i].waiter_next
         st.id[i].awaits = -1
-        schedule(st, i, t, now)
+        schedule(st, np.int64(i), np.int64(t), np.int64(now))
         i = following
 
 

@@ -203,12 +203,13 @@ def _passed_s(
     where they merge, when the front of the other comes there.  Who waits in the junction lets
     it leave.
     """
-    geometry = of.movements.geometry
     whole = of.movements["length_m"].to_numpy(float)
-    theirs = np.minimum(crossing_m(geometry, own, other) + CAR_M / 2, whole[other])
-    theirs = np.where(waits, whole[other], theirs)
-    theirs = np.where(merges, whole[other] + of.car.length_m, theirs) + of.car.length_m
-    mine = np.minimum(crossing_m(geometry, other, own) - CAR_M / 2, whole[own])
-    mine = np.where(merges, whole[own], np.maximum(mine, 0.0))
-    mine = np.where(waits, 0.0, mine)
+    theirs, mine = whole[other], np.where(merges, whole[own], 0.0)
+    theirs = np.where(merges, theirs + of.car.length_m, theirs)
+    mine[waits] = 0.0
+    meet = np.flatnonzero(~merges & ~waits)
+    a, b = crossing_m(of.movements.geometry, own[meet], other[meet])
+    mine[meet] = np.minimum(np.maximum(a - CAR_M / 2, 0.0), whole[own[meet]])
+    theirs[meet] = np.minimum(b + CAR_M / 2, whole[other[meet]])
+    theirs = theirs + of.car.length_m
     return np.asarray(np.maximum(0.0, theirs / v[other] - mine / v[own]))
