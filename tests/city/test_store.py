@@ -170,7 +170,7 @@ def test_interrupted_save_leaves_the_old_city(
 
 def test_importing_the_room_is_cheap() -> None:
     code = "import sys, twin.city; sys.exit('geopandas' in sys.modules or 'numpy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_summary_and_graph_count_what_the_tables_hold(helsinki: City) -> None:

@@ -60,49 +60,25 @@ class Builder:
         links = self._links()
         lane_speed, lane_length = self._lane_geometry(links)
         via_s, link_speed, before_s = self._passage(links)
-        n_lanes, n_all = len(self.lanes), len(lane_speed)
         turns, turn = np.unique(
             links[["street", "to_street"]].to_numpy(np.int32), axis=0, return_inverse=True
         )
         turn = turn.reshape(-1)
-        street = self.city.streets
-        n_streets = len(street)
-        times = driver_times(self, links, link_speed, before_s)
+        n_streets = len(self.city.streets)
         yield_ptr, foe, movement_link = foes(self, links, link_speed)
-        lane_lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
+        lag, capacity = self._storage(links, lane_length, lane_speed, via_s)
         inner = self._inner(links)
-        extra = np.zeros(n_streets, np.int32)
-        np.maximum.at(extra, links["to_street"].to_numpy(), inner)
-        most = capacity.copy()
-        most[:n_lanes] += extra[self.lanes["street"].to_numpy()]
-        ring = most // min(round(t.spacing_m * 100) for t in self.types) + 2
-        spacing = np.array([t.spacing_m for t in self.types])[:, None]
-        tau = np.array([t.tau_s for t in self.types])[:, None]
-        lane_street = np.full(n_all, -1, np.int32)
-        lane_street[:n_lanes] = self.lanes["street"]
-        classes = np.full(n_all, 255, np.int32)
-        classes[:n_lanes] = (
-            self.lanes["cars"] * par.CAR
-            + self.lanes["lorries"] * par.LORRY
-            + self.lanes["buses"] * par.BUS
-        )
-        lane_link = pointers(links["lane"].to_numpy(), n_all)
         beside_ptr, sibling = sibling_places(self, links)
         up_ptr, upstream = upstream_links(self, links, foe, lane_length, lane_speed, via_s)
+        lane_link = pointers(links["lane"].to_numpy(), len(lane_speed))
         lane = records(
             LANE_CONST,
-            street=lane_street,
-            place=np.concatenate(
-                [lane_street[:n_lanes], n_streets + np.arange(n_all - n_lanes)]
-            ),
+            **self._lane_places(links, capacity, inner),
             length=lane_length,
             capacity=capacity,
-            lag=lane_lag,
+            lag=lag,
             link=lane_link[:-1],
             link_end=lane_link[1:],
-            ring=np.cumsum(ring) - ring,
-            size=ring,
-            classes=classes,
             short=lane_length < np.maximum(par.CHANGE_M, par.STRATEGIC_S * lane_speed),
             up=up_ptr[:-1],
             up_end=up_ptr[1:],
@@ -120,45 +96,72 @@ class Builder:
             yields_end=yield_ptr[1:],
             beside=beside_ptr[:-1],
             beside_end=beside_ptr[1:],
-            **times,
+            **driver_times(self, links, link_speed, before_s),
         )
+        spacing = np.array([t.spacing_m for t in self.types])[:, None]
+        tau = np.array([t.tau_s for t in self.types])[:, None]
         arrays = NetArrays(
             lane=lane,
             link=link,
             link_street=np.ascontiguousarray(link["street"]),
-            type=records(
-                TYPE_CONST,
-                cm=np.rint(spacing[:, 0] * 100),
-                bit=[par.CLASS_BITS[t.vehicle_class] for t in self.types],
-                speed=[t.max_speed_m_s for t in self.types],
-                stopping=self.ticks(
-                    [par.URBAN_M_S / 2 * (1 / t.accel_m_s2 + 1 / t.decel_m_s2) for t in self.types]
-                ),
-            ),
+            type=self._type_records(),
             street_lane=pointers(self.lanes["street"].to_numpy(), n_streets),
             foe=foe,
             sibling=sibling,
             upstream=upstream,
             headway=np.maximum(1, self.ticks(tau + spacing / link_speed[None, :])),
             entry_headway=np.maximum(1, self.ticks(tau + spacing / lane_speed[None, :])),
-            look=int(self.ticks(par.LOOK_S)),
-            standing=int(self.ticks(par.STANDING_S)),
-            impatient=int(self.ticks(par.IMPATIENT_S)),
-            seen=int(self.ticks(par.SEEN_S)),
-            circle=int(self.ticks(par.CIRCLE_S)),
-            relied=int(self.ticks(par.RELIED_S)),
-            stop=int(self.ticks(par.STOP_S)),
-            follow=int(
-                self.ticks(
-                    par.START_WAVE_S + np.sqrt(2 * self.car.spacing_m / self.car.accel_m_s2)
-                )
-            ),
-            line=int(self.ticks(np.sqrt(2 * par.LINE_M / self.car.accel_m_s2))),
-            change_m=par.CHANGE_M,
-            jam=self.jam,
-            tps=self.tps,
+            **self._rules(),
         )
         return self._network(arrays, links, turns, turn, movement_link, lane_speed)
+
+    def _lane_places(self, links: pd.DataFrame, capacity: I4, inner: I4) -> dict[str, Any]:
+        """Fields of lanes and waiting places: whose they are, who may enter, and their rings."""
+        n_lanes, n_all, n_streets = len(self.lanes), len(capacity), len(self.city.streets)
+        street = np.full(n_all, -1, np.int32)
+        street[:n_lanes] = self.lanes["street"]
+        classes = np.full(n_all, 255, np.int32)
+        classes[:n_lanes] = (
+            self.lanes["cars"] * par.CAR
+            + self.lanes["lorries"] * par.LORRY
+            + self.lanes["buses"] * par.BUS
+        )
+        extra = np.zeros(n_streets, np.int32)
+        np.maximum.at(extra, links["to_street"].to_numpy(), inner)
+        most = capacity.copy()
+        most[:n_lanes] += extra[self.lanes["street"].to_numpy()]
+        size = most // min(round(t.spacing_m * 100) for t in self.types) + 2
+        place = np.concatenate([street[:n_lanes], n_streets + np.arange(n_all - n_lanes)])
+        ring = np.cumsum(size) - size
+        return {"street": street, "place": place, "classes": classes, "ring": ring, "size": size}
+
+    def _type_records(self) -> Any:
+        return records(
+            TYPE_CONST,
+            cm=[round(t.spacing_m * 100) for t in self.types],
+            bit=[par.CLASS_BITS[t.vehicle_class] for t in self.types],
+            speed=[t.max_speed_m_s for t in self.types],
+            stopping=self.ticks(
+                [par.URBAN_M_S / 2 * (1 / t.accel_m_s2 + 1 / t.decel_m_s2) for t in self.types]
+            ),
+        )
+
+    def _rules(self) -> dict[str, Any]:
+        """Constants of the whole network, durations in ticks."""
+        follow_s = par.START_WAVE_S + np.sqrt(2 * self.car.spacing_m / self.car.accel_m_s2)
+        seconds = {
+            "look": par.LOOK_S,
+            "standing": par.STANDING_S,
+            "impatient": par.IMPATIENT_S,
+            "seen": par.SEEN_S,
+            "circle": par.CIRCLE_S,
+            "relied": par.RELIED_S,
+            "stop": par.STOP_S,
+            "follow": follow_s,
+            "line": np.sqrt(2 * par.LINE_M / self.car.accel_m_s2),
+        }
+        ticks = {name: int(self.ticks(s)) for name, s in seconds.items()}
+        return {**ticks, "change_m": par.CHANGE_M, "jam": self.jam, "tps": self.tps}
 
     def _network(
         self,
