@@ -33,11 +33,11 @@ class MaxPressure:
 
     def decide(self, view: View) -> npt.NDArray[np.integer]:
         """The phase of the greatest pressure at every junction."""
-        junctions = view.junctions
-        waiting = view.by_link(view.waiting) + view.by_link(view.approaching)
-        pressure = np.where(waiting > 0, waiting - view.downstream(), 0.0)
-        by_phase = np.einsum("jpl,jl->jp", junctions.green.astype(np.float32), pressure)
-        by_phase[junctions.row < 0] = -np.inf
-        rows = np.arange(len(by_phase))
-        by_phase[rows, view.phase] += 1e-3
-        return np.asarray(np.argmax(by_phase, axis=1))
+        read = view.read
+        waiting = read.link_standing + read.link_moving
+        pressure = np.where(waiting > 0, waiting - read.behind, 0.0)
+        by_phase = view.by_phase(pressure)
+        by_phase[:, view.junctions.row < 0] = -np.inf
+        here = np.take_along_axis(by_phase, view.phase[..., None], axis=2)
+        np.put_along_axis(by_phase, view.phase[..., None], here + 1e-3, axis=2)
+        return np.asarray(np.argmax(by_phase, axis=2))

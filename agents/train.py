@@ -12,7 +12,7 @@ from agents.trained import NET_ARCH
 from twin.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from envs.signal_run import SignalTask
+    from envs.task import SignalTask
 
 # Rows are the junctions of one city, so a rollout of 96 steps is 16 minutes of each.
 # A discount of 0.9 a step of 10 s looks about 100 s ahead: a cycle.

@@ -44,8 +44,9 @@ class TrainedAgent:
 
     def decide(self, view: View) -> npt.NDArray[np.integer]:
         """The policy's most probable phase at every junction."""
-        action, _ = self._policy.predict(observation.observe(view), deterministic=True)
-        return np.asarray(action)
+        seen = observation.observe(view, observation.layout("phases"))
+        action, _ = self._policy.predict(seen.reshape(-1, observation.SIZE), deterministic=True)
+        return np.asarray(action).reshape(seen.shape[:2])
 
 
 def new_policy(learning_rate: float = 1e-3) -> Any:

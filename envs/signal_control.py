@@ -1,4 +1,4 @@
-"""`Twin/SignalControl-v0`: all signals of a city, or one of them, as one agent."""
+"""`Twin/SignalControl-v0`: all signals of a scene, or one of them, as one agent."""
 
 from __future__ import annotations
 
@@ -9,105 +9,132 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from envs import observation
-from envs.signal_run import SignalRun, SignalTask, default_task
-from twin.errors import SimulationError
-from twin.traffic.network import Network
-from twin.traffic.signals import Junctions
+from envs import actions, observation
+from envs.runs import Runs
+from envs.task import ENGINES, SignalTask, make_task
+from twin.errors import InputError, SimulationError
 
-Action = npt.NDArray[np.int64]
+F4 = npt.NDArray[np.float32]
 
 
-class SignalControlEnv(gymnasium.Env[npt.NDArray[np.float32], Any]):
-    """Choose the next phase of signals every `task.step_s` seconds.
+def make_runs(
+    task: SignalTask, engine: str, copies: int = 1, junction: int | None = None, **given: Any
+) -> Any:
+    """Episodes of a task on an engine: `twin`, or `sumo`, which is the judge.
 
-    **Observation**: `envs.observation.SIZE` numbers a junction, one after the other.
+    Raises
+    ------
+    InputError
+        For an unknown engine, or one that cannot do what is asked.
+    """
+    if engine not in ENGINES:
+        msg = f"engine {engine!r} is unknown; there are {', '.join(ENGINES)}"
+        raise InputError(msg)
+    if engine == "sumo":
+        from envs.sumo_runs import SumoRuns
 
-    **Action**: a phase for each junction (`MultiDiscrete`), or for the one junction
-    (`Discrete`).  It is a request: minimum green, yellow and all-red are kept, a phase that
-    the junction does not have is not served.  `action_masks()` says before what would be
-    served, `info["phase_served"]` after.
+        return SumoRuns(task, copies, junction=junction)
+    return Runs(task, copies, junction=junction, **given)
 
-    **Reward**: minus the mean number of vehicles at a stand before the controlled
-    junctions during the step, veh a junction.
 
-    The episode ends with `truncated` at the end of the window; it never terminates.
+class SignalControlEnv(gymnasium.Env[F4, Any]):
+    """Control signals, all of a scene or one of them.
+
+    **Observation**: a row of `envs.observation` for each junction, one after the other.
+
+    **Action**: see `envs.actions`; by default a phase for each junction (`MultiDiscrete`), or
+    for the one junction (`Discrete`).  It is a request: yellow, all-red, the shortest and the
+    longest green and the clearing of crossings are kept, and what the rules do not allow is
+    not served.  `action_masks()` says before what would be; `info["phase_served"]` after.
+
+    **Reward**: the sum of the task's reward over junctions, by default minus the time that
+    trips lost there in the step, veh s.
+
+    The episode ends with `truncated` at the end of the window; it never terminates.  `info`
+    has `time_s`, `standing_veh`, `action_mask`, after a step `phase_served`, `delay_s` (of the
+    step, all trips), and at the end `indicators` (`twin.traffic.indicators`).
 
     Parameters
     ----------
-    task
-        City, window and demand; the morning of central Helsinki unless given.
+    scene
+        A map of RESCO, a city, a SUMO configuration, ... (`envs.scenes.open_scene`).
     junction
         Position of the only junction to control, the others keep their programs; all of
         them unless given.
+    engine
+        `twin`, or `sumo` to have the same environment on SUMO.
+    given
+        Settings of `envs.task.SignalTask`.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012 - Gymnasium's name and type
 
-    def __init__(self, task: SignalTask | None = None, junction: int | None = None) -> None:
-        self.task = task or default_task()
-        junctions = Junctions.of(Network.from_city(self.task.city))
-        observation.check(junctions)
-        n = len(junctions.signal)
-        if junction is not None and not 0 <= junction < n:
-            msg = f"junction(={junction}) must be from 0 to {n - 1}"
-            raise SimulationError(msg)
-        self._junctions = junctions if junction is None else junctions.take(junction)
-        self._n = len(self._junctions.signal)
-        size = observation.SIZE * self._n
+    def __init__(
+        self,
+        scene: Any = "helsinki",
+        *,
+        task: SignalTask | None = None,
+        junction: int | None = None,
+        engine: str = "twin",
+        **given: Any,
+    ) -> None:
+        self.task = make_task(scene if task is None else task, **given)
+        self.runs = make_runs(self.task, engine, junction=junction)
+        self._n = len(self.runs.junctions)
+        size = self.task.layout.size * self._n
         self.observation_space = spaces.Box(0.0, observation.HIGH, (size,), np.float32)
-        self.action_space: spaces.Space[Any] = (
-            spaces.MultiDiscrete([observation.PHASES] * n)
-            if junction is None
-            else spaces.Discrete(observation.PHASES)
+        self.action_space = actions.space(
+            self.task.action, self._n if junction is None else None
         )
-        self._run: SignalRun | None = None
+        self._ready = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode; the seed chooses the trips and the minute of its start."""
+    ) -> tuple[F4, dict[str, Any]]:
+        """Begin an episode; the seed chooses the trips and drivers."""
         super().reset(seed=seed, options=options)
         number = int(self.np_random.integers(2**31)) if seed is None else seed
-        self._run = SignalRun(self.task, number, self._junctions)
+        self.runs.reset([number])
+        self._ready = True
         return self._observe(), self._info()
 
-    def step(
-        self, action: Any
-    ) -> tuple[npt.NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[F4, float, bool, bool, dict[str, Any]]:
         """Ask for phases and let a step pass."""
-        run = self._running()
+        self._check_ready()
         if not self.action_space.contains(action):
             msg = f"action {action!r} is outside the action space {self.action_space}"
             raise SimulationError(msg)
-        standing, served = run.step(np.atleast_1d(np.asarray(action, np.int64)))
+        runs = self.runs
+        runs.step(np.asarray(action))
+        done = bool(runs.done[0])
         info = self._info()
-        info["phase_served"] = served
-        return self._observe(), -float(standing.mean()), False, run.done, info
+        info["phase_served"] = runs.served[0].copy()
+        info["delay_s"] = float(runs.control.play.read.delay_s[0].sum())
+        if done:
+            info["indicators"] = runs.indicators(0)
+            self._ready = False
+        return self._observe(), float(runs.reward.sum()), False, done, info
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """[junctions * PHASES] whether each phase would be served now."""
-        run = self._running()
-        allowed = run.control.allowed(run.view)[:, : observation.PHASES]
-        mask = np.zeros((self._n, observation.PHASES), bool)
-        mask[:, : allowed.shape[1]] = allowed
-        return mask.reshape(-1)
+        """[junctions * choices] whether each would be served now."""
+        return np.asarray(self.runs.mask.reshape(-1))
 
-    def _running(self) -> SignalRun:
-        if self._run is None:
+    def close(self) -> None:
+        """Give back what the engine holds."""
+        self.runs.close()
+
+    def _check_ready(self) -> None:
+        if not self._ready:
             msg = "the environment has not been reset; call reset() first"
             raise SimulationError(msg)
-        return self._run
 
-    def _observe(self) -> npt.NDArray[np.float32]:
-        return np.asarray(self._running().observe().reshape(-1))
+    def _observe(self) -> F4:
+        return np.asarray(self.runs.row.reshape(-1).copy())
 
     def _info(self) -> dict[str, Any]:
-        run = self._running()
-        state = run.traffic.state.vehicle
+        read = self.runs.control.play.read
         return {
-            "time_s": run.sim.clock.now_s,
-            "standing_veh": float(observation.standing(run.view).sum()),
-            "arrived_veh": int((state["arrive"] >= 0).sum()),
+            "time_s": float(self.runs.now_s[0]),
+            "standing_veh": float(read.standing[0].sum()),
             "action_mask": self.action_masks(),
         }

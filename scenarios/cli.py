@@ -82,7 +82,7 @@ def build(
       twin build gelsenkirchen.osm.pbf -o ge
     """
     from scenarios import screen
-    from scenarios.cities import open_city
+    from twin.city.opening import open_city
 
     city = open_city(source, name=name, say=screen.say)
     city.save(out)

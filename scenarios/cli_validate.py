@@ -116,8 +116,8 @@ def _chosen(
         If net and routes do not come together, or a case cannot be used.
     """
     from scenarios.validation.cases import HOUR_S, find, of_files
-    from scenarios.validation.routes import Demand
     from twin.errors import InputError
+    from twin.traffic.sumo_configuration import SumoFiles
 
     if net is None and not routes:
         return find(names, data, begin_s, end_s)
@@ -125,7 +125,7 @@ def _chosen(
         msg = "--net and --routes go together, and without names of cases; give both"
         raise InputError(msg)
     start = begin_s or 0.0
-    demand = Demand(net, tuple(routes), (), start, start + HOUR_S if end_s is None else end_s)
+    demand = SumoFiles(net, tuple(routes), (), start, start + HOUR_S if end_s is None else end_s)
     name = net.name.removesuffix(".gz").removesuffix(".xml").removesuffix(".net")
     return [of_files(demand, name, "a SUMO network with its routes")]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios import screen
-from scenarios.cities import open_city
 from scenarios.compare import Comparison, compare
 from scenarios.loading import Source, dump_scenario, parse_scenario
 from scenarios.runner import run_scenario
 from scenarios.runs import check_folder, locked
 from scenarios.training import train_signals
+from twin.city.opening import open_city
 from twin.errors import OutputError, TwinError
 from twin.system import layers
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios._nodes import MAX_BYTES, Document, Mark, NodeError, read_document
 from twin.errors import ScenarioError
+from twin.suggest import suggestion
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -184,16 +184,6 @@ def _explain(model: type[BaseModel], document: Document, detail: ErrorDetails) -
     if kind == "value_error":
         return f"{name} is {_shown(detail['input'])}, which {text}"
     return f"{name} is {_shown(detail['input'])}; {text[:1].lower()}{text[1:]}"
-
-
-def suggestion(written: str, known: Iterable[str]) -> str:
-    """Return "did you mean ...?" with the nearest name, or the names that are known."""
-    names = list(known)
-    near = difflib.get_close_matches(written, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"known: {listed}"
 
 
 def _shown(value: Any) -> str:

@@ -13,9 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios import cities, runs
+from scenarios import runs
 from scenarios.schema import BASE
 from scenarios.worker import Job, Variant
+from twin.city.opening import fingerprint, open_city
 from twin.errors import InputError, OutputError, ScenarioError
 from twin.system import Measure, systems
 
@@ -98,14 +99,14 @@ def _city(source: Source, folder: Path, say: Say) -> City:
     from twin.city import City
 
     reference = source.scenario.city
-    mark = cities.fingerprint(reference, source.folder)
+    mark = fingerprint(reference, source.folder)
     copy = folder / runs.CITY
     if copy.exists() and (folder / BASE / runs.MANIFEST).is_file():
         before = runs.open_run(folder / BASE).manifest["city"]
         if before.get("fingerprint") == mark:
             return City.load(copy)
     try:
-        city = cities.open_city(reference, folder=source.folder, say=say)
+        city = open_city(reference, folder=source.folder, say=say)
     except InputError as error:
         msg = f"{source.at('city')}: {error}"
         raise ScenarioError(msg) from None
@@ -197,7 +198,7 @@ def _manifests(
         "city": {
             "name": city.name,
             "digest": city.digest,
-            "fingerprint": cities.fingerprint(scenario.city, source.folder),
+            "fingerprint": fingerprint(scenario.city, source.folder),
         },
         "demand": {"scale": scenario.demand.scale, "digest": shared["demand"]},
         "period": scenario.period.model_dump(mode="json"),

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios import screen
-from scenarios.cities import open_city
 from scenarios.compare import indicator_values, layer_means
 from scenarios.runs import MANIFEST, RunInfo, open_runs
 from scenarios.schema import BASE
+from twin.city.opening import open_city
 from twin.system import indicators, layers
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenarios.cities import open_city
 from scenarios.runner import Progress, Report
 from twin import times
+from twin.city.opening import open_city
 from twin.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def train_signals(
         If a time is none, the city is not found, or the file cannot be written.
     """
     from agents.train import train
-    from envs.signal_run import SignalTask
+    from envs.scenes import CityScene
+    from envs.task import SignalTask
 
     report = progress or (lambda _: None)
     try:
@@ -59,7 +60,7 @@ def train_signals(
         raise InputError(str(error)) from None
     report(Progress("city and demand"))
     opened = open_city(city) if isinstance(city, str) else city
-    task = SignalTask(opened, begin_s, end_s, scale)
+    task = SignalTask(CityScene.of(opened, begin_s, end_s, scale=scale), draws=3)
 
     def show(share: float, decisions: int, reward: float) -> None:
         text = f"training: {decisions:,} decisions, mean reward {reward:.3f}"

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.validation import openstreetmap, synthetic
-from scenarios.validation.routes import Demand
-from scenarios.validation.xmlfile import tree
 from twin.errors import InputError
+from twin.traffic.sumo_configuration import SumoFiles, read_configuration
 
 if TYPE_CHECKING:
     from scenarios.validation.cache import Cache
@@ -24,7 +23,7 @@ RESCO = (
     "grid4x4", "arterial4x4",
 )  # fmt: skip
 GROUPS = ("RESCO", "SUMO networks", "OpenStreetMap", "Synthetic", "Own")
-Maker = Callable[["Programs", "Cache"], Demand]
+Maker = Callable[["Programs", "Cache"], SumoFiles]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _distinct(cases: list[Case]) -> list[Case]:
 def _own(name: str, known: list[str], begin_s: float | None, end_s: float | None) -> Case:
     path = Path(name)
     if not path.is_file():
-        from scenarios.loading import suggestion
+        from twin.suggest import suggestion
 
         hint = suggestion(name, known)
         msg = f"case {name!r}: no such file, {hint}; twin validate --list names the cases"
@@ -120,7 +119,7 @@ def _own(name: str, known: list[str], begin_s: float | None, end_s: float | None
     return of_files(demand, path.name.removesuffix(CONFIG), "a SUMO configuration")
 
 
-def of_files(demand: Demand, name: str, about: str) -> Case:
+def of_files(demand: SumoFiles, name: str, about: str) -> Case:
     """Return a case of files that are there.
 
     Raises
@@ -139,45 +138,6 @@ def of_files(demand: Demand, name: str, about: str) -> Case:
     return Case(plain.strip(".-") or "own", "Own", about, lambda _programs, _cache: demand)
 
 
-def read_configuration(path: Path) -> Demand:
-    """Return net, routes, additional files and period of a SUMO configuration.
-
-    Without an end, the period is one hour.  Other options are not used.
-
-    Raises
-    ------
-    InputError
-        If it is no configuration, or names no net or no routes.
-    """
-    from twin.traffic.sumo_routes import seconds
-
-    root = tree(path)
-    if root.tag.lower() not in ("configuration", "sumoconfiguration"):
-        msg = f"{path}: the root element is <{root.tag}>, this is no SUMO configuration (.sumocfg)"
-        raise InputError(msg)
-    given = {
-        element.tag: element.get("value", element.get("v", "")).strip() for element in root.iter()
-    }
-
-    def value(*names: str) -> str:
-        return next((given[name] for name in names if given.get(name)), "")
-
-    def files(*names: str) -> tuple[Path, ...]:
-        parts = value(*names).replace(";", ",").split(",")
-        return tuple(path.parent / part.strip() for part in parts if part.strip())
-
-    net, routes = files("net-file", "net", "n"), files("route-files", "routes", "r")
-    additional = files("additional-files", "additional", "a")
-    if len(net) != 1 or not (routes or additional):
-        missing = "no route-files" if len(net) == 1 else "no net-file"
-        msg = f"{path}: names {missing}; give --net and --routes instead"
-        raise InputError(msg)
-    begin = seconds(value("begin", "b") or "0", f"{path}: begin")
-    end = value("end", "e")
-    end_s = seconds(end, f"{path}: end") if end and end != "-1" else begin + HOUR_S
-    return Demand(net[0], routes, additional, begin, end_s)
-
-
 def _resco() -> list[Case]:
     """Return the maps of RESCO (Ault and Sharon 2021), one hour each, from the sumo-rl wheel."""
     spec = find_spec("sumo_rl")
@@ -186,9 +146,9 @@ def _resco() -> list[Case]:
     missing = "" if folder and folder.is_dir() else "pip install stadtzwilling[validation]"
 
     def maker(name: str) -> Maker:
-        def make(_programs: Programs, _cache: Cache) -> Demand:
+        def make(_programs: Programs, _cache: Cache) -> SumoFiles:
             given = read_configuration((folder or Path()) / name / f"{name}.sumocfg")
-            return Demand(
+            return SumoFiles(
                 given.net, given.routes, given.additional, given.begin_s, given.begin_s + HOUR_S
             )
 
@@ -211,12 +171,12 @@ def _networks(data: Path | None) -> list[Case]:
     port = "sumo/port_cologne/osm.net.xml.gz", "sumo/port_cologne/osm.passenger.trips.xml"
     adlershof = "sumo/drt_adlershof/osm.net.xml.gz"
 
-    def cologne(_programs: Programs, _cache: Cache) -> Demand:
+    def cologne(_programs: Programs, _cache: Cache) -> SumoFiles:
         place = folder / "port_cologne"
         trips = place / "osm.passenger.trips.xml"
-        return Demand(place / "osm.net.xml.gz", (trips,), (), 0.0, HOUR_S)
+        return SumoFiles(place / "osm.net.xml.gz", (trips,), (), 0.0, HOUR_S)
 
-    def berlin(programs: Programs, cache: Cache) -> Demand:
+    def berlin(programs: Programs, cache: Cache) -> SumoFiles:
         net = folder / "drt_adlershof" / "osm.net.xml.gz"
         return synthetic.random_demand(net, 1800, programs, cache)
 
@@ -237,7 +197,7 @@ def _towns(data: Path | None) -> list[Case]:
             def make(
                 programs: Programs, cache: Cache,
                 town: openstreetmap.Town = town, scale: float = scale,
-            ) -> Demand:  # fmt: skip
+            ) -> SumoFiles:  # fmt: skip
                 return openstreetmap.make(data or Path(), town, scale, programs, cache)
 
             about = f"{town.title} from OpenStreetMap, 7 to 8 h, demand times {scale:g}"

@@ -18,8 +18,8 @@ from twin.errors import InputError, TwinError
 
 if TYPE_CHECKING:
     from scenarios.validation.cases import Case
-    from scenarios.validation.routes import Demand
     from twin.city import City
+    from twin.traffic.sumo_configuration import SumoFiles
 
 Say = Callable[[str], None]
 
@@ -105,7 +105,7 @@ class Harness:
         return Result(case, len(due), place.begin_s, place.end_s, found, theirs, ours, due, lane_m,
                       left_out, *onsets)  # fmt: skip
 
-    def _fixed(self, demand: Demand, city: City) -> tuple[sumo.Place, dict[str, int]]:
+    def _fixed(self, demand: SumoFiles, city: City) -> tuple[sumo.Place, dict[str, int]]:
         """Return the place with its fixed routes, and what was left out."""
         import json
 

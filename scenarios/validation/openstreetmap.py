@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from scenarios.validation.cache import key
-from scenarios.validation.routes import Demand
 from scenarios.validation.sumo import version
+from twin.traffic.sumo_configuration import SumoFiles
 
 if TYPE_CHECKING:
     from scenarios.validation.cache import Cache
@@ -36,7 +36,7 @@ TOWNS = (
 )
 
 
-def make(data: Path, town: Town, scale: float, programs: Programs, cache: Cache) -> Demand:
+def make(data: Path, town: Town, scale: float, programs: Programs, cache: Cache) -> SumoFiles:
     """Return network and trips of a town.
 
     The network is that of the city which the twin builds of the extract; SUMO chooses the
@@ -51,7 +51,7 @@ def make(data: Path, town: Town, scale: float, programs: Programs, cache: Cache)
         key([file, *_code("city", "traffic/demand")], "trips", version(), scale, DEMAND_SEED),
         lambda folder: _trips(file, scale, folder / "trips.rou.xml"),
     )
-    return Demand(net_folder / "town.net.xml", (trips / "trips.rou.xml",), (), BEGIN_S, END_S)
+    return SumoFiles(net_folder / "town.net.xml", (trips / "trips.rou.xml",), (), BEGIN_S, END_S)
 
 
 def _code(*rooms: str) -> list[Path]:

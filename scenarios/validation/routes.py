@@ -18,11 +18,12 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 import numpy as np
 
 from scenarios.validation.sumo import OPTIONS, Place, Programs
-from scenarios.validation.xmlfile import Attributes, scan, tree
 from twin.errors import InputError
+from twin.traffic.xmlfile import Attributes, scan, tree
 
 if TYPE_CHECKING:
     from twin.city import City
+    from twin.traffic.sumo_configuration import SumoFiles
     from twin.traffic.sumo_routes import Due, RouteFiles
 
 OTHER = ("net", "configuration", "sumoConfiguration", "osm")
@@ -33,17 +34,6 @@ KEPT = (
 ENDS = ("from", "to", "via", "fromJunction", "toJunction", "fromTaz", "toTaz")
 WALKERS = ("person", "personFlow", "container", "containerFlow")
 CHOICE_SEED = 1
-
-
-@dataclass(frozen=True)
-class Demand:
-    """Files of a case as they were given."""
-
-    net: Path
-    routes: tuple[Path, ...]
-    additional: tuple[Path, ...]
-    begin_s: float
-    end_s: float
 
 
 @dataclass
@@ -143,7 +133,7 @@ def _save(elements: Iterable[Element], tag: str, out: Path) -> None:
     ElementTree(root).write(out, encoding="utf-8", xml_declaration=True)
 
 
-def fix(demand: Demand, city: City, programs: Programs, folder: Path) -> dict[str, int]:
+def fix(demand: SumoFiles, city: City, programs: Programs, folder: Path) -> dict[str, int]:
     """Write `folder/routes.rou.xml`; return how many of what were left out, by reason.
 
     Raises
@@ -191,7 +181,7 @@ def cut(source: Path, place: Place, out: Path) -> Place:
     return replace(place, routes=out)
 
 
-def _run(demand: Demand, programs: Programs, folder: Path, names: str) -> list[_Row]:
+def _run(demand: SumoFiles, programs: Programs, folder: Path, names: str) -> list[_Row]:
     """Run SUMO once with the trips; the vehicles of the period, with their routes."""
     trips, ways = folder / "first.trips.xml", folder / "first.routes.xml"
     arguments: list[object] = ["-n", demand.net, "-r", _joined(demand.routes)]
@@ -234,7 +224,7 @@ def _edges(ways: Path) -> dict[str, str]:
 
 
 def _route_rest(
-    rows: Sequence[_Row], sources: _Sources, demand: Demand, programs: Programs
+    rows: Sequence[_Row], sources: _Sources, demand: SumoFiles, programs: Programs
 ) -> None:
     """Give the fastest route of an empty network to trips that SUMO never inserted."""
     elements = _types(rows, sources)
@@ -278,7 +268,7 @@ def _write(out: Path, rows: Sequence[_Row], sources: _Sources) -> None:
     _save(elements, "routes", out)
 
 
-def _carried(out: Path, demand: Demand, city: City, left_out: dict[str, int]) -> set[str]:
+def _carried(out: Path, demand: SumoFiles, city: City, left_out: dict[str, int]) -> set[str]:
     """Return the vehicles that the kernel can carry; count the others by reason."""
     from twin.traffic.sumo_routes import read_routes
 

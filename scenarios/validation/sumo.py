@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from scenarios.validation.runs import INTERVAL_S, SAMPLE_S, Run
-from scenarios.validation.xmlfile import Attributes, scan
 from twin.errors import InputError, OutputError
+from twin.traffic.xmlfile import Attributes, scan
 
 OPTIONS = (
     "--time-to-teleport", "-1", "--no-step-log", "--no-warnings",

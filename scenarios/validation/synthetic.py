@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.validation.cache import key
-from scenarios.validation.routes import Demand
 from scenarios.validation.sumo import version
+from twin.traffic.sumo_configuration import SumoFiles
 
 if TYPE_CHECKING:
     from scenarios.validation.cache import Cache
@@ -43,7 +43,7 @@ class Plan:
     flows: tuple[tuple[str, str, float], ...] = ()
     more: tuple[str, ...] = ()
 
-    def make(self, programs: Programs, cache: Cache) -> Demand:
+    def make(self, programs: Programs, cache: Cache) -> SumoFiles:
         """Return its files, made where the cache does not have them."""
         folder = cache.folder_of(
             key([Path(__file__)], repr(self), version()), lambda part: self._network(part, programs)
@@ -51,7 +51,7 @@ class Plan:
         net = folder / "plan.net.xml"
         if self.trips:
             return random_demand(net, self.trips, programs, cache)
-        return Demand(net, (folder / "flows.rou.xml",), (), 0.0, HOUR_S)
+        return SumoFiles(net, (folder / "flows.rou.xml",), (), 0.0, HOUR_S)
 
     def _network(self, folder: Path, programs: Programs) -> None:
         net = folder / "plan.net.xml"
@@ -83,7 +83,7 @@ def _write(path: Path, root: str, rows: list[str]) -> None:
     path.write_text("\n".join([f"<{root}>", *rows, f"</{root}>", ""]), encoding="utf-8")
 
 
-def random_demand(net: Path, number: int, programs: Programs, cache: Cache) -> Demand:
+def random_demand(net: Path, number: int, programs: Programs, cache: Cache) -> SumoFiles:
     """Return a network with random trips of an hour, by SUMO's randomTrips.py with seed 1."""
 
     def make(folder: Path) -> None:
@@ -96,7 +96,7 @@ def random_demand(net: Path, number: int, programs: Programs, cache: Cache) -> D
         )  # fmt: skip
 
     folder = cache.folder_of(key([net], "random trips", number, version()), make)
-    return Demand(net, (folder / "random.trips.xml",), (), 0.0, HOUR_S)
+    return SumoFiles(net, (folder / "random.trips.xml",), (), 0.0, HOUR_S)
 
 
 def _grid(number: int, length: int, kind: str, *more: str) -> tuple[str, ...]:

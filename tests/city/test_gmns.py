@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scenarios.cities import open_city
 from twin.city import City
+from twin.city.opening import open_city
 from twin.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from scenarios import cli, screen
-from scenarios.cities import open_city
 from scenarios.compare import compare
+from twin.city.opening import open_city
 from twin.errors import InputError
 
 ROOT = Path(__file__).parents[2]

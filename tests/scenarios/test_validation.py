@@ -14,6 +14,7 @@ from scenarios.validation.cache import Cache
 from scenarios.validation.figures import INKS
 from scenarios.validation.page import COLUMNS
 from twin.errors import InputError
+from twin.traffic.sumo_configuration import read_configuration
 
 GRID = (
     "--grid", "--grid.number", 3, "--grid.length", 150, "--grid.attach-length", 150,
@@ -117,7 +118,7 @@ def test_both_sides_get_the_same_vehicles_on_the_same_routes(
     folder: Path, tmp_path: Path
 ) -> None:
     programs = sumo.Programs()
-    demand = cases.read_configuration(folder / "own.sumocfg")
+    demand = read_configuration(folder / "own.sumocfg")
     city = kernel.city_of(demand.net)
     routes.fix(demand, city, programs, tmp_path)
     place = sumo.Place(demand.net, tmp_path / "routes.rou.xml", demand.begin_s, demand.end_s)

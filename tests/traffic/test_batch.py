@@ -17,12 +17,11 @@ from toy import ToyCity
 
 from twin.errors import SimulationError
 from twin.traffic.batch import Batch
-from twin.traffic.batch_signals import BatchControl
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
 from twin.traffic.parameters import DEFAULT_TYPES
 from twin.traffic.records import State
-from twin.traffic.signals import SignalControl, View
+from twin.traffic.signals import SignalControl
 from twin.traffic.state import Vehicles, copy_state, initial_state
 
 STEP = 10 * TPS
@@ -77,35 +76,32 @@ def test_copies_equal_single_runs_bit_by_bit(copies: int, threads: int) -> None:
     """Different demand, decisions and ends, the rules of signals kept in both."""
     network, singles = starts(copies)
     batch = Batch(network, singles, threads=threads)
-    control = BatchControl(batch)
-    controls: list[tuple[SignalControl, View]] = []
+    control = SignalControl(batch)
+    controls: list[SignalControl] = []
     for k, state in enumerate(singles):
-        one = SignalControl(network, state)
-        controls.append((one, one.take()))
+        controls.append(SignalControl(Batch.around(network, state)))
+        controls[-1].take(0)
         control.take(k)
     rng = np.random.default_rng(7)
     late = np.arange(copies) * 3
     changed = 0
     for step in range(1, 20):
-        asked = rng.integers(-1, 3, (copies, len(control.junctions.signal)))
+        asked = rng.integers(-1, 3, (copies, len(control.junctions)))
         asked[copies // 2] = 0  # holds: the longest wait at red ends it
-        batch.look()
-        allowed = control.allowed()
+        view = control.look()
+        allowed = view.allowed.copy()
+        before = view.phase.copy()
         served = control.request(asked)
-        for k, (one, view) in enumerate(controls):
-            view.look()
-            np.testing.assert_array_equal(allowed[k], one.allowed(view))
-            before = view.phase
-            np.testing.assert_array_equal(served[k], one.request(view, asked[k]))
-            changed += int((view.phase != before).sum())
-            advance(network.arrays, network.signals, one.state, step * STEP + int(late[k]))
-        batch.advance(step * STEP + late)
-        seen = batch.look()
-        for k, (one, view) in enumerate(controls):
-            assert_equal(batch.copies[k], one.state)
-            view.look()
-            np.testing.assert_array_equal(seen.waiting[k], view.waiting)
-            np.testing.assert_array_equal(seen.lane_vehicles[k], view.lane_vehicles)
+        changed += int((served != before).sum())
+        for k, one in enumerate(controls):
+            for name, array in one.look().read._asdict().items():
+                np.testing.assert_array_equal(getattr(view.read, name)[k], array[0], err_msg=name)
+            np.testing.assert_array_equal(allowed[k], one.view.allowed[0])
+            np.testing.assert_array_equal(served[k], one.request(asked[k : k + 1])[0])
+            one.advance(step * STEP + int(late[k]))
+        control.advance(step * STEP + late)
+        for k, one in enumerate(controls):
+            assert_equal(batch.copies[k], one.batch.copies[0])
     assert changed > 5 * copies
     assert all((state.vehicle["arrive"] >= 0).sum() > 10 for state in singles)
 
@@ -129,11 +125,9 @@ def test_drawn_networks_run_in_a_batch_as_alone(
 
 def test_reset_of_one_copy_in_place_leaves_the_others_alone() -> None:
     network, singles = starts(4)
-    batch = Batch(network, [singles[0], singles[1], singles[2]], others=[singles[3]], threads=2)
-    array = batch.flat.state.vehicle
+    batch = Batch(network, singles[:3], threads=2)
     batch.advance(60 * TPS)
-    batch.load(1, singles[3])
-    assert batch.flat.state.vehicle is array
+    batch.load(1, singles[3])  # larger than any so far
     assert batch.now.tolist() == [60 * TPS, 0, 60 * TPS]
     batch.advance(90 * TPS)
     for copy, start in zip(batch.copies, (singles[0], singles[3], singles[2]), strict=True):
@@ -146,10 +140,8 @@ def test_refusals_name_copy_and_value() -> None:
     network, singles = starts(3)
     batch = Batch(network, singles[:2])
     refused: list[tuple[str, Any]] = [
-        ("room for 55", lambda: batch.load(0, singles[2])),
-        ("shape", lambda: batch.request(np.zeros((1, 3), int))),
-        ("signal s0: row 4", lambda: batch.request([[4, -1, -1], [-1, -1, -1]])),
-        ("shape", lambda: BatchControl(batch).request([0])),
+        ("shape", lambda: SignalControl(batch).request(np.zeros(1, int))),
+        ("whole numbers", lambda: SignalControl(batch).request(np.zeros((2, 3)))),
         ("0 states", lambda: Batch(network, [])),
         ("network", lambda: Batch(crossing(2)[0], singles)),
     ]

@@ -23,7 +23,6 @@ from numba.np.arrayobj import populate_array
 from twin.errors import SimulationError
 from twin.traffic.compiling import compiled
 from twin.traffic.kernel import advance, queues
-from twin.traffic.lights import request_phase
 from twin.traffic.network import Network
 from twin.traffic.records import State, aligned
 
@@ -41,7 +40,7 @@ class Flat(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What detectors show, by copy; see `twin.traffic.signals.View`."""
+    """Vehicles before the stop lines, by copy."""
 
     waiting: I4  # [copies, links] vehicles at a stand before the stop line
     approaching: I4  # [copies, links] vehicles under way to it
@@ -108,12 +107,10 @@ def _look(net: Any, sig: Any, flat: Any, seen: Any, first: int, end: int) -> Non
         )
 
 
-@compiled
-def _request(net: Any, sig: Any, flat: Any, row: I4, first: int, end: int) -> None:
-    for k in range(first, end):
-        for s in range(row.shape[1]):
-            if row[k, s] >= 0:
-                request_phase(net, sig, copy_of(flat, k), s, row[k, s])
+def _unseen(network: Network, n: int) -> Seen:
+    net = network.arrays
+    rows = (net.link, net.link, net.lane, net.link)
+    return Seen(*(np.zeros((n, len(a)), np.int32) for a in rows))
 
 
 class Batch:
@@ -125,9 +122,6 @@ class Batch:
         Streets that all copies share.
     states
         One state a copy; they are copied into the batch.
-    others
-        Further states that `load` shall be able to put into a copy: room is kept for the
-        largest of all.
     threads
         Threads that share the copies; one for each core at hand where it is None.
 
@@ -151,31 +145,38 @@ class Batch:
         network: Network,
         states: Sequence[State],
         *,
-        others: Sequence[State] = (),
         threads: int | None = None,
     ) -> None:
         if not states:
             msg = "a batch of 0 states: give one for each copy"
             raise SimulationError(msg)
-        every = [*states, *others]
-        for k, state in enumerate(every):
-            self._check(network, every[0], state, k)
+        for k, state in enumerate(states):
+            self._check(network, states[0].entered.shape, state, k)
         self.network = network
         self.threads = threads or len(os.sched_getaffinity(0))
         n = len(states)
         room = [
             aligned((n, *np.max([a.shape for a in arrays], axis=0)), arrays[0].dtype)
-            for arrays in zip(*every, strict=True)
+            for arrays in zip(*states, strict=True)
         ]
         self.flat = Flat(State(*room), np.zeros((n, len(room)), np.int64))
-        self.copies: list[State] = [states[0]] * n
-        net = network.arrays
-        self.seen = Seen(
-            *(np.zeros((n, len(a)), np.int32) for a in (net.link, net.link, net.lane, net.link))
-        )
+        nothing: list[Any] = [array[0, :0] for array in room]
+        self.copies: list[State] = [State(*nothing)] * n
+        self.seen = _unseen(network, n)
         self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         for k, state in enumerate(states):
             self.load(k, state)
+
+    @classmethod
+    def around(cls, network: Network, state: State) -> Batch:
+        """A batch of one copy that is this very state, on the caller's thread."""
+        batch = cls.__new__(cls)
+        batch.network, batch.threads, batch._pool = network, 1, None
+        sizes = np.array([[len(array) for array in state]], np.int64)
+        batch.flat = Flat(State(*(array[None] for array in state)), sizes)
+        batch.copies = [state]
+        batch.seen = _unseen(network, 1)
+        return batch
 
     def __len__(self) -> int:
         return len(self.copies)
@@ -191,17 +192,10 @@ class Batch:
         Raises
         ------
         SimulationError
-            If the state is of another network, or larger than the room of a copy.
+            If the state is of another network.
         """
-        self._check(self.network, self.copies[0], state, k)
-        for name in State._fields:
-            array, room = getattr(state, name), getattr(self.flat.state, name)
-            if len(array) > room.shape[1]:
-                msg = (
-                    f"copy {k}: {len(array)} entries of {name}, room for {room.shape[1]}: "
-                    "name this state among `others` when the batch is made"
-                )
-                raise SimulationError(msg)
+        self._check(self.network, self.flat.state.entered.shape[1:], state, k)
+        self._make_room(state)
         views: list[Any] = []
         for name in State._fields:
             array, room = getattr(state, name), getattr(self.flat.state, name)
@@ -211,6 +205,21 @@ class Batch:
             views.append(view)
         self.copies[k] = State(*views)
         self.flat.used[k] = [len(array) for array in state]
+
+    def _make_room(self, state: State) -> None:
+        """Let the copies have room for a state; `copies` and `flat` become new ones."""
+        room: list[Any] = list(self.flat.state)
+        small = [i for i, array in enumerate(state) if len(array) > room[i].shape[1]]
+        for i in small:
+            old = room[i]
+            room[i] = aligned((len(old), len(state[i]), *old.shape[2:]), old.dtype)
+            room[i][:, : old.shape[1]] = old
+        if small:
+            self.flat = Flat(State(*room), self.flat.used)
+            for k in range(len(self)):
+                lengths = self.flat.used[k]
+                views = [array[k, :n] for array, n in zip(room, lengths, strict=True)]
+                self.copies[k] = State(*views)
 
     def advance(self, until: npt.ArrayLike) -> None:
         """Simulate every tick before `until`: one tick for all, or [copies]."""
@@ -222,57 +231,31 @@ class Batch:
         self.share(_look, self.seen)
         return self.seen
 
-    def request(self, row: npt.ArrayLike) -> None:
-        """Begin the change of controlled signals to rows of their programs, through yellow.
-
-        Parameters
-        ----------
-        row
-            [copies, signals] row of the network's programs; -1 leaves a signal as it is.
-
-        Raises
-        ------
-        SimulationError
-            If the shape is another, or a row is not one of its signal's.
-        """
-        wanted = np.ascontiguousarray(row, np.int32)
-        phase = self.network.signals.phase
-        shape = (len(self), len(phase) - 1)
-        if wanted.shape != shape:
-            msg = f"rows of shape {wanted.shape} asked for; copies and signals are {shape}"
-            raise SimulationError(msg)
-        alien = (wanted >= 0) & ((wanted < phase[:-1]) | (wanted >= phase[1:]))
-        if alien.any():
-            k, s = (int(x) for x in np.argwhere(alien)[0])
-            msg = (
-                f"copy {k}, signal {self.network.signal_ids[s]}: row {wanted[k, s]} asked for; "
-                f"its program has {phase[s]} to {phase[s + 1] - 1}"
-            )
-            raise SimulationError(msg)
-        self.share(_request, wanted)
-
     def share(self, work: Callable[..., None], what: Any) -> None:
         """Call compiled work (net, sig, flat, what, first, end) on all copies, by threads."""
         net, sig, n = self.network.arrays, self.network.signals, len(self)
+        if self._pool is None:
+            work(net, sig, self.flat, what, 0, n)
+            return
         cuts = np.linspace(0, n, min(n, self.threads) + 1).astype(int).tolist()
         blocks = list(pairwise(cuts))
-        calls = []
-        if self._pool is not None:
-            calls = [self._pool.submit(work, net, sig, self.flat, what, *b) for b in blocks[1:]]
+        calls = [self._pool.submit(work, net, sig, self.flat, what, *b) for b in blocks[1:]]
         work(net, sig, self.flat, what, *blocks[0])
         for call in calls:
             call.result()
 
     @staticmethod
-    def _check(network: Network, first: State, state: State, k: int) -> None:
+    def _check(
+        network: Network, intervals: tuple[int, ...], state: State, k: int
+    ) -> None:
         if len(state.lane) != len(network.arrays.lane) or len(state.link) != len(
             network.arrays.link
         ):
             msg = f"state {k} has {len(state.lane)} lanes, the network {len(network.arrays.lane)}"
             raise SimulationError(msg)
-        if state.entered.shape != first.entered.shape:
+        if state.entered.shape != intervals:
             msg = (
-                f"state {k} has {len(state.entered)} intervals, others {len(first.entered)}: "
+                f"state {k} has {len(state.entered)} intervals, others {intervals[0]}: "
                 "give all one begin, end and interval"
             )
             raise SimulationError(msg)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from twin.traffic import parameters as par
 from twin.traffic.actuation import Detectors, place_detectors
+from twin.traffic.junctions import walk_clearance_s
 from twin.traffic.network import (
     DETECTOR,
     LANE_CONST,
@@ -194,6 +195,7 @@ class Builder:
             lane_speed=lane_speed,
             n_lanes=len(self.lanes),
             movement_link=movement_link,
+            walk_clearance_s=_walk_clearance_s(self.city.signals, self.movements),
             signal_ids=tuple(_one_each(self.city.signals)["id"]),
             street_ids=tuple(street["id"]),
         )
@@ -371,6 +373,7 @@ class Builder:
             rows["wave" + part] = self.ticks(standing * par.START_WAVE_S + moved_s)
         return rows
 
+
 def _lights(table: pd.DataFrame, link: I4, column: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """[rows, most links of a signal] what each row of the programs shows to the signal's links."""
     signal = table["signal"].to_numpy(np.intp)
@@ -386,6 +389,33 @@ def _lights(table: pd.DataFrame, link: I4, column: npt.NDArray[Any]) -> npt.NDAr
     states = state_codes(table["state"])
     light[row, nth] = shown[states[row, column[link[signal[row]] + nth]]]
     return light
+
+
+def _walk_clearance_s(table: pd.DataFrame, movements: pd.DataFrame) -> F8:
+    """[rows] see `twin.traffic.junctions.walk_clearance_s`."""
+    found = np.zeros(len(table))
+    if not len(table):
+        return found
+    shown = np.full(256, UNSIGNALLED, np.uint8)
+    for state, value in LIGHT.items():
+        shown[ord(state)] = value
+    states = shown[state_codes(table["state"])]
+    width = table["state"].str.len().to_numpy()
+    pointer = pointers(table["signal"].to_numpy(), int(table["signal"].max()) + 1)
+    signalled = movements[movements["signal"] >= 0]
+    columns = dict(tuple(signalled.groupby("signal")["link"]))
+    duration_s = table["duration_s"].to_numpy(float)
+    for s in range(len(pointer) - 1):
+        first, end = int(pointer[s]), int(pointer[s + 1])
+        driven = np.zeros(int(width[first]), bool)
+        driven[np.asarray(columns.get(s, []), np.intp)] = True
+        if driven.all():
+            continue
+        own = states[first:end, : len(driven)]
+        for row in range(first, end):
+            order = np.roll(np.arange(end - first), first - row)
+            found[row] = walk_clearance_s(own[order], driven, duration_s[first:end][order])
+    return found
 
 
 def _one_each(signals: pd.DataFrame) -> pd.DataFrame:

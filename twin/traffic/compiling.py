@@ -18,10 +18,10 @@ LLVM: Any = cgutils  # has no types
 
 
 @cache
-def _sources() -> str:
-    """What all modules of this folder say: compiled code holds parts of several of them."""
+def _sources(own: Path) -> str:
+    """What a module and all of this folder say: compiled code holds parts of several of them."""
     digest = sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted({own, *Path(__file__).parent.glob("*.py")}):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -34,7 +34,7 @@ def compiled(function: F) -> F:
     of the function has changed; here, when any file of this folder has.
     """
     made: Any = njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
-    made._cache._cache_file._source_stamp = _sources()
+    made._cache._cache_file._source_stamp = _sources(Path(function.__code__.co_filename))
     return cast("F", made)
 
 

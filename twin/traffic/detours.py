@@ -113,8 +113,7 @@ class Detours:
         """Put those who have met a closure on their new ways."""
         traffic = self.traffic
         traffic.state = self._reroute(state, chosen, self._closed)
-        if traffic.control is not None:
-            traffic.control.state = traffic.state
+        traffic.state_replaced()
         refresh_links(traffic.network.arrays, traffic.state)
         wake_all(traffic.network.arrays, traffic.state)
 

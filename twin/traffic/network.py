@@ -177,6 +177,8 @@ class Network:
         Lanes of the city; waiting places have higher numbers.
     movement_link
         [movements] the link of the stop line that serves a movement of the city.
+    walk_clearance_s
+        [rows of the signals' programs] see `twin.traffic.junctions.walk_clearance_s`.
     """
 
     arrays: NetArrays
@@ -191,6 +193,7 @@ class Network:
     lane_speed: F8
     n_lanes: int
     movement_link: I4
+    walk_clearance_s: F8
     signal_ids: tuple[str, ...]
     street_ids: tuple[str, ...]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from twin.traffic.indicators import trip_table
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
 from twin.traffic.peer_vehicles import Load, load_vehicles
-from twin.traffic.state import initial_state
+from twin.traffic.state import copy_state, initial_state
 from twin.traffic.sumo_routes import RouteFiles, read_routes
 
 if TYPE_CHECKING:
@@ -91,6 +91,33 @@ class PeerFlow:
         table.insert(0, "id", self.ids)
         return table
 
+    def routed(self, begin_s: float, end_s: float) -> PeerFlow:
+        """The same flow in which trips without a route keep those of a run under the programs."""
+        if not len(self.load.trips.legs):
+            return self
+        met = self.load.trips.run(self.network, copy_state(self.state), begin_s, end_s)
+        first, end = met.vehicle["route"], met.vehicle["route_end"]
+        ways = [met.route_street[a:b] for a, b in zip(first, end, strict=True)]
+        pointer = np.concatenate([[0], np.cumsum(end - first)]).astype(np.int64)
+        vehicles = replace(
+            self.load.vehicles, route_ptr=pointer, route_street=np.concatenate(ways)
+        )
+        load = replace(self.load, vehicles=vehicles)
+        length_s = float(self.state.clock["length"][0]) / self.network.arrays.tps
+        state = _start(self.network, load, begin_s, end_s, length_s)
+        return replace(self, state=state, load=load)
+
+
+def _start(
+    network: Network, load: Load, begin_s: float, end_s: float, interval_s: float
+) -> State:
+    """Nobody on the streets, vehicles as SUMO has them."""
+    state = initial_state(
+        network, load.vehicles, begin_s=begin_s, end_s=end_s, interval_s=interval_s
+    )
+    state.vehicle["extra"] += np.rint(load.extra_s * network.arrays.tps).astype(np.int32)
+    return state
+
 
 def load_flow(
     city: City,
@@ -128,10 +155,7 @@ def load_flow(
         If the routes do not fit the network.
     """
     network, load = load_vehicles(city, found, seed, net, jam_s)
-    state = initial_state(
-        network, load.vehicles, begin_s=begin_s, end_s=end_s, interval_s=interval_s
-    )
-    state.vehicle["extra"] += np.rint(load.extra_s * network.arrays.tps).astype(np.int32)
+    state = _start(network, load, begin_s, end_s, interval_s)
     return PeerFlow(network, state, [v.id for v in found.vehicles], load)
 
 

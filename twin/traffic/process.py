@@ -11,6 +11,7 @@ import simpy
 
 from twin.clock import Process
 from twin.traffic import indicators as reported
+from twin.traffic.batch import Batch
 from twin.traffic.detours import Detours
 from twin.traffic.kernel import advance, wake_all
 from twin.traffic.signals import Controller, SignalControl
@@ -62,7 +63,10 @@ class Traffic:
         net = self.network
         now = self.sim.clock.now
         if now > int(self.state.clock["now"][0]):
-            advance(net.arrays, net.signals, self.state, now)
+            if self.control is None:
+                advance(net.arrays, net.signals, self.state, now)
+            else:
+                self.control.advance(now)
         return self.state
 
     def when(self, condition: Callable[[State], bool]) -> simpy.Event:
@@ -123,8 +127,12 @@ class Traffic:
         self._closed = closed.copy()
         if self._detours is not None:
             self._detours.resume(usual, closed)
+        self.state_replaced()
+
+    def state_replaced(self) -> None:
+        """Let those who hold the state take the new one."""
         if self.control is not None:
-            self.control.state = self.state
+            self.control.replace(self.state)
 
     # inside
 
@@ -145,19 +153,29 @@ class Traffic:
                 event.succeed()
 
     def run_controller(self, controller: Controller, until_s: float) -> Process:
-        """Let a policy decide until a time, then give the signals back to their programs."""
+        """Let a policy decide until a time, then give the signals back to their programs.
+
+        Decisions are at whole multiples of the policy's interval, so that a simulation that
+        goes on from a snapshot makes the same ones.
+        """
         clock = self.sim.clock
         self.sync()
-        self.control = SignalControl(self.network, self.state)
-        view = self.control.take()
-        controller.start(view)
-        while clock.now_s < until_s:
+        self.control = SignalControl(Batch.around(self.network, self.state))
+        self.control.take(0)
+        controller.start(self.control.look())
+        interval_s = controller.interval_s
+        while True:
+            past_s = clock.now_s % interval_s
+            if 1e-6 < past_s < interval_s - 1e-6:
+                yield clock.wait(min(interval_s - past_s, max(0.0, until_s - clock.now_s)))
+            if clock.now_s >= until_s - 1e-9:
+                break
             self.sync()
-            view.look()
-            self.control.request(view, controller.decide(view))
-            yield clock.wait(controller.interval_s)
+            self.control.request(controller.decide(self.control.look()))
+            yield clock.wait(min(interval_s, until_s - clock.now_s))
         self.sync()
-        self.control.release()
+        self.control.release(0)
+        self.control = None
 
     def _mark_blocked(self) -> None:
         clock = self.state.clock[0]
@@ -184,6 +202,5 @@ class Traffic:
             self._closed[street] = not held.open or kept == 0
         if self._detours is not None and (self._closed != closed_before).any():
             self.state = self._detours.respond(self._closed, closed_before)
-            if self.control is not None:
-                self.control.state = self.state
+            self.state_replaced()
         wake_all(self.network.arrays, self.state)

@@ -1,174 +1,152 @@
 """Signals that a policy controls: what it sees, what it may ask for, and what is served.
 
-A controller asks for a green phase of the signal's own program.  The traffic system keeps
-the rules whatever it asks: minimum green, then yellow and all-red for movements that lose
-their green, and a longest wait at red, after which the phase that ends it comes next.  A
-request that the rules do not allow is not served; `SignalControl.allowed` says before.
+The same control serves one simulation on the clock and many copies in a batch: arrays begin
+with the copies.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.errors import SimulationError
-from twin.traffic import parameters as par
-from twin.traffic.kernel import queues
-from twin.traffic.lights import request_phase
-from twin.traffic.network import MAJOR, MINOR, YELLOW, Network, SignalArrays
-from twin.traffic.records import CONTROLLED, GREEN_STAGE, NEVER
+from twin.traffic import control as ctl
+from twin.traffic.batch import Batch, copy_of
+from twin.traffic.compiling import compiled
+from twin.traffic.control import Orders, Rules
+from twin.traffic.detection import (
+    FreeTimes,
+    Readings,
+    Sight,
+    Tally,
+    begin_tally,
+    free_times,
+    look,
+    new_readings,
+    new_tally,
+    sight_of,
+)
+from twin.traffic.junctions import Junctions, Sensors, place_sensors
 
 if TYPE_CHECKING:
     from twin.traffic.records import State
 
 I4 = npt.NDArray[np.int32]
+I8 = npt.NDArray[np.int64]
 F4 = npt.NDArray[np.float32]
+F8 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
-class Junctions:
-    """Controllable signals of a network as padded arrays.
-
-    Attributes
-    ----------
-    signal
-        [junctions] position among the network's signals.
-    row
-        [junctions, phases] row of the program that a phase is, -1 where padded.
-    link
-        [junctions, links] kernel link of each signalled connection, -1 where padded.
-    green
-        [junctions, phases, links] whether a phase gives green to a link.
-    """
-
-    signal: I4
-    row: I4
-    link: I4
-    green: Bools
-
-    @property
-    def n_phases(self) -> npt.NDArray[np.int64]:
-        """[junctions] phases of each."""
-        return np.asarray((self.row >= 0).sum(axis=1))
-
-    @classmethod
-    def of(cls, network: Network) -> Junctions:
-        """Signals with at least two phases that give green without yellow.
-
-        Equal phases of a program count once.
-        """
-        sig = network.signals
-        chosen = [(s, rows) for s in range(len(sig.cycle)) if len(rows := _green_rows(sig, s)) > 1]
-        phases = max((len(rows) for _, rows in chosen), default=1)
-        links = max((int(sig.link[s + 1] - sig.link[s]) for s, _ in chosen), default=1)
-        row = np.full((len(chosen), phases), -1, np.int32)
-        link = np.full((len(chosen), links), -1, np.int32)
-        green = np.zeros((len(chosen), phases, links), bool)
-        for j, (s, rows) in enumerate(chosen):
-            n = int(sig.link[s + 1] - sig.link[s])
-            row[j, : len(rows)] = rows
-            link[j, :n] = sig.links[sig.link[s] : sig.link[s + 1]]
-            light = sig.light[rows, :n]
-            green[j, : len(rows), :n] = (light == MAJOR) | (light == MINOR)
-        return cls(np.array([s for s, _ in chosen], np.int32), row, link, green)
-
-    def take(self, junction: int) -> Junctions:
-        """One of them."""
-        k = slice(junction, junction + 1)
-        return Junctions(self.signal[k], self.row[k], self.link[k], self.green[k])
+DETECTOR_M = 200.0  # RESCO's
 
 
-def _green_rows(sig: SignalArrays, s: int) -> list[int]:
-    n = sig.link[s + 1] - sig.link[s]
-    rows: list[int] = []
-    seen: set[bytes] = set()
-    for row in range(sig.phase[s], sig.phase[s + 1]):
-        light = sig.light[row, :n]
-        some = ((light == MAJOR) | (light == MINOR)).any()
-        if some and not (light == YELLOW).any() and light.tobytes() not in seen:
-            seen.add(light.tobytes())
-            rows.append(row)
-    return rows
+class Play(NamedTuple):
+    """What one compiled call needs beside the copies."""
+
+    sight: Sight
+    orders: Orders
+    tally: Tally
+    read: Readings
+    weight: I4  # [copies, 3, links]
+    until: I8  # [copies]
+
+
+@compiled
+def _look(net: Any, sig: Any, flat: Any, play: Any, first: int, end: int) -> None:  # noqa: ARG001
+    for k in range(first, end):
+        st = copy_of(flat, k)
+        look(net, st, play.sight, play.tally, play.read, play.weight[k], np.int64(k))
+        ctl.allow(st, play.sight, play.orders, play.read, np.int64(k))
+
+
+@compiled
+def _serve(net: Any, sig: Any, flat: Any, play: Any, first: int, end: int) -> None:
+    for k in range(first, end):
+        st = copy_of(flat, k)
+        ctl.allow(st, play.sight, play.orders, play.read, np.int64(k))
+        ctl.serve(net, sig, st, play.sight, play.orders, np.int64(k))
+
+
+@compiled
+def _advance(net: Any, sig: Any, flat: Any, play: Any, first: int, end: int) -> None:
+    for k in range(first, end):
+        st = copy_of(flat, k)
+        if play.until[k] > st.clock[0].now:
+            ctl.run(net, sig, st, play.sight, play.orders, np.int64(k), np.int64(play.until[k]))
+
+
+@compiled
+def play_copy(net: Any, sig: Any, st: Any, play: Any, k: int) -> None:
+    """Serve what was asked for, simulate a copy to its tick, and look."""
+    ctl.serve(net, sig, st, play.sight, play.orders, np.int64(k))
+    ctl.run(net, sig, st, play.sight, play.orders, np.int64(k), np.int64(play.until[k]))
+    look(net, st, play.sight, play.tally, play.read, play.weight[k], np.int64(k))
+    ctl.allow(st, play.sight, play.orders, play.read, np.int64(k))
 
 
 class View:
-    """What detectors at the junctions show now; arrays are made on first use.
+    """What policies see of the junctions of all copies.
 
     Attributes
     ----------
-    waiting, approaching
-        [kernel links] vehicles at a stand before, and under way to, each link's stop line.
-    head_wait
-        [kernel links] ticks that the first vehicle of a lane has waited to take the link.
+    network, junctions, sensors, rules
+        What holds for all copies.
+    read
+        Readings of the last look (`twin.traffic.detection.Readings`).
+    orders
+        What is served and allowed (`twin.traffic.control.Orders`).
+    batch
+        The copies themselves, for policies that look ahead on copies of them.
     """
 
-    def __init__(self, network: Network, junctions: Junctions, state: State) -> None:
-        self.network, self.junctions, self.state = network, junctions, state
-        n = len(network.arrays.link)
-        self.waiting = np.zeros(n, np.int32)
-        self.approaching = np.zeros(n, np.int32)
-        self.lane_vehicles = np.zeros(len(network.arrays.lane), np.int32)
-        self.head_wait = np.zeros(n, np.int32)
-        self.look()
-
-    def look(self) -> None:
-        """Count anew."""
-        queues(
-            self.network.arrays,
-            self.state,
-            self.waiting,
-            self.approaching,
-            self.lane_vehicles,
-            self.head_wait,
-        )
+    def __init__(
+        self,
+        batch: Batch,
+        junctions: Junctions,
+        sensors: Sensors,
+        rules: Rules,
+        read: Readings,
+        orders: Orders,
+    ) -> None:
+        self.batch, self.network = batch, batch.network
+        self.junctions, self.sensors, self.rules = junctions, sensors, rules
+        self.read, self.orders = read, orders
 
     @property
-    def now_s(self) -> float:
-        """Seconds of the clock."""
-        return float(self.state.clock["now"][0]) / self.network.arrays.tps
+    def now_s(self) -> F8:
+        """[copies] seconds of the clock."""
+        return self.batch.now / self.network.arrays.tps
 
     @property
-    def phase(self) -> npt.NDArray[np.int64]:
-        """[junctions] phase that is green or being changed to."""
-        signal = self.state.signal[self.junctions.signal]
-        row = np.where(signal["stage"] == GREEN_STAGE, signal["phase"], signal["target"])
-        return np.asarray(np.argmax(self.junctions.row == row[:, None], axis=1))
+    def phase(self) -> I8:
+        """[copies, junctions] phase that is green or being changed to."""
+        return self.read.phase
+
+    @property
+    def green_s(self) -> F4:
+        """[copies, junctions] seconds for which the phase has been green; 0 while changing."""
+        return self.read.green_s
 
     @property
     def changing(self) -> Bools:
-        """[junctions] whether yellow or all-red is shown."""
-        stage = self.state.signal["stage"][self.junctions.signal]
-        return np.asarray(stage != GREEN_STAGE)
+        """[copies, junctions] whether yellow or red is shown to all."""
+        return self.read.changing.astype(bool)
 
     @property
-    def green_s(self) -> npt.NDArray[np.float64]:
-        """[junctions] seconds for which the phase has been green; 0 while changing."""
-        now = self.state.clock["now"][0]
-        since = self.state.signal["green_at"][self.junctions.signal]
-        return np.where(self.changing, 0.0, (now - since) / self.network.arrays.tps)
+    def allowed(self) -> Bools:
+        """[copies, junctions, phases] what a request would be served with now."""
+        return self.orders.allowed
 
-    def by_link(self, values: I4) -> F4:
-        """[junctions, links] values of each junction's links, 0 where padded."""
-        link = self.junctions.link
-        return np.where(link >= 0, values[np.maximum(link, 0)], 0).astype(np.float32)
-
-    def downstream(self) -> F4:
-        """[junctions, links] mean vehicles per lane on the street that a link leads to."""
-        net = self.network.arrays
-        lanes = np.diff(net.street_lane)
-        total = np.add.reduceat(self.lane_vehicles[: self.network.n_lanes], net.street_lane[:-1])
-        per_lane = total / np.maximum(lanes, 1)
-        link = self.junctions.link
-        street = net.link["street"][np.maximum(link, 0)]
-        return np.where(link >= 0, per_lane[street], 0.0).astype(np.float32)
+    def by_phase(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """[copies, junctions, phases] sums of [copies, junctions, links] over what is green."""
+        green = self.junctions.green.astype(np.float32)
+        return np.asarray(np.einsum("jpl,cjl->cjp", green, values))
 
 
 class Controller(Protocol):
-    """A policy that decides on the clock."""
+    """A policy that decides at intervals."""
 
     interval_s: float
 
@@ -176,107 +154,149 @@ class Controller(Protocol):
         """See the junctions for the first time."""
 
     def decide(self, view: View) -> npt.NDArray[np.integer]:
-        """[junctions] the phase wanted at each; -1 leaves it as it is."""
+        """[copies, junctions] the phase wanted at each; -1 leaves it as it is."""
 
 
 class SignalControl:
-    """Hands junctions from their fixed programs to a policy, and keeps the rules."""
+    """Controlled junctions of all copies of a batch.
+
+    Parameters
+    ----------
+    batch
+        The copies; `take` hands a copy's junctions over.
+    rules
+        What is kept whatever is asked for.
+    junctions
+        Which ones; all that can be controlled unless given.
+    detector_m
+        Length of the detectors, m.
+    """
 
     def __init__(
         self,
-        network: Network,
-        state: State,
+        batch: Batch,
+        rules: Rules | None = None,
         *,
-        yellow_s: float = par.YELLOW_S,
-        all_red_s: float = par.ALL_RED_S,
-        min_green_s: float = par.MIN_GREEN_S,
-        max_wait_s: float = par.MAX_WAIT_S,
         junctions: Junctions | None = None,
+        detector_m: float = DETECTOR_M,
     ) -> None:
-        self.network, self.state = network, state
-        self.junctions = junctions or Junctions.of(network)
-        tps = network.arrays.tps
-        self.yellow, self.all_red = round(yellow_s * tps), round(all_red_s * tps)
-        self.min_green = round(min_green_s * tps)
-        self.max_wait = round(max_wait_s * tps)
+        self.batch, self.rules = batch, rules or Rules()
+        network = batch.network
+        self.junctions = Junctions.of(network) if junctions is None else junctions
+        self.sensors = place_sensors(network, self.junctions, detector_m)
+        n = len(batch)
+        read = new_readings(n, self.junctions)
+        self.play = Play(
+            sight_of(network, self.junctions, self.sensors),
+            ctl.new_orders(n, network, self.junctions, self.rules),
+            new_tally(batch.flat.state),
+            read,
+            np.zeros((n, 3, len(network.arrays.link)), np.int32),
+            np.zeros(n, np.int64),
+        )
+        self.view = View(batch, self.junctions, self.sensors, self.rules, read, self.play.orders)
 
-    def take(self) -> View:
-        """Take every junction over: it shows the green phase that its program was in or near."""
-        now = int(self.state.clock["now"][0])
-        for j, s in enumerate(self.junctions.signal):
-            signal = self.state.signal[s]
-            if signal["mode"] == CONTROLLED:
-                continue
-            rows = self.junctions.row[j]
-            rows = rows[rows >= 0]
-            row = int(rows[np.argmin(np.abs(rows - signal["phase"]))])
-            signal["mode"] = CONTROLLED
-            signal["yellow"], signal["all_red"] = self.yellow, self.all_red
-            signal["green_at"] = now
-            signal["switch"] = NEVER
-            signal["stage"] = GREEN_STAGE
-            shown = int(signal["phase"])
-            if shown != row:
-                request_phase(self.network.arrays, self.network.signals, self.state, s, row)
-        return View(self.network, self.junctions, self.state)
+    def take(self, k: int, free: FreeTimes | None = None) -> None:
+        """Take over every junction of copy `k`, and begin to keep account of its delays.
 
-    def release(self) -> None:
-        """Give every junction back to its program, which goes on from the phase that is shown."""
-        now = int(self.state.clock["now"][0])
-        for s in self.junctions.signal:
-            signal = self.state.signal[s]
-            signal["mode"] = 0
-            signal["stage"] = GREEN_STAGE
-            signal["switch"] = max(now, int(signal["green_at"])) + self.min_green
+        Parameters
+        ----------
+        free
+            Times without traffic, where they are known already.
+        """
+        network, state = self.batch.network, self.batch.copies[k]
+        ctl.take_over(network, self.junctions, self.rules, state)
+        orders = self.play.orders
+        orders.hold[k], orders.lasting[k] = 0, 0
+        orders.agenda_at[k], orders.agenda_next[k] = ctl.ALWAYS, 0
+        times = free or free_times(network, state)
+        begin_tally(self.play.tally, k, state, times, len(self.junctions))
 
-    def allowed(self, view: View) -> Bools:
-        """[junctions, phases] what a request would be served with now."""
-        free = ~view.changing & (view.green_s * self.network.arrays.tps >= self.min_green - 0.5)
-        mask = (self.junctions.row >= 0) & free[:, None]
-        mask[np.arange(len(free)), view.phase] = True
-        due = self._overdue(view)
-        for j in np.flatnonzero((due >= 0) & free):
-            mask[j] = False
-            mask[j, due[j]] = True
-        return np.asarray(mask)
+    def load(self, k: int, state: State, free: FreeTimes | None = None) -> None:
+        """Put a state into copy `k` and take its junctions over: the reset of one simulation."""
+        self.batch.load(k, state)
+        tally, room = self.play.tally, self.batch.flat.state
+        held = (tally.free_s.shape, tally.active.shape, tally.source.shape)
+        if held != (room.route_street.shape, room.vehicle.shape, room.source.shape):
+            self._make_room()
+        self.take(k, free)
 
-    def _overdue(self, view: View) -> npt.NDArray[np.int64]:
-        """[junctions] the phase that ends a wait at red that is too long, else -1."""
-        junctions = self.junctions
-        n = np.arange(len(junctions.signal))
-        if not len(n):
-            return np.zeros(0, np.int64)
-        wait = view.by_link(view.head_wait)
-        wait[junctions.green[n, view.phase]] = 0.0
-        worst = np.argmax(wait, axis=1)
-        phase = np.argmax(junctions.green[n, :, worst], axis=1)
-        late = (wait[n, worst] > self.max_wait) & junctions.green[n, phase, worst]
-        return np.where(late, phase, -1)
+    def _make_room(self) -> None:
+        """Let the account have the room that the copies have."""
+        old, new = self.play.tally, new_tally(self.batch.flat.state)
+        for name in Tally._fields:
+            kept, room = getattr(old, name), getattr(new, name)
+            if kept.ndim == 1:
+                room[:] = kept
+            else:
+                room[:, : kept.shape[1]] = kept
+        self.play = self.play._replace(tally=new)
 
-    def request(self, view: View, phase: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    def replace(self, state: State) -> None:
+        """Go on with another state of the only copy: routes have changed."""
+        self.batch = self.view.batch = Batch.around(self.batch.network, state)
+        self._make_room()
+        tally = self.play.tally
+        times = free_times(self.batch.network, state, tally.shift[0, : len(state.vehicle)])
+        tally.free_s[0], tally.own_s[0] = times.free_s, times.own_s
+
+    def release(self, k: int) -> None:
+        """Give the junctions of copy `k` back to their programs."""
+        ctl.give_back(self.batch.network, self.junctions, self.rules, self.batch.copies[k])
+
+    def look(self) -> View:
+        """Read the detectors of all copies."""
+        self.batch.share(_look, self.play)
+        return self.view
+
+    def request(self, phase: npt.NDArray[np.integer]) -> I8:
         """Serve what the rules allow; the phases that hold or are being changed to.
+
+        Parameters
+        ----------
+        phase
+            [copies, junctions] phases wanted; -1 leaves a junction as it is.
 
         Raises
         ------
         SimulationError
-            Where the number of phases is not that of the junctions.
+            Where the phases are none, or not of that shape.
         """
-        wanted = np.asarray(phase)
-        if wanted.shape != self.junctions.signal.shape:
-            n = len(self.junctions.signal)
-            msg = f"phases of shape {wanted.shape} asked for; there are {n} junctions"
+        self.ask(phase)
+        self.batch.share(_serve, self.play)
+        return self.play.orders.phase
+
+    def ask(self, phase: npt.NDArray[np.integer]) -> None:
+        """Note phases to serve at the next step; as `request`, but later."""
+        wanted = self.play.orders.wanted
+        wanted[:] = ctl.check_phases(phase, wanted.shape)
+
+    def plan(self, k: int, junction: int, at_s: F8, phases: npt.NDArray[np.integer]) -> None:
+        """Write the agenda of a junction: phases that come next, each at its time of the clock.
+
+        What the rules do not allow at its time waits until they do.
+
+        Raises
+        ------
+        SimulationError
+            If there are more entries than phases, a phase is none, or times do not ascend.
+        """
+        orders = self.play.orders
+        room, n = orders.agenda_at.shape[2], int(orders.n_phases[junction])
+        bad = len(at_s) != len(phases) or len(at_s) > room or bool((np.diff(at_s) < 0).any())
+        if bad or bool(((phases < 0) | (phases >= n)).any()):
+            msg = (
+                f"junction {junction}: agenda of phases {list(phases)} at {list(at_s)} s; give "
+                f"up to {room} phases from 0 to {n - 1} at ascending times"
+            )
             raise SimulationError(msg)
-        allowed = self.allowed(view)
-        count = self.junctions.n_phases
-        due = self._overdue(view)
-        wanted = np.where(due >= 0, due, wanted)
-        for j in np.flatnonzero((wanted >= 0) & (wanted < count) & (wanted != view.phase)):
-            if allowed[j, wanted[j]]:
-                request_phase(
-                    self.network.arrays,
-                    self.network.signals,
-                    self.state,
-                    int(self.junctions.signal[j]),
-                    int(self.junctions.row[j, wanted[j]]),
-                )
-        return view.phase
+        tps = self.batch.network.arrays.tps
+        orders.agenda_at[k, junction] = ctl.ALWAYS
+        orders.agenda_at[k, junction, : len(at_s)] = np.rint(np.asarray(at_s) * tps)
+        orders.agenda_phase[k, junction, : len(at_s)] = phases
+        orders.agenda_next[k, junction] = 0
+
+    def advance(self, until: npt.ArrayLike) -> None:
+        """Simulate every tick before `until`, with agendas and longest greens."""
+        self.play.until[:] = until
+        self.batch.share(_advance, self.play)

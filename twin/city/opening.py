@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scenarios.loading import suggestion
 from twin.errors import InputError
+from twin.suggest import suggestion
 
 if TYPE_CHECKING:
     from twin.city import City

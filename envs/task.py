@@ -1,0 +1,161 @@
+"""What is to be decided, seen and rewarded in a scene: the same for every environment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from envs import actions, observation, rewards
+from envs.observation import Layout
+from envs.scenes import Scene, open_scene
+from twin.errors import InputError
+
+if TYPE_CHECKING:
+    from twin.traffic.control import Rules
+
+ENGINES = ("twin", "sumo")
+
+
+@dataclass(frozen=True, eq=False)
+class SignalTask:
+    """A scene, and how signals are controlled in it.
+
+    Attributes
+    ----------
+    scene
+        Where: `envs.scenes.Scene`.
+    action
+        `phase`: the next phase; `switch`: 0 keeps the phase, 1 asks for the next in order;
+        `duration`: a phase and for how long; `plan`: splits and offset of the next cycle.
+    observation
+        `phases` or `lanes`, see `envs.observation`.
+    neighbours
+        Whether the nearest junctions upstream are seen, too.
+    reward
+        A name or a weighted sum of names of `envs.rewards.TERMS`, or a function of the
+        `twin.traffic.signals.View` that gives [copies, junctions].
+    step_s
+        Seconds between decisions; the scene's unless given.
+    rules
+        What the controller keeps; the scene's unless given.
+    detector_m
+        Length of the detectors, m; the scene's unless given.
+    noise
+        Standard deviation of the detectors' readings, as a share of them.
+    failed
+        Share of the lanes whose detector is dead for an episode: it reads 0.
+    cycle_s
+        Of coordinated plans; a step of `plan` is one cycle.
+    draws
+        Different days that training sees: seed s is that of day `first_seed + s % draws`.
+        None for as many as seeds.
+    first_seed
+        Of the days; evaluation uses others than training.
+
+    Raises
+    ------
+    InputError
+        For a setting that is not one of those, with what to do.
+    """
+
+    scene: Scene
+    action: str = "phase"
+    observation: str = "phases"
+    neighbours: bool = False
+    reward: rewards.Reward = "delay"
+    step_s: float | None = None
+    rules: Rules | None = None
+    detector_m: float | None = None
+    noise: float = 0.0
+    failed: float = 0.0
+    cycle_s: float = 90.0
+    draws: int | None = 16
+    first_seed: int = 100_000
+
+    def __post_init__(self) -> None:
+        usual = self.scene.settings
+        for name in ("step_s", "rules", "detector_m"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(usual, name))
+        actions.check(self.action)
+        observation.layout(self.observation)
+        if not callable(self.reward):
+            rewards.weights(self.reward)
+        least: dict[str, tuple[float, float]] = {
+            "step_s": (0.5, 3600.0),
+            "detector_m": (5.0, 1000.0),
+            "noise": (0.0, 10.0),
+            "failed": (0.0, 1.0),
+            "cycle_s": (20.0, 600.0),
+        }
+        for name, (low, high) in least.items():
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and low <= value <= high):
+                msg = f"{name}(={value!r}) of the task must be from {low:g} to {high:g}"
+                raise InputError(msg)
+        if self.draws is not None and self.draws < 1:
+            msg = f"draws(={self.draws}) of the task must be at least 1, or None"
+            raise InputError(msg)
+        if self.action == "plan":
+            object.__setattr__(self, "step_s", self.cycle_s)
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between decisions."""
+        assert self.step_s is not None  # noqa: S101 - set above
+        return self.step_s
+
+    @property
+    def steps(self) -> int:
+        """Decisions of an episode."""
+        return max(1, math.ceil((self.scene.end_s - self.scene.begin_s) / self.every_s - 1e-9))
+
+    @property
+    def layout(self) -> Layout:
+        """What a row of an observation holds."""
+        return observation.layout(self.observation, neighbours=self.neighbours)
+
+    def day(self, seed: int) -> int:
+        """Seed of the traffic of an episode."""
+        return self.first_seed + (seed if self.draws is None else seed % self.draws)
+
+    def with_scene(self, scene: Scene) -> SignalTask:
+        """The same settings elsewhere, but with that scene's step, rules and detectors."""
+        return replace(self, scene=scene, step_s=None, rules=None, detector_m=None)
+
+
+Options = Mapping[str, Any]
+Weigh = Callable[[Any], npt.NDArray[np.float64]]
+
+
+def make_task(scene: Any = "helsinki", **given: Any) -> SignalTask:
+    """A task from what a user writes.
+
+    Parameters
+    ----------
+    scene
+        A `Scene`, or what `envs.scenes.open_scene` opens.
+    given
+        Settings of `SignalTask`, and `begin_s`, `end_s`, `scale` and `routes` of `open_scene`.
+
+    Raises
+    ------
+    InputError
+        For a setting that there is not, or one of a wrong value.
+    """
+    place = {k: given.pop(k) for k in ("begin_s", "end_s", "scale", "routes") if k in given}
+    if isinstance(scene, SignalTask):
+        return replace(scene, **given) if given else scene
+    known = list(SignalTask.__dataclass_fields__)[1:]
+    for name in given:
+        if name not in known:
+            from twin.suggest import suggestion
+
+            msg = f"setting {name!r} of the task is unknown; {suggestion(name, known)}"
+            raise InputError(msg)
+    return SignalTask(open_scene(scene, **place), **given)
