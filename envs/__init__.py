@@ -7,4 +7,8 @@ import gymnasium
 SIGNAL_CONTROL = "Twin/SignalControl-v0"
 
 if SIGNAL_CONTROL not in gymnasium.registry:
-    gymnasium.register(SIGNAL_CONTROL, entry_point="envs.signal_control:SignalControlEnv")
+    gymnasium.register(
+        SIGNAL_CONTROL,
+        entry_point="envs.signal_control:SignalControlEnv",
+        vector_entry_point="envs.vector:SignalVectorEnv",
+    )

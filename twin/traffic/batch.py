@@ -178,8 +178,20 @@ class Batch:
         batch.seen = _unseen(network, 1)
         return batch
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None, "copies": None}
+
+    def __setstate__(self, given: dict[str, Any]) -> None:
+        self.__dict__.update(given)
+        room: list[Any] = [aligned(array.shape, array.dtype) for array in self.flat.state]
+        for array, kept in zip(room, self.flat.state, strict=True):
+            array[...] = kept
+        self.flat = Flat(State(*room), self.flat.used)
+        self.copies = self._views(room)
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+
     def __len__(self) -> int:
-        return len(self.copies)
+        return len(self.flat.used)
 
     @property
     def now(self) -> I8:
@@ -216,10 +228,15 @@ class Batch:
             room[i][:, : old.shape[1]] = old
         if small:
             self.flat = Flat(State(*room), self.flat.used)
-            for k in range(len(self)):
-                lengths = self.flat.used[k]
-                views = [array[k, :n] for array, n in zip(room, lengths, strict=True)]
-                self.copies[k] = State(*views)
+            self.copies[:] = self._views(room)
+
+    def _views(self, room: list[Any]) -> list[State]:
+        """Each copy as a state."""
+        found = []
+        for k, lengths in enumerate(self.flat.used):
+            views = [array[k, :n] for array, n in zip(room, lengths, strict=True)]
+            found.append(State(*views))
+        return found
 
     def advance(self, until: npt.ArrayLike) -> None:
         """Simulate every tick before `until`: one tick for all, or [copies]."""

@@ -1,0 +1,134 @@
+"""A Gymnasium `VectorEnv` of copies of a task: one compiled call steps them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from envs import actions, observation
+from envs.signal_control import make_runs
+from envs.task import SignalTask, make_task
+from twin.errors import SimulationError
+
+F4 = npt.NDArray[np.float32]
+
+
+class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
+    """`num_envs` copies of `envs.signal_control.SignalControlEnv`, stepped together.
+
+    Autoreset is `NEXT_STEP`: the step after the last one of an episode resets the copy, takes
+    no notice of its action, and gives reward 0.  With the same seeds and actions each copy
+    sees what the single environment sees.
+
+    Parameters
+    ----------
+    scene
+        As in `SignalControlEnv`.
+    num_envs
+        How many copies.
+    junction, engine, given
+        As in `SignalControlEnv`.
+    threads
+        Threads that share the copies; one for each core at hand unless given.
+    """
+
+    def __init__(
+        self,
+        scene: Any = "helsinki",
+        num_envs: int = 1,
+        *,
+        task: SignalTask | None = None,
+        junction: int | None = None,
+        engine: str = "twin",
+        threads: int | None = None,
+        **given: Any,
+    ) -> None:
+        self.task = make_task(scene if task is None else task, **given)
+        self.num_envs = num_envs
+        more = {} if threads is None else {"threads": threads}
+        self.runs = make_runs(self.task, engine, num_envs, junction, **more)
+        n = len(self.runs.junctions)
+        self.single_observation_space = spaces.Box(
+            0.0, observation.HIGH, (self.task.layout.size * n,), np.float32
+        )
+        self.single_action_space = actions.space(
+            self.task.action, n if junction is None else None
+        )
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
+        self._over = np.zeros(num_envs, bool)
+        self._ready = False
+
+    def reset(
+        self,
+        *,
+        seed: int | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[F4, dict[str, Any]]:
+        """Begin episodes in all copies; copy k has seed `seed + k`, or its own of a list."""
+        n = self.num_envs
+        super().reset(seed=seed if isinstance(seed, int) else None, options=options)
+        given = [seed + k for k in range(n)] if isinstance(seed, int) else list(seed or [None] * n)
+        if len(given) != n:
+            msg = f"{len(given)} seeds for {n} copies: give one each"
+            raise SimulationError(msg)
+        self._draws = [np.random.default_rng(s) for s in given]
+        self.runs.reset([self._drawn(k) if s is None else s for k, s in enumerate(given)])
+        self._over[:] = False
+        self._ready = True
+        return self._observe(), self._info()
+
+    def step(
+        self, action: npt.NDArray[Any]
+    ) -> tuple[F4, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], dict[str, Any]]:
+        """Let a step pass in every copy; those that were over begin anew instead."""
+        if not self._ready:
+            msg = "the environments have not been reset; call reset() first"
+            raise SimulationError(msg)
+        if not self.action_space.contains(np.asarray(action, self.action_space.dtype)):
+            msg = f"actions {action!r} are outside the action space {self.action_space}"
+            raise SimulationError(msg)
+        runs, again = self.runs, np.flatnonzero(self._over)
+        runs.step(np.asarray(action))
+        reward = runs.reward.sum(axis=1)
+        if len(again):
+            runs.reset([self._drawn(int(k)) for k in again], again.tolist())
+            reward[again] = 0.0
+        truncated = runs.done.copy()
+        truncated[again] = False
+        self._over = truncated.copy()
+        info = self._info()
+        for k in np.flatnonzero(truncated):
+            info = self._add_info(info, {"indicators": runs.indicators(int(k))}, int(k))
+        return self._observe(), reward, np.zeros(self.num_envs, bool), truncated, info
+
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """[copies, junctions * choices] whether each would be served now."""
+        return np.asarray(self.runs.mask.reshape(self.num_envs, -1))
+
+    def close_extras(self, **_: Any) -> None:
+        """Give back what the engine holds."""
+        self.runs.close()
+
+    def _drawn(self, k: int) -> int:
+        return int(self._draws[k].integers(2**31))
+
+    def _observe(self) -> F4:
+        return np.asarray(self.runs.row.reshape(self.num_envs, -1).copy())
+
+    def _info(self) -> dict[str, Any]:
+        every = np.ones(self.num_envs, bool)
+        return {
+            "time_s": self.runs.now_s,
+            "_time_s": every,
+            "phase_served": self.runs.served.copy(),
+            "_phase_served": every,
+            "action_mask": self.action_masks(),
+            "_action_mask": every,
+        }
