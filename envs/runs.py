@@ -18,6 +18,7 @@ from twin.errors import SimulationError
 from twin.random import Stream
 from twin.traffic.batch import Batch, copy_of
 from twin.traffic.compiling import compiled, inlined
+from twin.traffic.detection import waiting_s
 from twin.traffic.junctions import Junctions
 from twin.traffic.signals import Play, SignalControl, play_copy
 
@@ -205,7 +206,7 @@ class Runs:
         self._step_ticks = round(task.every_s * tps)
         self._starts = list(starts)
         self.reward = np.zeros((n, junctions))
-        self._delay_s = np.zeros(n)
+        self._totals = np.zeros((n, 3))
         self._made = True
 
     def reset(self, seeds: Sequence[int], which: Sequence[int] | None = None) -> None:
@@ -229,7 +230,7 @@ class Runs:
             lanes = seen.dead[k]
             draw = Stream(seed, "detectors").uniform(np.arange(lanes.size))
             seen.dead[k] = (draw < self.task.failed).reshape(lanes.shape)
-            seen.seed[k], seen.before[k], self._delay_s[k] = seed, 0.0, 0.0
+            seen.seed[k], seen.before[k], self._totals[k] = seed, 0.0, 0.0
         self._stepping = self._stepping._replace(play=self.control.play)
         view = self.control.look()
         for k in copies:
@@ -242,7 +243,8 @@ class Runs:
         play = control.play
         np.minimum(control.batch.now + self._step_ticks, self._end, out=play.until)
         control.batch.share(_step, self._stepping)
-        self._delay_s += play.read.delay_s.sum(axis=1)
+        for column, lost in enumerate((play.read.delay_s, play.read.stops, play.read.co2_g)):
+            self._totals[:, column] += lost.sum(axis=1)
         if self._weights is not None:
             self.reward = self._stepping.seen.term @ self._weights
         else:
@@ -288,13 +290,15 @@ class Runs:
 
     def delay_s(self, k: int) -> float:
         """Delay of all trips of a copy since the begin of its episode, s."""
-        return float(self._delay_s[k])
+        return float(self._totals[k, 0])
 
     def delay_per_trip_s(self, k: int) -> float:
         """Mean of that over the trips that were due, never inserted ones included."""
+        return self.delay_s(k) / max(1, self._due(k))
+
+    def _due(self, k: int) -> int:
         state = self.control.batch.copies[k]
-        due = int((state.vehicle["due"] < int(state.clock["now"][0])).sum())
-        return self.delay_s(k) / max(1, due)
+        return int((state.vehicle["due"] < int(state.clock["now"][0])).sum())
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -304,9 +308,32 @@ class Runs:
         return self._starts[k].trips(self.control.batch.copies[k])
 
     def indicators(self, k: int) -> dict[str, float]:
-        """Indicators of the trips of a copy that were due in the window so far."""
+        """Indicators of the trips of a copy that were due in the window so far.
+
+        Those of `twin.traffic.indicators`, and of the signals: `waiting_*_s` (percentiles and
+        the longest of what trips waited, at a stand or to enter the network), `stops_per_trip`,
+        `co2_per_trip_g` (`twin.traffic.emissions`).
+        """
         from twin.traffic.indicators import indicator_values
 
         values = indicator_values(self.trips(k), self._starts[k].counted_from_s)
-        state = self.control.batch.copies[k]
-        return {**values, "passed_jams": float(state.clock["passed_jams"][0])}
+        state, tps = self.control.batch.copies[k], self.network.arrays.tps
+        waited = waiting_s(self.control.play.tally, k, state, tps)
+        trips = max(1, self._due(k))
+        return {
+            **values,
+            "passed_jams": float(state.clock["passed_jams"][0]),
+            **waiting_values(waited),
+            "stops_per_trip": float(self._totals[k, 1]) / trips,
+            "co2_per_trip_g": float(self._totals[k, 2]) / trips,
+        }
+
+
+def waiting_values(waited_s: F8) -> dict[str, float]:
+    """Percentiles of the waiting of trips, s: who pays for the others' green."""
+    some = waited_s if len(waited_s) else np.zeros(1)
+    return {
+        "waiting_95_s": float(np.quantile(some, 0.95)),
+        "waiting_99_s": float(np.quantile(some, 0.99)),
+        "waiting_longest_s": float(some.max()),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +189,7 @@ class CityScene(Scene):
         return Start(
             state,
             free_times(network, state),
-            lambda after: trip_table(network, after),
+            partial(trip_table, network),
             self.begin_s,
         )
 

@@ -1,30 +1,35 @@
-"""Every registered environment follows Gymnasium and SB3 to the letter, and keeps the rules."""
+"""Every registered environment follows Gymnasium, SB3 and PettingZoo to the letter."""
 
 from __future__ import annotations
 
+import pickle
+import sys
 import warnings
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_gymnasium
+from pettingzoo.test import parallel_api_test, parallel_seed_test
+
+sys.path[:0] = [str(Path(__file__).parents[1])]
+from crossings import ToyScene
 
 import envs
 from envs import observation
+from envs.parallel import parallel_env
+from envs.scenes import open_scene
 from envs.signal_control import SignalControlEnv
-from envs.signal_run import SignalRun, SignalTask
-from twin.errors import SimulationError
-
-if TYPE_CHECKING:
-    from twin.city import City
+from envs.task import SignalTask, make_task
+from envs.vector import SignalVectorEnv
+from twin.errors import InputError, SimulationError
 
 
 @pytest.fixture(scope="module")
-def task(helsinki: City) -> SignalTask:
-    return SignalTask(
-        helsinki, end_s=7 * 3600 + 600.0, warmup_s=120.0, scale=0.3, iterations=1, draws=1
-    )
+def scene() -> ToyScene:
+    return ToyScene.of()
 
 
 def registered() -> list[str]:
@@ -36,120 +41,266 @@ def test_an_environment_is_registered() -> None:
 
 
 @pytest.mark.parametrize("name", registered())
-@pytest.mark.parametrize("junction", [None, 3])
-def test_checkers_accept_it(name: str, junction: int | None, task: SignalTask) -> None:
+@pytest.mark.parametrize("junction", [None, 1])
+@pytest.mark.parametrize("action", ["phase", "switch", "duration", "plan"])
+def test_checkers_accept_it(name: str, junction: int | None, action: str, scene: ToyScene) -> None:
     from stable_baselines3.common.env_checker import check_env as check_sb3
 
-    env = gymnasium.make(name, task=task, junction=junction)
+    env = gymnasium.make(name, scene=scene, junction=junction, action=action, cycle_s=60.0)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*Box.*normaliz.*", category=UserWarning)
+        warnings.filterwarnings("ignore", message=".*symmetric.*", category=UserWarning)
         warnings.filterwarnings("ignore", message=".*render.*", category=UserWarning)
         check_gymnasium(env.unwrapped, skip_render_check=True)
         check_sb3(env.unwrapped)
 
 
-def roll(env: SignalControlEnv, seed: int, steps: int) -> list[float]:
+@pytest.mark.parametrize("kind", ["phases", "lanes"])
+def test_pettingzoo_accepts_one_agent_a_junction(kind: str, scene: ToyScene) -> None:
+    env = parallel_env(scene, observation=kind, neighbours=True)
+    assert env.possible_agents == ["s0", "s1", "s2"]
+    parallel_api_test(env, num_cycles=200)
+    parallel_seed_test(lambda: parallel_env(scene, observation=kind))
+
+
+def roll(env: SignalControlEnv, seed: int, steps: int) -> list[Any]:
     env.reset(seed=seed)
     env.action_space.seed(seed)
-    return [float(env.step(env.action_space.sample())[1]) for _ in range(steps)]
+    return [env.step(env.action_space.sample())[:2] for _ in range(steps)]
 
 
-def test_same_seed_and_actions_give_the_same_rewards(task: SignalTask) -> None:
-    env = SignalControlEnv(task)
-    first = roll(env, 5, 20)
-    assert first == roll(env, 5, 20)
-    assert any(r < 0 for r in first)
+def assert_same(one: list[Any], other: list[Any]) -> None:
+    for (seen, reward), (seen_again, reward_again) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(seen, seen_again)
+        assert reward == reward_again
 
 
-def test_horizon_truncates_and_never_terminates(task: SignalTask) -> None:
-    env = SignalControlEnv(task, junction=0)
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_same_seed_and_actions_give_the_same(noise: float, scene: ToyScene) -> None:
+    env = SignalControlEnv(scene, noise=noise, failed=noise)
+    first = roll(env, 5, 40)
+    assert_same(first, roll(env, 5, 40))
+    assert any(reward < 0 for _, reward in first)
+    assert any((a[0] != b[0]).any() for a, b in zip(first, roll(env, 6, 40), strict=True))
+
+
+@pytest.mark.parametrize("n", [1, 3, 64])
+def test_every_copy_of_a_batch_sees_what_the_single_environment_sees(
+    n: int, scene: ToyScene
+) -> None:
+    """With its own seed and actions, over two episodes and whatever the others do."""
+    batch = gymnasium.make_vec(
+        envs.SIGNAL_CONTROL, num_envs=n, vectorization_mode="vector_entry_point", scene=scene
+    )
+    single = SignalControlEnv(scene)
+    rows, infos = batch.reset(seed=11)
+    batch.action_space.seed(0)
+    k = n // 2
+    seen, info = single.reset(seed=11 + k)
+    over = False
+    ends = 0
+    for _ in range(100):
+        np.testing.assert_array_equal(rows[k], seen)
+        np.testing.assert_array_equal(infos["action_mask"][k], info["action_mask"])
+        action = batch.action_space.sample()
+        rows, rewards, _, truncated, infos = batch.step(action)
+        if over:
+            assert rewards[k] == 0.0
+            ends += 1
+            break
+        seen, reward, _, over, info = single.step(action[k])
+        assert rewards[k] == pytest.approx(reward, rel=1e-12)
+        assert truncated[k] == over
+        if over:
+            served = infos["indicators"]["delay_per_trip_s"][k]
+            assert served == info["indicators"]["delay_per_trip_s"]
+    assert ends == 1
+
+
+def test_seeds_of_a_list_and_autoreset_mode(scene: ToyScene) -> None:
+    from gymnasium.vector import AutoresetMode
+
+    batch = SignalVectorEnv(scene, num_envs=2)
+    assert batch.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    rows, _ = batch.reset(seed=[4, 4])
+    for _ in range(10):
+        rows, *_ = batch.step(np.zeros((2, 3), np.int64))
+    np.testing.assert_array_equal(rows[0], rows[1])
+    with pytest.raises(SimulationError, match="3 seeds for 2 copies"):
+        batch.reset(seed=[1, 2, 3])
+
+
+def test_an_environment_can_be_pickled_at_any_time(scene: ToyScene) -> None:
+    fresh = pickle.loads(pickle.dumps(SignalControlEnv(scene)))  # noqa: S301 - our own
+    env = SignalControlEnv(scene)
+    assert_same(roll(env, 1, 10), roll(fresh, 1, 10))
+    env.reset(seed=2)
+    for _ in range(10):
+        env.step(env.action_space.sample())
+    other = pickle.loads(pickle.dumps(env))  # noqa: S301
+    for _ in range(20):
+        action = env.action_space.sample()
+        seen, reward, *_ = env.step(action)
+        again, reward_again, *_ = other.step(action)
+        np.testing.assert_array_equal(seen, again)
+        assert reward == reward_again
+
+
+def test_environments_work_in_processes_of_their_own(scene: ToyScene) -> None:
+    from stable_baselines3.common.vec_env import SubprocVecEnv
+
+    apart = SubprocVecEnv([lambda: SignalControlEnv(scene, junction=0)] * 2, "spawn")
+    single = SignalControlEnv(scene, junction=0)
+    try:
+        apart.seed(3)
+        rows = apart.reset()
+        seen, _ = single.reset(seed=3)
+        for step in range(8):
+            np.testing.assert_array_equal(np.asarray(rows)[0], seen)
+            rows, rewards, *_ = apart.step(np.array([step % 2, 0]))
+            seen, reward, *_ = single.step(step % 2)
+            assert rewards[0] == pytest.approx(reward, rel=1e-6)
+    finally:
+        apart.close()
+
+
+def test_horizon_truncates_and_never_terminates(scene: ToyScene) -> None:
+    env = SignalControlEnv(scene, junction=0)
     env.reset(seed=0)
     ends = [env.step(0)[2:4] for _ in range(60)]
     assert ends[-1] == (False, True)
     assert not any(terminated or truncated for terminated, truncated in ends[:-1])
+    with pytest.raises(SimulationError, match=r"reset\(\)"):
+        env.step(0)
 
 
-def test_what_the_mask_forbids_is_not_served_and_the_rest_is(task: SignalTask) -> None:
-    env = SignalControlEnv(task)
+def test_what_the_mask_forbids_is_not_served_and_the_rest_is(scene: ToyScene) -> None:
+    env = SignalControlEnv(scene)
     env.reset(seed=1)
     env.action_space.seed(1)
-    refused = served = 0
-    for _ in range(40):
+    refused = served = padded = 0
+    for _ in range(60):
         mask = env.action_masks().reshape(-1, observation.PHASES)
         action = env.action_space.sample()
         info = env.step(action)[4]
         allowed = mask[np.arange(len(action)), action]
         assert (info["phase_served"][allowed] == action[allowed]).all()
         refused += int((info["phase_served"] != action).sum())
+        padded += int((action >= 2).sum())
         served += int(allowed.sum())
-    assert refused > 0
-    assert served > 0
+    assert min(refused, served, padded) > 0
 
 
-def test_random_requests_never_break_minimum_green_yellow_or_all_red(task: SignalTask) -> None:
-    """At every 100th of a second a light that was green for less than 5 s stays green."""
-    run = SignalRun(task, 0)
-    net, state = run.traffic.network, run.traffic.state
-    links = run.control.junctions.link
-    links = links[links >= 0]
-    rng = np.random.default_rng(0)
-    green_since = np.full(len(links), -(10**9))
-    yellow_since = np.full(len(links), -(10**9))
-    before = state.link["light"][links].copy()
-    shortest_green, shortest_yellow = 10**9, 10**9
-    for _ in range(60):
-        wanted = rng.integers(0, 4, len(run.control.junctions.signal))
-        run.control.request(run.view, wanted)
-        end = run.sim.clock.now_s + 5.0
-        while run.sim.clock.now_s < end - 1e-9:
-            run.sim.clock.run(run.sim.clock.now_s + 0.1)
-            state = run.traffic.sync()
-            run.view.look()
-            now = state.clock["now"][0]
-            light = state.link["light"][links]
-            gained = (light >= 2) & (before < 2)
-            lost = (light < 2) & (before >= 2)
-            if (lost & (green_since > 0)).any():
-                shortest_green = min(
-                    shortest_green, int((now - green_since[lost & (green_since > 0)]).min())
-                )
-            assert not ((light == 0) & (before >= 2)).any(), "green to red without yellow"
-            turned = (light == 0) & (before == 1) & (yellow_since > 0)
-            if turned.any():
-                shortest_yellow = min(shortest_yellow, int((now - yellow_since[turned]).min()))
-            green_since[gained] = now
-            yellow_since[lost] = now
-            before = light.copy()
-    tick = net.arrays.tps
-    assert shortest_green >= 5.0 * tick - 11
-    assert 3.0 * tick - 11 <= shortest_yellow < 10**9
-
-
-def test_an_action_outside_the_space_is_an_error(task: SignalTask) -> None:
-    env = SignalControlEnv(task, junction=0)
+def test_one_junction_leaves_the_programs_of_the_others(scene: ToyScene) -> None:
+    env = SignalControlEnv(scene, junction=1)
     env.reset(seed=0)
-    with pytest.raises(SimulationError, match="outside the action space"):
-        env.step(99)
-
-
-def test_stepping_before_reset_says_what_to_do(task: SignalTask) -> None:
-    with pytest.raises(SimulationError, match=r"reset\(\)"):
-        SignalControlEnv(task).step(0)
-
-
-def test_a_junction_that_is_not_there_is_refused(task: SignalTask) -> None:
-    with pytest.raises(SimulationError, match="from 0 to 35"):
-        SignalControlEnv(task, junction=36)
-
-
-def test_one_junction_leaves_the_programs_of_the_others(task: SignalTask) -> None:
-    """The signals that are not controlled go through their own phases."""
-    env = SignalControlEnv(task, junction=3)
-    env.reset(seed=0)
-    run = env._running()
-    others = [s for k, s in enumerate(run.control.junctions.signal) if k != 3]
-    seen: list[np.ndarray] = []
+    seen = []
     for _ in range(20):
         env.step(0)
-        seen.append(run.traffic.state.signal["phase"][others].copy())
+        seen.append(env.runs.control.batch.copies[0].signal["phase"][[0, 2]].copy())
     assert (np.ptp(np.array(seen), axis=0) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("reward", "about"),
+    [
+        ("delay", {"delay": 1.0}),
+        ({"queue": 0.5, "stops": 2.0}, {"queue": 0.5, "stops": 2.0}),
+        (lambda view: -view.read.standing.sum(axis=2), {"queue": 1.0}),
+    ],
+)
+def test_rewards_by_name_by_sum_and_by_function(
+    reward: Any, about: dict[str, float], scene: ToyScene
+) -> None:
+    from envs.rewards import TERMS
+
+    env = SignalControlEnv(scene, reward=reward)
+    env.reset(seed=0)
+    names = list(TERMS)
+    for _ in range(30):
+        got = env.step(np.zeros(3, np.int64))[1]
+        term = env.runs._stepping.seen.term[0]
+        wanted = sum(w * term[:, names.index(name)].sum() for name, w in about.items())
+        assert got == pytest.approx(wanted, abs=1e-5)
+    assert got != 0.0
+
+
+def test_the_reward_sums_to_what_the_trips_say(scene: ToyScene) -> None:
+    env = SignalControlEnv(scene, reward="delay")
+    env.reset(seed=3)
+    total, over = 0.0, False
+    while not over:
+        _, reward, _, over, info = env.step(env.action_space.sample())
+        total += reward - env.runs.control.play.read.delay_s[0, -1]  # at no junction
+    trips = env.runs.trips(0)
+    lost = (trips["time_loss_s"].fillna(0.0) + trips["depart_delay_s"]).sum()
+    assert lost > 1000.0
+    assert -total == pytest.approx(lost, rel=1e-6)
+    assert info["indicators"]["waiting_longest_s"] > info["indicators"]["waiting_95_s"] > 0.0
+
+
+def test_city_of_open_street_map_is_a_scene() -> None:
+    """With demand generated, a window, and a factor on the demand."""
+    scene = open_scene("helsinki", begin_s=7 * 3600.0, end_s=7 * 3600 + 120.0, scale=0.2)
+    env = SignalControlEnv(scene, draws=1)
+    env.reset(seed=0)
+    rewards = [env.step(env.action_space.sample())[1] for _ in range(12)]
+    assert min(rewards) < 0.0
+    assert len(env.runs.junctions) == 36
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"action": "wish"}, "action 'wish' is unknown; there are phase"),
+        ({"observation": "eyes"}, "observation 'eyes' is unknown"),
+        ({"reward": "quue"}, "reward 'quue' is unknown; did you mean 'queue'"),
+        ({"reward": {"queue": float("nan")}}, "weight nan is no number"),
+        ({"noise": -1.0}, "noise(=-1.0) of the task must be from 0 to 10"),
+        ({"step_s": 0.0}, "step_s(=0.0) of the task must be"),
+        ({"stepp_s": 5.0}, "setting 'stepp_s' of the task is unknown"),
+        ({"draws": 0}, "draws(=0)"),
+        ({"engine": "vissim"}, "engine 'vissim' is unknown; there are twin, sumo"),
+    ],
+)
+def test_bad_settings_give_one_line(given: dict[str, Any], says: str, scene: ToyScene) -> None:
+    with pytest.raises(InputError) as caught:
+        SignalControlEnv(scene, **given)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_actions_and_scenes_give_one_line(scene: ToyScene) -> None:
+    env = SignalControlEnv(scene)
+    with pytest.raises(SimulationError, match=r"reset\(\)"):
+        env.step(np.zeros(3, np.int64))
+    env.reset(seed=0)
+    with pytest.raises(SimulationError, match="outside the action space"):
+        env.step(np.array([0, 99, 0]))
+    many = SignalVectorEnv(scene, num_envs=2)
+    many.reset(seed=0)
+    with pytest.raises(SimulationError, match="outside the action space"):
+        many.step(np.full((2, 3), 99))
+    agents = parallel_env(scene)
+    agents.reset(seed=0)
+    with pytest.raises(SimulationError, match="agent 's2': action None is outside"):
+        agents.step({"s0": 0, "s1": 0})
+    with pytest.raises(SimulationError, match=r"junction\(=3\) must be from 0 to 2"):
+        SignalControlEnv(scene, junction=3)
+    with pytest.raises(InputError, match="as a map of RESCO: did you mean"):
+        open_scene("cologne2")
+
+
+def test_a_map_without_signals_and_one_without_a_choice_say_so() -> None:
+    for signals in (0, 1):
+        scene = ToyScene.of(signals, one_phase=True)
+        with pytest.raises(SimulationError, match="toy: no signal has two green phases"):
+            SignalControlEnv(scene)
+
+
+def test_a_task_elsewhere_takes_the_rules_of_the_place(scene: ToyScene) -> None:
+    task = make_task(scene, reward="queue", step_s=10.0)
+    other = ToyScene.of(1)
+    moved = task.with_scene(other)
+    assert isinstance(moved, SignalTask)
+    assert (moved.reward, moved.step_s, moved.rules) == ("queue", 5.0, other.settings.rules)

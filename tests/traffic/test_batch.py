@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+from crossings import crossing, demand
 from test_specification import END_S, TPS, cases
-from toy import ToyCity
 
 from twin.errors import SimulationError
 from twin.traffic.batch import Batch
@@ -25,35 +25,6 @@ from twin.traffic.signals import SignalControl
 from twin.traffic.state import Vehicles, copy_state, initial_state
 
 STEP = 10 * TPS
-
-
-def crossing(signals: int = 3) -> tuple[Network, list[list[int]]]:
-    """A main street with crossing side streets, a signal at each crossing."""
-    city = ToyCity()
-    main = [city.street(80.0) for _ in range(signals + 1)]
-    ways = [main]
-    for k in range(signals):
-        enter, leave = city.street(60.0), city.street(60.0)
-        city.turn(main[k], main[k + 1], signal=k, link=0, length_m=10.0)
-        city.turn(enter, leave, signal=k, link=1, length_m=10.0)
-        left = city.turn(enter, main[k + 1], signal=k, link=2, length_m=12.0, speed_m_s=6.0)
-        assert left
-        city.program(k, (20 + k, "Grr"), (3, "yrr"), (15, "rGG"), (3, "ryy"), offset_s=5.0 * k)
-        ways += [[enter, leave], [enter, *main[k + 1 :]]]
-    return Network.from_city(city.build(), DEFAULT_TYPES, TPS), ways
-
-
-def demand(ways: list[list[int]], n: int, seed: int) -> Vehicles:
-    rng = np.random.default_rng(seed)
-    chosen = [ways[k] for k in rng.integers(0, len(ways), n)]
-    return Vehicles(
-        due_s=np.sort(rng.uniform(0, 200, n)),
-        kind=rng.integers(0, 3, n).astype(np.uint8),
-        route_ptr=np.concatenate([[0], np.cumsum([len(w) for w in chosen])]).astype(np.int64),
-        route_street=np.array([s for w in chosen for s in w], np.int32),
-        factor=rng.normal(1.0, 0.1, n).astype(np.float32),
-        depart_speed_m_s=np.full(n, np.inf),
-    )
 
 
 def starts(copies: int) -> tuple[Network, list[State]]:

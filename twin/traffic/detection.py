@@ -63,6 +63,7 @@ class Tally(NamedTuple):
     own_s: F4  # and on its street, without the turn behind it
     shift: I4  # [.., vehicles] ticks before its departure at which a trip begins to count
     total_s: F8  # [.., vehicles] delay so far
+    stood_s: F4  # [.., vehicles] part of it in steps at whose begin or end it stood
     owner: I4  # [.., vehicles] junction that it was before
     place: I4  # [.., vehicles] lane on which it was
     since: I4  # [.., vehicles] tick at which it first stood there, -1 if it did not
@@ -156,6 +157,7 @@ def new_tally(room: State) -> Tally:
         np.zeros((copies, entries), np.float32),
         i4(vehicles),
         np.zeros((copies, vehicles)),
+        np.zeros((copies, vehicles), np.float32),
         i4(vehicles),
         i4(vehicles),
         i4(vehicles),
@@ -214,12 +216,20 @@ def free_times(
     return FreeTimes(free, own, np.zeros(len(v), np.int32) if shift is None else shift)
 
 
+def waiting_s(tally: Tally, k: int, state: State, tps: int) -> F8:
+    """[vehicles due so far] seconds that each waited to enter the network and stood in it."""
+    v, now = state.vehicle, int(state.clock["now"][0])
+    entered = np.where(v["depart"] < 0, now, v["depart"])
+    whole = np.maximum(0, entered - v["due"]) / tps + tally.stood_s[k, : len(v)]
+    return np.asarray(whole[v["due"] < now], np.float64)
+
+
 def begin_tally(tally: Tally, k: int, state: State, free: FreeTimes, nowhere: int) -> None:
     """Begin to keep account of a copy that holds this state, nothing being counted so far."""
     n, entries = len(state.vehicle), len(state.route_street)
     tally.free_s[k, :entries], tally.own_s[k, :entries] = free.free_s, free.own_s
     tally.shift[k, :n] = free.shift
-    tally.total_s[k] = 0.0
+    tally.total_s[k], tally.stood_s[k] = 0.0, 0.0
     tally.owner[k], tally.place[k], tally.since[k] = nowhere, -1, -1
     tally.stands[k] = 0
     tally.n_active[k] = 0
@@ -340,9 +350,12 @@ def _keep_account(net: Any, st: Any, sight: Any, tally: Any, read: Any, k: int, 
         v = tally.active[k, i]
         owner = tally.owner[k, v]
         total_s = _delay_s(net, st, tally, k, v, t)
-        read.delay_s[k, owner] += total_s - tally.total_s[k, v]
+        lost_s = total_s - tally.total_s[k, v]
+        read.delay_s[k, owner] += lost_s
         tally.total_s[k, v] = total_s
         vehicle = st.vehicle[v]
+        if tally.stands[k, v] > 0 and 0 <= vehicle.depart <= tally.last[k]:
+            tally.stood_s[k, v] += lost_s
         if vehicle.arrive >= 0:
             if owner < nowhere:
                 read.passed[k, owner] += 1
