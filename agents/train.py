@@ -1,146 +1,347 @@
-"""Train an agent for signals with Stable-Baselines3."""
+"""Train agents for signals with Stable-Baselines3 and sb3-contrib, so that they can be resumed."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.trained import NET_ARCH
+import numpy as np
+
+from agents import algorithms, checkpoints
+from agents.agent_file import About, about, write_agent
+from agents.evaluation import delays
 from twin.errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from envs.junction_rows import JunctionRows
     from envs.task import SignalTask
 
-# Rows are the junctions of one city, so a rollout of 96 steps is 16 minutes of each.
-# A discount of 0.9 a step of 10 s looks about 100 s ahead: a cycle.
-PPO_SETTINGS: dict[str, Any] = {
-    "n_steps": 96,
-    "batch_size": 576,
-    "n_epochs": 6,
-    "learning_rate": 1e-3,
-    "gamma": 0.9,
-    "gae_lambda": 0.9,
-    "ent_coef": 0.01,
-}
+AGENT, LOGS, SUMMARY = "agent.zip", "logs", "training.json"
+VALIDATION_SEED = 200_000  # days that choose the best weights; neither trained nor reported
+RECENT = 64  # episodes of the running indicator
 
-Progress = Callable[[float, int, float], None]
+
+@dataclass
+class State:
+    """How far a training is.
+
+    Attributes
+    ----------
+    decisions
+        Of all junctions so far.
+    wall_s
+        Seconds so far, those of earlier parts included.
+    best_s
+        Least mean delay of a trip in validation, s.
+    history
+        Of each validation: decisions, seconds, mean delay of each scene.
+    """
+
+    decisions: int = 0
+    wall_s: float = 0.0
+    best_s: float = float("inf")
+    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Training:
-    """What a training did.
+class Report:
+    """What is told of a training while it goes on.
+
+    Attributes
+    ----------
+    share
+        Of the work that is done.
+    per_s
+        Decisions a second.
+    left_s
+        Seconds that remain, as it looks.
+    training_s, validation_s
+        Mean delay of a trip: of the last episodes (with exploration), and of the last
+        validation; NaN before the first.
+    """
+
+    share: float
+    decisions: int
+    per_s: float
+    left_s: float
+    training_s: float
+    validation_s: float
+
+
+Tell = Callable[[Report], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training shall do.
+
+    Attributes
+    ----------
+    algorithm
+        A name of `agents.algorithms.ALGORITHMS`.
+    steps
+        Decisions of all junctions.
+    minutes
+        Wall time after which it ends in any case; None for no limit.
+    seed
+        Of weights, exploration and days.
+    copies
+        Simulations at once; those of the hyperparameters unless given.
+    validations
+        How often weights are compared on days of their own, and checkpoints are written.
+    validation_days
+        Days of each comparison.
+    hyperparameters
+        File to read instead of the project's.
+    command
+        What the user typed, to be kept with the weights.
+    """
+
+    algorithm: str = "frap"
+    steps: int = 1_000_000
+    minutes: float | None = None
+    seed: int = 0
+    copies: int | None = None
+    validations: int = 20
+    validation_days: int = 8
+    hyperparameters: Path | None = None
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        algorithms.find(self.algorithm)
+        for name in ("steps", "validations", "validation_days"):
+            if getattr(self, name) < 1:
+                msg = f"{name}(={getattr(self, name)}) of the training must be at least 1"
+                raise InputError(msg)
+        if self.minutes is not None and self.minutes <= 0:
+            msg = f"minutes(={self.minutes:g}) of the training must be above 0"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
 
     Attributes
     ----------
     path
-        The agent's file.
-    decisions
-        Decisions of all junctions that it learned from.
-    wall_s
-        Seconds that it took.
-    rewards
-        Mean reward of each rollout.
+        The agent with the best weights.
     """
 
     path: Path
-    decisions: int
-    wall_s: float
-    rewards: list[float]
+    state: State
+
+
+def make_tasks(scenes: Sequence[Any], plan: Plan, **given: Any) -> list[SignalTask]:
+    """Tasks in scenes, with the rows that the algorithm's settings want, unless given."""
+    from envs.task import make_task
+
+    rows = algorithms.settings(plan.algorithm, "", plan.hyperparameters)["rows"]
+    return [make_task(scene, **{**rows, **given}) for scene in scenes]
 
 
 def train(
-    task: SignalTask,
-    path: Path,
-    *,
-    algo: str = "ppo",
-    seconds: float | None = 60.0,
-    decisions: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Training:
-    """Train one policy for all junctions of a task and save it.
+    tasks: Sequence[SignalTask], folder: Path, plan: Plan, *, tell: Tell | None = None
+) -> Trained:
+    """Train one agent for all tasks; goes on where an earlier call in the folder was killed.
 
-    Parameters
-    ----------
-    path
-        Where the agent's `.zip` goes.
-    seconds, decisions
-        When to stop: after this wall time, or so many decisions, whichever is first.
-    progress
-        Called after each rollout with the share done, decisions so far, mean reward.
+    The folder gets `agent.zip` (the weights that were best in validation), `training.json`,
+    `logs` for TensorBoard and `checkpoint`, which is read again only from here: unlike
+    `agent.zip` it is not a file to take from strangers.
 
     Raises
     ------
     InputError
-        For an unknown algorithm or no limit.
+        For unknown settings, or a checkpoint of another training.
     OutputError
-        Where the file cannot be written.
+        Where the folder cannot be written.
     """
-    if algo != "ppo":
-        msg = f"algorithm {algo!r} is unknown; there is ppo"
-        raise InputError(msg)
-    if seconds is None and decisions is None:
-        msg = "say how long to train: seconds or decisions"
-        raise InputError(msg)
-    if not path.parent.is_dir():
-        msg = f"{path.parent} is no folder; make it, or name another place for the agent"
-        raise OutputError(msg)
     import torch
-    from stable_baselines3 import PPO
 
     from envs.junction_rows import JunctionRows
 
     torch.set_num_threads(1)
-    rows = JunctionRows(task, seed)
-    model = PPO(
-        "MlpPolicy",
-        rows,
-        seed=seed,
-        device="cpu",
-        policy_kwargs={"net_arch": list(NET_ARCH)},
-        **PPO_SETTINGS,
-    )
-    watch = _watch(seconds, decisions, progress)
-    started = time.monotonic()
-    model.learn(decisions or 10**12, callback=watch)
-    wall_s = time.monotonic() - started
-    temporary = path.with_name(f".{path.stem}.part.zip")
+    _make_folder(folder)
+    names = [task.scene.name for task in tasks]
+    scene = names[0] if len(names) == 1 else ""
+    given = algorithms.settings(plan.algorithm, scene, plan.hyperparameters)
+    numbered = algorithms.find(plan.algorithm).numbered
+    if numbered and len(tasks) > 1:
+        msg = f"{plan.algorithm} has weights for the junctions of one scene; give one of {names}"
+        raise InputError(msg)
+    identity = {**asdict(plan), "scenes": names, "settings": given}
+    for free in ("minutes", "command", "hyperparameters", "steps"):
+        identity.pop(free)
+    kept = checkpoints.read(folder, identity)
+    if kept is None:
+        copies = plan.copies or given["copies"]
+        rows = JunctionRows(list(tasks), copies, seed=plan.seed * 10_000, numbered=numbered)
+        model = algorithms.new_model(plan.algorithm, rows, given, plan.seed, folder / LOGS)
+        state = State()
+    else:
+        rows = kept.rows
+        model_class = algorithms.find(plan.algorithm).model_class()
+        model, state = checkpoints.resume(kept, model_class), State(**kept.state)
+    policy = algorithms.policy_settings(plan.algorithm, given["policy"], rows.n_junctions)
+    policy.pop("junctions", None)
+    said = about(
+        plan.algorithm, tasks[0], policy, rows.n_junctions,
+        scenes=names, seed=plan.seed, command=plan.command,
+    )  # fmt: skip
+    work = _Work(tasks, folder, plan, identity, said, state, tell)
+    if state.decisions < plan.steps and not work.is_late():
+        model.learn(
+            plan.steps - state.decisions,
+            callback=work.callback(),
+            tb_log_name=plan.algorithm,
+            reset_num_timesteps=False,
+        )
+    work.validate(model)
+    work.save(model, rows)
+    _write_summary(folder, said, state)
+    return Trained(folder / AGENT, state)
+
+
+class _Work:
+    """What is done between rollouts: validation, checkpoints, reports."""
+
+    def __init__(
+        self,
+        tasks: Sequence[SignalTask],
+        folder: Path,
+        plan: Plan,
+        identity: dict[str, Any],
+        said: About,
+        state: State,
+        tell: Tell | None,
+    ) -> None:
+        self.tasks, self.folder, self.plan = tasks, folder, plan
+        self.identity, self.said, self.state, self.tell = identity, said, state, tell
+        self.before_s = state.wall_s
+        self.begin = time.monotonic()
+        self.begin_at = state.decisions
+        self.recent: deque[float] = deque(maxlen=RECENT)
+        self.told = 0.0
+        self.each = max(1, plan.steps // plan.validations)
+
+    def is_late(self) -> bool:
+        """Whether the time is over."""
+        limit = self.plan.minutes
+        return limit is not None and self._wall_s() >= 60.0 * limit
+
+    def _wall_s(self) -> float:
+        return self.before_s + time.monotonic() - self.begin
+
+    def validate(self, model: Any) -> None:
+        """Compare the weights on days of their own, and keep them if they are best."""
+        state = self.state
+        state.decisions, state.wall_s = int(model.num_timesteps), self._wall_s()
+        if state.history and state.history[-1]["decisions"] == state.decisions:
+            return
+        seeds = [VALIDATION_SEED + k for k in range(self.plan.validation_days)]
+        found = {
+            task.scene.name: float(np.mean(delays(self.said, model.policy, task, seeds)))
+            for task in self.tasks
+        }
+        model.policy.set_training_mode(False)
+        row = {"decisions": state.decisions, "wall_s": state.wall_s, "delay_per_trip_s": found}
+        state.history.append(row)
+        score = _score(found, state.history[0]["delay_per_trip_s"])
+        for name, value in found.items():
+            model.logger.record(f"validation/{name}_delay_per_trip_s", value)
+        model.logger.dump(state.decisions)
+        if score < state.best_s:
+            state.best_s = score
+            self.said.training.update(
+                decisions=state.decisions, wall_s=round(state.wall_s, 1), validation_s=found
+            )
+            write_agent(self.folder / AGENT, self.said, model.policy)
+
+    def save(self, model: Any, rows: JunctionRows) -> None:
+        """Write a checkpoint."""
+        self.state.decisions, self.state.wall_s = int(model.num_timesteps), self._wall_s()
+        checkpoints.write(self.folder, self.identity, model, rows, asdict(self.state))
+
+    def report(self, model: Any) -> None:
+        """Tell how far it is, twice a second at most."""
+        now = self._wall_s()
+        if self.tell is None or now - self.told < 0.5:
+            return
+        self.told = now
+        done = int(model.num_timesteps)
+        per_s = (done - self.begin_at) / max(1e-6, now - self.before_s)
+        left_s = (self.plan.steps - done) / max(per_s, 1e-6)
+        share = done / self.plan.steps
+        if self.plan.minutes is not None:
+            left_s = min(left_s, 60.0 * self.plan.minutes - now)
+            share = max(share, now / (60.0 * self.plan.minutes))
+        history = self.state.history
+        last = history[-1]["delay_per_trip_s"].values() if history else [float("nan")]
+        self.tell(
+            Report(
+                min(1.0, share),
+                done,
+                per_s,
+                max(0.0, left_s),
+                float(np.mean(self.recent)) if self.recent else float("nan"),
+                float(np.mean(list(last))),
+            )
+        )
+
+    def callback(self) -> Any:
+        """The SB3 callback that calls all this."""
+        from stable_baselines3.common.callbacks import BaseCallback
+
+        work = self
+
+        class Between(BaseCallback):
+            """Acts before a rollout, when what was learned before is complete."""
+
+            def _on_rollout_start(self) -> None:
+                done = self.model.num_timesteps
+                history = work.state.history
+                last = history[-1]["decisions"] if history else 0
+                if done - last >= work.each:
+                    work.validate(self.model)
+                    work.save(self.model, self.training_env)  # type: ignore[arg-type]
+
+            def _on_step(self) -> bool:
+                for info in self.locals["infos"]:
+                    if "episode" in info:
+                        work.recent.append(info["episode"]["delay_per_trip_s"])
+                        self.logger.record("rollout/delay_per_trip_s", np.mean(work.recent))
+                work.report(self.model)
+                return not work.is_late()
+
+        return Between()
+
+
+def _score(found: dict[str, float], first: dict[str, float]) -> float:
+    """Mean delay, of several scenes each over its first: so that no long one outweighs others."""
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return float(np.exp(np.mean([np.log(found[k] / first[k]) for k in found])))
+
+
+def _make_folder(folder: Path) -> None:
     try:
-        model.save(temporary)
-        temporary.rename(path)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        msg = f"cannot write {path}: {error.strerror or error}; free space or name another place"
+        reason = error.strerror or error
+        msg = f"cannot make the folder {folder}: {reason}; name another place for the agent"
         raise OutputError(msg) from None
-    return Training(path, int(model.num_timesteps), wall_s, watch.rewards)
 
 
-def _watch(seconds: float | None, decisions: int | None, progress: Progress | None) -> Any:
-    from stable_baselines3.common.callbacks import BaseCallback
-
-    class Watch(BaseCallback):
-        """Stops in time and reports each rollout."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.rewards: list[float] = []
-            self._started = time.monotonic()
-
-        def _share(self) -> float:
-            by_time = (time.monotonic() - self._started) / seconds if seconds else 0.0
-            by_number = self.num_timesteps / decisions if decisions else 0.0
-            return max(by_time, by_number)
-
-        def _on_step(self) -> bool:
-            return self._share() < 1.0
-
-        def _on_rollout_end(self) -> None:
-            buffer = self.model.rollout_buffer  # type: ignore[attr-defined]
-            self.rewards.append(float(buffer.rewards.mean()))
-            if progress is not None:
-                progress(min(1.0, self._share()), self.num_timesteps, self.rewards[-1])
-
-    return Watch()
+def _write_summary(folder: Path, said: About, state: State) -> None:
+    text = json.dumps({"agent": said.model_dump(), "training": asdict(state)}, indent=1)
+    path = folder / SUMMARY
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror or error}"
+        raise OutputError(msg) from None

@@ -1,16 +1,14 @@
-"""A trained agent that decides on the clock."""
+"""A trained agent that decides on the clock, in the twin and in SUMO."""
 
 from __future__ import annotations
 
-import pickle  # for the name of its error; nothing is unpickled
-import warnings
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from agents.agent_file import About, read_agent
 from envs import observation
 from twin.errors import InputError
 
@@ -19,14 +17,19 @@ if TYPE_CHECKING:
 
 
 class TrainedAgent:
-    """A PPO policy shared by all junctions, read without executing code of its file.
+    """Asks for the most probable (or most valued) action at every junction.
 
     Parameters
     ----------
     path
-        A `.zip` that `twin train` wrote.
+        A `.zip` that `twin train` wrote; its code, if it has any, is not executed.
+
+    Attributes
+    ----------
+    about
+        What the file says of the agent.
     interval_s
-        Seconds between decisions; those of the training.
+        Seconds between decisions: those of the training.
 
     Raises
     ------
@@ -34,64 +37,65 @@ class TrainedAgent:
         Where the file is missing, no agent, or one of another environment.
     """
 
-    def __init__(self, path: Path, interval_s: float = 10.0) -> None:
-        self.interval_s = interval_s
-        self._policy = _load(path)
+    def __init__(self, path: Path) -> None:
+        self._hold(str(path), *read_agent(path))
+
+    @classmethod
+    def of(cls, about: About, policy: Any) -> TrainedAgent:
+        """One that is not read from a file."""
+        agent = cls.__new__(cls)
+        agent._hold("the agent", about, policy)
+        return agent
+
+    def _hold(self, name: str, about: About, policy: Any) -> None:
+        self.name, self.about, self.policy = name, about, policy
+        self.interval_s = about.step_s
+        self._memory: Any = None
 
     def start(self, view: View) -> None:
-        """Refuse cities without signals that can be controlled."""
+        """Refuse cities that the agent cannot serve; forget what was."""
         observation.check(view.junctions)
+        own = self.about.junctions
+        if own not in (0, len(view.junctions)):
+            msg = (
+                f"{self.name} has weights for {own} junctions, here are {len(view.junctions)}: "
+                "train one here, or use one that serves any"
+            )
+            raise InputError(msg)
+        self._memory = None
 
     def decide(self, view: View) -> npt.NDArray[np.integer]:
-        """The policy's most probable phase at every junction."""
-        seen = observation.observe(view, observation.layout("phases"))
-        action, _ = self._policy.predict(seen.reshape(-1, observation.SIZE), deterministic=True)
-        return np.asarray(action).reshape(seen.shape[:2])
+        """[copies, junctions] the phases wanted."""
+        if self.about.action not in ("phase", "switch"):
+            msg = f"{self.name} chooses by {self.about.action!r}, which only environments take"
+            raise InputError(msg)
+        seen = observation.observe(view, self.about.layout)
+        chosen: npt.NDArray[np.integer] = self.act(seen, view.allowed)
+        if self.about.action == "switch":
+            following = (view.phase + 1) % view.orders.n_phases
+            return np.where(chosen == 1, following, -1)
+        return chosen
+
+    def act(self, seen: npt.NDArray[np.float32], allowed: npt.NDArray[np.bool_]) -> Any:
+        """[copies, junctions] actions for [copies, junctions, size] observations."""
+        shape = seen.shape[:2]
+        rows = seen.reshape(-1, seen.shape[-1])
+        if self.about.junctions:
+            number = np.tile(np.arange(shape[1]), shape[0]) / observation.WHICH
+            rows = np.concatenate([rows, number.astype(np.float32)[:, None]], axis=1)
+        given: dict[str, Any] = {}
+        if self.about.algorithm == "maskable_ppo" and self.about.action == "phase":
+            given["action_masks"] = _padded(allowed, observation.PHASES)
+        begins = np.full(len(rows), self._memory is None)
+        action, self._memory = self.policy.predict(
+            rows, state=self._memory, episode_start=begins, deterministic=True, **given
+        )
+        return np.asarray(action).reshape(shape)
 
 
-def new_policy(learning_rate: float = 1e-3) -> Any:
-    """The network of the agent, with random weights."""
-    from gymnasium import spaces
-    from stable_baselines3.common.policies import ActorCriticPolicy
-
-    return ActorCriticPolicy(
-        spaces.Box(0.0, observation.HIGH, (observation.SIZE,), np.float32),
-        spaces.Discrete(observation.PHASES),
-        lambda _: learning_rate,
-        net_arch=list(NET_ARCH),
-    )
-
-
-NET_ARCH = (64, 64)
-_BROKEN = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    RuntimeError,
-    EOFError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
-
-
-def _load(path: Path) -> Any:
-    import torch
-    from stable_baselines3.common.save_util import load_from_zip_file
-
-    if not path.is_file():
-        msg = f"{path}: there is no such agent; train one with `twin train`"
-        raise InputError(msg)
-    torch.set_num_threads(1)
-    policy = new_policy()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of torch, about odd files
-            _, parameters, _ = load_from_zip_file(path, device="cpu", load_data=False)
-        policy.load_state_dict(parameters["policy"])
-    except _BROKEN as error:
-        reason = str(error).splitlines()[0][:120]
-        msg = f"{path} holds no agent for signals that fits ({reason}); train one with `twin train`"
-        raise InputError(msg) from None
-    policy.set_training_mode(False)
-    return policy
+def _padded(allowed: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:
+    """[rows, width] of [copies, junctions, phases]."""
+    found = np.zeros((*allowed.shape[:2], width), bool)
+    n = min(width, allowed.shape[2])
+    found[..., :n] = allowed[..., :n]
+    return found.reshape(-1, width)

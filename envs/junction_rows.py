@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
@@ -13,71 +14,108 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 from envs import actions, observation
 from envs.signal_control import make_runs
 from envs.task import SignalTask
+from twin.errors import SimulationError
 
 
 class JunctionRows(VecEnv):
-    """Rows are the junctions of all copies, those of a copy one after the other.
+    """Rows are the junctions of all copies of all tasks, those of a copy one after the other.
 
     They share its clock and end together; then the next episode begins at once, and
     `infos[row]["terminal_observation"]` has what was seen last.  The first row of a copy has
-    `infos[row]["episode"]`, as SB3's `Monitor` writes it, with `delay_per_trip_s`.
+    `infos[row]["episode"]`, as SB3's `Monitor` writes it, with `delay_per_trip_s` and `scene`.
 
     Parameters
     ----------
     task
-        Where, and what is decided; its action is not `plan` for policies that choose.
+        Where, and what is decided; of several, which take turns in no way but step side by
+        side, actions and observations are the same.
     copies
-        Simulations at once.
+        Simulations at once, of each task.
     seed
         Of the first episode; the following ones count on.
     junction
-        Only this junction of each copy, for an agent of its own.
+        Only this junction of each copy.
+    numbered
+        Whether rows end with the number of their junction over 1024, for agents that have
+        weights for each.
     engine, given
         See `envs.signal_control.make_runs`.
+
+    Raises
+    ------
+    SimulationError
+        If actions or observations of the tasks differ.
     """
 
     def __init__(
         self,
-        task: SignalTask,
+        task: SignalTask | Sequence[SignalTask],
         copies: int = 1,
         seed: int = 0,
         *,
         junction: int | None = None,
+        numbered: bool = False,
         engine: str = "twin",
         **given: Any,
     ) -> None:
-        self.task = task
-        self.runs = make_runs(task, engine, copies, junction, **given)
+        self.tasks = [task] if isinstance(task, SignalTask) else list(task)
+        self.task = self.tasks[0]
+        if len({(t.action, t.layout) for t in self.tasks}) > 1:
+            msg = "tasks with different actions or observations cannot share a policy"
+            raise SimulationError(msg)
+        self.parts = [make_runs(t, engine, copies, junction, **given) for t in self.tasks]
         self.next_seed = seed
-        self._action = np.zeros(0)
-        self._total = np.zeros(copies)
-        self._steps = 0
-        self.render_mode = None
-        super().__init__(
-            copies * len(self.runs.junctions),
-            spaces.Box(0.0, observation.HIGH, (task.layout.size,), np.float32),
-            actions.space(task.action, None),
+        counts = [len(runs) * len(runs.junctions) for runs in self.parts]
+        self._ends = np.cumsum([0, *counts])
+        self._number = np.concatenate(
+            [np.tile(np.arange(len(r.junctions)), len(r)) for r in self.parts]
         )
+        self._numbered = numbered
+        self._action = np.zeros(0)
+        self._total = [np.zeros(copies) for _ in self.parts]
+        self._steps = [np.zeros(copies, int) for _ in self.parts]
+        self.render_mode = None
+        size = self.task.layout.size + numbered
+        super().__init__(
+            int(self._ends[-1]),
+            spaces.Box(0.0, observation.HIGH, (size,), np.float32),
+            actions.space(self.task.action, None),
+        )
+
+    @property
+    def runs(self) -> Any:
+        """Episodes of the first task."""
+        return self.parts[0]
+
+    @property
+    def n_junctions(self) -> int:
+        """Junctions of the task that has most."""
+        return int(self._number.max()) + 1
 
     def reset(self) -> VecEnvObs:
         """Begin the next episodes, in all copies."""
-        n = len(self.runs)
-        given = [s for s in self._seeds if s is not None] if any(self._seeds) else []
+        given = [s for s in self._seeds if s is not None]
         if given:
             self.next_seed = int(given[0])
         self._reset_seeds()
-        self._begin(range(n))
+        for part, runs in enumerate(self.parts):
+            self._begin(part, range(len(runs)))
         self.reset_infos = [{} for _ in range(self.num_envs)]
         return np.asarray(self._rows_now())
 
-    def _begin(self, copies: Sequence[int]) -> None:
+    def _begin(self, part: int, copies: Sequence[int]) -> None:
         seeds = range(self.next_seed, self.next_seed + len(copies))
         self.next_seed += len(copies)
-        self.runs.reset(list(seeds), list(copies))
-        self._total[list(copies)], self._steps = 0.0, 0
+        self.parts[part].reset(list(seeds), list(copies))
+        self._total[part][list(copies)], self._steps[part][list(copies)] = 0.0, 0
 
-    def _rows_now(self) -> Any:
-        return self.runs.row.reshape(self.num_envs, -1).copy()
+    def _rows_now(self) -> npt.NDArray[np.float32]:
+        rows = [runs.row.reshape(-1, runs.row.shape[-1]) for runs in self.parts]
+        if self._numbered:
+            rows = [np.concatenate(rows)]
+            rows.append((self._number / observation.WHICH).astype(np.float32)[:, None])
+            return np.concatenate(rows, axis=1)
+        return np.concatenate(rows)
 
     def step_async(self, actions: np.ndarray) -> None:
         """Keep the actions."""
@@ -85,37 +123,51 @@ class JunctionRows(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """Let a step pass; where the window is over the next episode begins."""
-        runs, each = self.runs, len(self.runs.junctions)
-        runs.step(self._action)
-        self._steps += 1
-        reward = runs.reward.astype(np.float32)
-        self._total += reward.sum(axis=1)
+        rewards, dones = [], []
+        for part, runs in enumerate(self.parts):
+            runs.step(self._action[self._ends[part] : self._ends[part + 1]])
+            rewards.append(runs.reward.astype(np.float32))
+            dones.append(runs.done.copy())
+            self._total[part] += runs.reward.sum(axis=1)
+            self._steps[part] += 1
         seen = self._rows_now()
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        done = runs.done
-        over = [int(k) for k in np.flatnonzero(done)]
+        if any(done.any() for done in dones):
+            for part, done in enumerate(dones):
+                self._end(part, np.flatnonzero(done).tolist(), seen, infos)
+            seen = self._rows_now()
+        each = [len(runs.junctions) for runs in self.parts]
+        over = [np.repeat(done, n) for done, n in zip(dones, each, strict=True)]
+        reward = np.concatenate([r.reshape(-1) for r in rewards])
+        return seen, reward, np.concatenate(over), infos
+
+    def _end(self, part: int, over: list[int], seen: Any, infos: list[dict[str, Any]]) -> None:
+        """Report on the episodes that are over, and begin the next ones."""
+        runs, first = self.parts[part], int(self._ends[part])
+        each = len(runs.junctions)
         for k in over:
-            for row in range(k * each, (k + 1) * each):
+            begin = first + k * each
+            for row in range(begin, begin + each):
                 infos[row] = {"terminal_observation": seen[row], "TimeLimit.truncated": True}
-            infos[k * each]["episode"] = {
-                "r": float(self._total[k]) / each,
-                "l": self._steps,
+            infos[begin]["episode"] = {
+                "r": float(self._total[part][k]) / each,
+                "l": int(self._steps[part][k]),
                 "t": 0.0,
                 "delay_per_trip_s": runs.delay_per_trip_s(k),
+                "scene": self.tasks[part].scene.name,
             }
-        dones = np.repeat(done, each)
         if over:
-            self._begin(over)
-            seen = self._rows_now()
-        return seen, reward.reshape(-1), dones, infos
+            self._begin(part, over)
 
     def action_masks(self) -> np.ndarray:
         """[rows, choices] whether each choice would be served now."""
-        return np.asarray(self.runs.mask.reshape(self.num_envs, -1))
+        masks = [runs.mask for runs in self.parts]
+        return np.concatenate([mask.reshape(-1, mask.shape[-1]) for mask in masks])
 
     def close(self) -> None:
         """Give back what the engine holds."""
-        self.runs.close()
+        for runs in self.parts:
+            runs.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """The same attribute for every row."""

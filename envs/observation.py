@@ -5,8 +5,9 @@ Two kinds of rows, both of fixed length whatever the junction, so that one polic
 `phases`: for each of `PHASES` phases in the order of the program, `PHASE_FEATURES` numbers about
 the lanes that it would serve.
 
-`lanes`: for each of `LANES` lanes, `LANE_FEATURES` numbers and whether each phase serves it; then
-for each phase three numbers.  Nothing about the junction is left out, so a policy can read any.
+`lanes`: for each of `LANES` lanes, `LANE_FEATURES` numbers and how each phase serves it (1 green,
+0.5 where it has to yield); then for each phase three numbers.  Nothing about the junction is left
+out, so a policy can read any.
 
 Both end with `EXTRAS` numbers of the junction and, where asked for, `NEIGHBOUR_FEATURES` for each
 of the nearest junctions upstream.  Counts are of vehicles within the detectors' length, over
@@ -23,7 +24,7 @@ import numpy.typing as npt
 
 from twin.errors import InputError, SimulationError
 from twin.traffic.compiling import compiled
-from twin.traffic.junctions import NEIGHBOURS
+from twin.traffic.junctions import NEIGHBOURS, by_lane
 
 if TYPE_CHECKING:
     from twin.traffic.control import Orders
@@ -39,6 +40,7 @@ VEHICLES = 10.0
 WAIT_S = 60.0
 GREEN_S = 30.0
 HIGH = 20.0
+WHICH = 1024.0  # where rows end with the number of their junction, it is over this
 
 PHASE_FEATURES: Mapping[str, str] = {
     "standing": "vehicles at a stand on lanes that the phase serves, over 10",
@@ -48,6 +50,8 @@ PHASE_FEATURES: Mapping[str, str] = {
     "longest": "longest waiting time of a vehicle there, over 60 s",
     "full": "mean share of room taken on the streets behind, 0 to 1",
     "lanes": "lanes served, over 4",
+    "densest": "most of the room that vehicles take on a lane served, within the detector",
+    "protected": "share of the lanes served that need not yield",
     "shown": "1 where the phase is green or being changed to",
     "exists": "1 where the junction has the phase",
     "allowed": "1 where a request for it would be served now",
@@ -112,6 +116,7 @@ class Shape(NamedTuple):
     """Arrays of the junctions that observations need."""
 
     served: F4  # [junctions, phases, lanes]
+    strong: F4  # [junctions, phases, lanes] the same of greens that need not yield
     link_lane: npt.NDArray[np.int32]
     link: npt.NDArray[np.int32]
     green: npt.NDArray[np.bool_]
@@ -125,6 +130,7 @@ def shape_of(junctions: Junctions, sensors: Sensors) -> Shape:
     """Arrays of the junctions that observations need."""
     return Shape(
         junctions.served,
+        by_lane(junctions.protected, junctions.link_lane, junctions.lane.shape[1]),
         junctions.link_lane,
         junctions.link,
         junctions.green,
@@ -176,7 +182,7 @@ def fill(shape: Any, read: Any, orders: Any, layout: Any, out: Any, k: int) -> N
                 row[at + 6] = full / max(1, links)
                 row[at + 7] = 1.0
                 for p in range(n):
-                    row[at + _N_LANE + p] = shape.served[j, p, a]
+                    row[at + _N_LANE + p] = 0.5 * (shape.served[j, p, a] + shape.strong[j, p, a])
             at = LANES * (_N_LANE + PHASES)
             for p in range(n):
                 row[at + p * _ONE_PHASE] = 1.0 if read.phase[k, j] == p else 0.0
@@ -196,15 +202,19 @@ def fill(shape: Any, read: Any, orders: Any, layout: Any, out: Any, k: int) -> N
                     row[at + 3] += part * read.waiting_s[k, j, a] / (VEHICLES * WAIT_S)
                     row[at + 4] = max(row[at + 4], read.longest_s[k, j, a] / WAIT_S)
                     row[at + 6] += part / 4.0
+                    seen = read.standing[k, j, a] + read.moving[k, j, a]
+                    row[at + 7] = max(row[at + 7], seen / max(1.0, shape.places[j, a]))
+                    row[at + 8] += shape.strong[j, p, a] / 4.0
                 full, links = 0.0, 0
                 for m in range(shape.link.shape[1]):
                     if shape.green[j, p, m]:
                         full += read.full[k, j, m]
                         links += 1
                 row[at + 5] = full / max(1, links)
-                row[at + 7] = 1.0 if read.phase[k, j] == p else 0.0
-                row[at + 8] = 1.0
-                row[at + 9] = 1.0 if orders.allowed[k, j, p] else 0.0
+                row[at + 8] /= max(row[at + 6], 1e-6)
+                row[at + 9] = 1.0 if read.phase[k, j] == p else 0.0
+                row[at + 10] = 1.0
+                row[at + 11] = 1.0 if orders.allowed[k, j, p] else 0.0
             at = PHASES * _N_PHASE
         row[at] = read.green_s[k, j] / GREEN_S
         row[at + 1] = 1.0 if read.changing[k, j] else 0.0

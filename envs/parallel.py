@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from pettingzoo import ParallelEnv
+from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from envs import actions, observation
 from envs.signal_control import make_runs
@@ -22,7 +22,7 @@ def parallel_env(scene: Any = "helsinki", **given: Any) -> SignalParallelEnv:
     return SignalParallelEnv(scene, **given)
 
 
-class SignalParallelEnv(ParallelEnv[str, F4, Any]):
+class SignalParallelEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
     """Every controllable junction is an agent, named by the signal's id.
 
     Spaces, rewards and rules are those of `envs.signal_control.SignalControlEnv` for one
@@ -54,7 +54,8 @@ class SignalParallelEnv(ParallelEnv[str, F4, Any]):
         self.observation_spaces = {
             a: spaces.Box(0.0, observation.HIGH, (size,), np.float32) for a in self.possible_agents
         }
-        self.action_spaces = {a: actions.space(self.task.action, None) for a in self.possible_agents}
+        action = self.task.action
+        self.action_spaces = {a: actions.space(action, None) for a in self.possible_agents}
         self._rng = np.random.default_rng()
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:

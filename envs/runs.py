@@ -20,7 +20,7 @@ from twin.traffic.batch import Batch, copy_of
 from twin.traffic.compiling import compiled, inlined
 from twin.traffic.detection import waiting_s
 from twin.traffic.junctions import Junctions
-from twin.traffic.signals import Play, SignalControl, play_copy
+from twin.traffic.signals import Play, SignalControl, play_copy, watch_copy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,6 +116,14 @@ def _step(net: Any, sig: Any, flat: Any, p: Any, first: int, end: int) -> None:
         report(np.int64(st.clock[0].now), p, np.int64(k))
 
 
+@compiled
+def _watch(net: Any, sig: Any, flat: Any, p: Any, first: int, end: int) -> None:
+    for k in range(first, end):
+        st = copy_of(flat, k)
+        watch_copy(net, sig, st, p.play, np.int64(k))
+        report(np.int64(st.clock[0].now), p, np.int64(k))
+
+
 class Runs:
     """Copies of a task's simulation.
 
@@ -128,6 +136,8 @@ class Runs:
     junction
         Position of the only junction to control, the others keep their programs; all of them
         unless given.
+    controlled
+        Whether signals are taken over; else their programs go on, whatever is asked for.
     threads
         Threads that share the copies; one for each core at hand unless given.
 
@@ -152,6 +162,7 @@ class Runs:
         copies: int = 1,
         *,
         junction: int | None = None,
+        controlled: bool = True,
         threads: int | None = None,
     ) -> None:
         if copies < 1:
@@ -169,7 +180,7 @@ class Runs:
             msg = f"junction(={junction}) must be from 0 to {n - 1}"
             raise SimulationError(msg)
         self.junctions = every if junction is None else every.take(junction)
-        self._copies, self._threads = copies, threads
+        self._copies, self._threads, self._controlled = copies, threads, controlled
         self._weights = None if callable(task.reward) else rewards.weights(task.reward)
         self._starts: list[Start] = []
         self._made = False
@@ -220,35 +231,51 @@ class Runs:
             Positions of those copies; all unless given.
         """
         copies = range(len(self)) if which is None else which
-        starts = [self.task.scene.start(self.task.day(seed)) for seed in seeds]
+        self._load(copies, seeds, [self._start(seed) for seed in seeds])
+        view = self.control.look()
+        for k in copies:
+            report(np.int64(view.batch.now[k]), self._stepping, np.int64(k))
+
+    def _start(self, seed: int) -> Start:
+        return self.task.scene.start(self.task.day(seed))
+
+    def _load(
+        self, copies: Sequence[int], seeds: Sequence[int], starts: Sequence[Start]
+    ) -> None:
+        """Put starts into copies, and forget what was there."""
         if not self._made:
             self._make(starts)
         seen = self._stepping.seen
         for k, seed, start in zip(copies, seeds, starts, strict=True):
-            self.control.load(k, start.state, start.free)
+            self.control.load(k, start.state, start.free, controlled=self._controlled)
             self._starts[k] = start
             lanes = seen.dead[k]
             draw = Stream(seed, "detectors").uniform(np.arange(lanes.size))
             seen.dead[k] = (draw < self.task.failed).reshape(lanes.shape)
             seen.seed[k], seen.before[k], self._totals[k] = seed, 0.0, 0.0
         self._stepping = self._stepping._replace(play=self.control.play)
-        view = self.control.look()
-        for k in copies:
-            report(np.int64(view.batch.now[k]), self._stepping, np.int64(k))
 
     def step(self, action: npt.NDArray[Any]) -> None:
         """Ask for [copies, junctions] actions, and let a step pass in every copy."""
         task, control = self.task, self.control
-        actions.ask(task.action, control, action, task.cycle_s)
         play = control.play
         np.minimum(control.batch.now + self._step_ticks, self._end, out=play.until)
-        control.batch.share(_step, self._stepping)
-        for column, lost in enumerate((play.read.delay_s, play.read.stops, play.read.co2_g)):
-            self._totals[:, column] += lost.sum(axis=1)
+        if self._controlled:
+            actions.ask(task.action, control, action, task.cycle_s)
+            control.batch.share(_step, self._stepping)
+        else:
+            control.batch.share(_watch, self._stepping)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Add the step to the sums, and weigh the reward."""
+        read = self.control.play.read
+        sums = (read.delay_s.sum(axis=1), read.stops.sum(axis=1), read.co2_g.sum(axis=1))
+        self._totals += np.stack(sums, axis=1)
         if self._weights is not None:
             self.reward = self._stepping.seen.term @ self._weights
         else:
-            self.reward = self._called(control.view)
+            self.reward = self._called(self.control.view)
 
     def _called(self, view: View) -> F8:
         reward: Any = self.task.reward

@@ -33,7 +33,7 @@ def make_runs(
     if engine == "sumo":
         from envs.sumo_runs import SumoRuns
 
-        return SumoRuns(task, copies, junction=junction)
+        return SumoRuns(task, copies, junction=junction, **given)
     return Runs(task, copies, junction=junction, **given)
 
 

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from scenarios.cli_assign import assign
+from scenarios.cli_signals import evaluate, train
 from scenarios.cli_validate import validate
 from scenarios.screen import errors_told
 
@@ -182,35 +183,6 @@ def show(
 
 
 @app.command()
-def train(
-    out: Annotated[Path, typer.Option("--out", "-o", help="File for the agent (.zip).")],
-    city: Annotated[str, typer.Option(help="City: name, folder or source.")] = "helsinki",
-    begin: Annotated[str, typer.Option(help="Time of day that an episode begins.")] = "07:00",
-    end: Annotated[str, typer.Option(help="Time of day that it ends.")] = "08:00",
-    scale: Annotated[float, typer.Option(min=0.0, help="Factor on all trips.")] = 1.0,
-    seconds: Annotated[float, typer.Option(min=1.0, help="Training time, s.")] = 60.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
-) -> None:
-    """Train an agent (PPO) that controls the city's signals.
-
-    Name it in a scenario: agents: {ppo: agent.zip}, then {kind: signal_policy, policy: ppo}.
-
-    Examples:
-
-      twin train -o agent.zip --seconds 300
-    """
-    from scenarios import screen
-    from scenarios.training import train_signals
-
-    with screen.progress_shown() as progress:
-        text = train_signals(
-            city, out, period=(begin, end), scale=scale, seconds=seconds, seed=seed,
-            progress=progress,
-        )  # fmt: skip
-    screen.say(text)
-
-
-@app.command()
 def simulate(
     net: Annotated[Path, typer.Option(help="SUMO network (.net.xml).")],
     routes: Annotated[list[Path], typer.Option(help="SUMO routes (.rou.xml); may be repeated.")],
@@ -239,6 +211,8 @@ def simulate(
     screen.say(f"Loaded in {done.load_s:.2f} s, simulated in {done.run_s:.4f} s; trips in {out}")
 
 
+app.command()(train)
+app.command()(evaluate)
 app.command()(assign)
 app.command()(validate)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 CHAPTERS = ("demo_signals", "demo_works")
 AGENT_POLICY = "ppo"
 LOAD_LAYER = "load"
-TRAINING_S, SHORT_TRAINING_S = 60.0, 8.0
+TRAINING_S, SHORT_TRAINING_S, TRAINING_DAYS = 60.0, 8.0, 3
+SUMMARY = "training.json"
 SHORT_REPLICATIONS = 2
 STEPS = 6
 
@@ -122,16 +123,22 @@ def _demand(city: City, scale: float) -> None:
 
 
 def _agent(city: City, folder: Path, seconds: float, scale: float) -> Path:
-    """Train the agent, unless it is there."""
+    """Train the agent; what is there of it is kept."""
+    from agents.train import AGENT, Plan
+    from envs.scenes import open_scene
+
     _step(3, f"An agent (PPO) learns to control the signals, {seconds:.0f} s")
-    path = folder / f"{AGENT_POLICY}-{seconds:.0f}s.zip"
-    if path.is_file():
-        screen.say(f"there already: {path}")
-        return path
+    place = folder / f"agent-{seconds:.0f}s"
+    if (place / AGENT).is_file() and (place / SUMMARY).is_file():
+        screen.say(f"there already: {place}")
+        return place / AGENT
+    scene = open_scene(city, scale=scale)
+    plan = Plan("ppo", minutes=seconds / 60.0, copies=4, validations=4, validation_days=1)
     with screen.progress_shown() as progress:
-        text = train_signals(city, path, seconds=seconds, scale=scale, progress=progress)
-    screen.say(text)
-    return path
+        done = train_signals([scene], place, plan, progress=progress, draws=TRAINING_DAYS)
+    delay_s = done.state.best_s
+    screen.say(f"{done.path}: {done.state.decisions:,} decisions, delay {delay_s:.1f} s a trip")
+    return done.path
 
 
 def _scenario(name: str, folder: Path, agent: Path, *, short: bool) -> Source:
@@ -140,7 +147,7 @@ def _scenario(name: str, folder: Path, agent: Path, *, short: bool) -> Source:
     source = parse_scenario(library(name), path)
     changes: dict[str, object] = {"city": "city"}
     if AGENT_POLICY in source.text:
-        changes["agents"] = {AGENT_POLICY: agent.name}
+        changes["agents"] = {AGENT_POLICY: str(agent.relative_to(folder))}
     if short:
         changes["replications"] = SHORT_REPLICATIONS
     scenario = source.scenario.model_copy(update=changes)

@@ -1,70 +1,154 @@
-"""Training from the command line: what is asked for, handed to the agents."""
+"""Training and evaluation of signal policies from the command line."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from scenarios.runner import Progress, Report
 from twin import times
-from twin.city.opening import open_city
 from twin.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from twin.city import City
+    import pandas as pd
+
+    from agents.train import Plan, Trained
+    from agents.train import Report as Told
+    from envs.scenes import Scene
+
+ENVIRONMENT = "Twin/SignalControl-v0"
 
 
-def train_signals(
-    city: str | City,
-    path: Path,
-    *,
-    period: tuple[str, str] = ("07:00", "08:00"),
-    scale: float = 1.0,
-    seconds: float = 60.0,
-    seed: int = 0,
-    progress: Report | None = None,
-) -> str:
-    """Train an agent for the signals of a city; return one line on what came out.
+def open_scenes(
+    names: Sequence[Any], period: tuple[str, str] | None = None, scale: float = 1.0
+) -> list[Scene]:
+    """Scenes that a user names.
 
     Parameters
     ----------
-    city
-        A city, or what a user calls it.
-    path
-        Where the agent's `.zip` goes.
+    names
+        Maps of RESCO, cities, SUMO configurations; the environment's id is its usual scene.
     period
-        Times of day "HH:MM" between which an episode lies.
+        Times of day "HH:MM"; the scene's own window unless given.
     scale
-        Factor on all trips.
-    seconds
-        Wall time of the training.
-    seed
-        Seed of the training.
-    progress
-        Called now and then.
+        Factor on the demand.
 
     Raises
     ------
     TwinError
-        If a time is none, the city is not found, or the file cannot be written.
+        If a time is none, or there is no such scene.
     """
-    from agents.train import train
-    from envs.scenes import CityScene
-    from envs.task import SignalTask
+    from envs.scenes import open_scene
+
+    window: dict[str, Any] = {}
+    if period is not None:
+        try:
+            begin_s, end_s = (times.seconds(time) for time in period)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        window = {"begin_s": begin_s, "end_s": end_s}
+    usual = [("helsinki" if name == ENVIRONMENT else name) for name in names]
+    return [open_scene(name, scale=scale, **window) for name in usual]
+
+
+def train_signals(
+    scenes: Sequence[Scene],
+    folder: Path,
+    plan: Plan,
+    *,
+    progress: Report | None = None,
+    **given: Any,
+) -> Trained:
+    """Train an agent for the signals of scenes.
+
+    Parameters
+    ----------
+    folder
+        Gets the agent and all that is needed to go on.
+    progress
+        Called now and then.
+    given
+        Settings of `envs.task.SignalTask`.
+
+    Raises
+    ------
+    TwinError
+        If settings are unknown, or the folder cannot be written.
+    """
+    from agents.train import make_tasks, train
 
     report = progress or (lambda _: None)
-    try:
-        begin_s, end_s = (times.seconds(time) for time in period)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    report(Progress("city and demand"))
-    opened = open_city(city) if isinstance(city, str) else city
-    task = SignalTask(CityScene.of(opened, begin_s, end_s, scale=scale), draws=3)
+    report(Progress("scenes and traffic"))
 
-    def show(share: float, decisions: int, reward: float) -> None:
-        text = f"training: {decisions:,} decisions, mean reward {reward:.3f}"
-        report(Progress(text, share * seconds, seconds))
+    def show(told: Told) -> None:
+        report(Progress(told_text(told), told.share, 1.0))
 
-    done = train(task, path, seconds=seconds, seed=seed, progress=show)
-    return f"{done.path}: {done.decisions:,} decisions in {done.wall_s:.0f} s"
+    return train(make_tasks(scenes, plan, **given), folder, plan, tell=show)
+
+
+def told_text(told: Told) -> str:
+    """One line on how far a training is."""
+    minutes, seconds = divmod(round(told.left_s), 60)
+    parts = [
+        f"{told.decisions:,} decisions",
+        f"{told.per_s:,.0f}/s",
+        f"{minutes}:{seconds:02d} left",
+        f"delay {told.training_s:.1f} s",
+    ]
+    if told.validation_s == told.validation_s:  # not NaN
+        parts.append(f"validated {told.validation_s:.1f} s")
+    return ", ".join(parts)
+
+
+def evaluate_signals(
+    policies: Sequence[str],
+    scenes: Sequence[Scene],
+    n_seeds: int,
+    *,
+    engine: str = "twin",
+    progress: Report | None = None,
+) -> pd.DataFrame:
+    """Indicators of policies on days that no training sees; [policies * scenes * days] rows.
+
+    Raises
+    ------
+    TwinError
+        If there is no such policy, or it cannot serve a scene.
+    """
+    import pandas as pd
+
+    from agents.evaluation import EVALUATION_SEED, evaluate
+    from agents.policies import resolve
+    from envs.task import make_task
+
+    report = progress or (lambda _: None)
+    found = {name: resolve(name) for name in policies}  # refuse before anything is run
+    seeds = [EVALUATION_SEED + k for k in range(n_seeds)]
+    total = len(policies) * len(scenes) * n_seeds
+    tables: list[pd.DataFrame] = []
+    for scene in scenes:
+        task = make_task(scene)
+        for name, policy in found.items():
+            before = len(tables) * n_seeds
+
+            def watch(done: int, _: int, before: int = before, name: str = name) -> None:
+                report(Progress(f"{name} on {scene.name}", before + done, total))  # noqa: B023
+
+            watch(0, n_seeds)
+            table = evaluate(policy, task, seeds, engine=engine, watch=watch)
+            table.insert(0, "engine", engine)
+            table.insert(0, "map", scene.name)
+            table.insert(0, "policy", name)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def with_interval(values: pd.Series[float]) -> str:
+    """Mean, and half of its 95 % confidence interval (Student's t)."""
+    from scipy import stats
+
+    n = len(values)
+    half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5 if n > 1 else float("nan")
+    return f"{values.mean():.1f} ± {half:.1f}" if n > 1 else f"{values.mean():.1f}"

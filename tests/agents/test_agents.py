@@ -1,101 +1,201 @@
-"""Baselines decide as their source says; trained agents are loaded without running their code."""
+"""Agents are trained, killed, resumed, saved and loaded; files of strangers are not executed."""
 
 from __future__ import annotations
 
 import io
+import json
+import os
 import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pytest
 
-from agents.max_pressure import MaxPressure
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests")]
+from crossings import ToyScene
+
+from agents.algorithms import ALGORITHMS, FILE, settings
+from agents.evaluation import REPORTED, evaluate
 from agents.policies import resolve
-from agents.train import train
-from envs.signal_run import SignalTask
+from agents.train import Plan, make_tasks, train
+from agents.trained import TrainedAgent
+from envs import observation
 from twin.errors import InputError, OutputError
-from twin.simulation import Simulation
-from twin.traffic.system import SignalPolicy
 
-if TYPE_CHECKING:
-    from twin.city import City
+SMALL = Plan("frap", steps=3000, copies=2, validations=2, validation_days=2)
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to run PPO on the GPU")
 
 
-def view(waiting: list[float], behind: list[float], now: int) -> SimpleNamespace:
-    """One junction, two phases; links 0 and 1 in the first, 2 in the second."""
-    green = np.array([[[True, True, False], [False, False, True]]])
-    junctions = SimpleNamespace(green=green, row=np.array([[0, 1]]))
-    return SimpleNamespace(
-        junctions=junctions,
-        waiting=np.array([waiting]),
-        approaching=np.zeros((1, 3)),
-        by_link=lambda values: values,
-        downstream=lambda: np.array([behind]),
-        phase=np.array([now]),
-    )
+@pytest.fixture(scope="module")
+def scene() -> ToyScene:
+    return ToyScene.of()
 
 
-@pytest.mark.parametrize(
-    ("waiting", "behind", "now", "wanted"),
-    [
-        ([3, 2, 4], [0, 0, 0], 1, 0),  # 5 against 4
-        ([3, 2, 4], [2, 2, 0], 0, 1),  # 1 against 4: no room behind counts
-        ([2, 2, 4], [0, 0, 0], 1, 1),  # a tie keeps the phase
-        ([0, 0, 0], [9, 9, 0], 0, 0),  # nobody there: nothing pulls or pushes
-    ],
-)
-def test_max_pressure_takes_the_phase_of_the_greatest_pressure(
-    waiting: list[float], behind: list[float], now: int, wanted: int
+@pytest.fixture(scope="module")
+def agent(scene: ToyScene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("agent")
+    return train(make_tasks([scene], SMALL), folder, SMALL).path
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_trains_and_its_agent_decides(
+    name: str, scene: ToyScene, tmp_path: Path
 ) -> None:
-    assert MaxPressure().decide(view(waiting, behind, now)) == wanted
+    plan = replace(SMALL, algorithm=name, steps=700)
+    told: list[Any] = []
+    done = train(make_tasks([scene], plan), tmp_path, plan, tell=told.append)
+    assert done.state.decisions >= 700
+    assert done.state.history[-1]["delay_per_trip_s"]["toy"] > 0.0
+    loaded = resolve(str(done.path))
+    assert loaded.interval_s == 5.0
+    table = evaluate(loaded, make_tasks([scene], plan)[0], [1, 2, 3])
+    assert list(table) == ["seed", *REPORTED]
+    assert (table["delay_per_trip_s"] > 0.0).all()
+    assert list((tmp_path / "logs").rglob("events.out.tfevents.*"))
 
 
-@pytest.fixture(scope="module")
-def task(helsinki: City) -> SignalTask:
-    return SignalTask(
-        helsinki, end_s=7 * 3600 + 900.0, warmup_s=300.0, scale=0.3, iterations=1, draws=1
-    )
+def test_agents_learn(tmp_path: Path) -> None:
+    """Less delay than at the begin, and than the given programs, on days not seen."""
+    from agents.max_pressure import MaxPressure
 
+    class Programs:
+        controls = False
 
-@pytest.fixture(scope="module")
-def agent(task: SignalTask, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("agent") / "agent.zip"
-    done = train(task, path, seconds=None, decisions=36 * 96 * 3)
-    assert done.decisions >= 36 * 96 * 3
-    assert len(done.rewards) >= 2
-    return path
+        def start(self, view: Any) -> None:
+            pass
 
-
-def test_policies_decide_in_a_simulation(task: SignalTask, agent: Path) -> None:
-    """Max-pressure delays less than fixed programs that do not know of each other."""
-    prepared = task.prepared(0)
-    delay = {}
-    for name in (None, "max_pressure", str(agent)):
-        measures = [SignalPolicy(policy=name)] if name else []
-        sim = Simulation(
-            task.city,
-            prepared,
-            begin_s=task.begin_s - 300.0,
-            end_s=task.end_s,
-            warmup_s=300.0,
-            measures=measures,
-            policies=resolve,
+    plan = replace(SMALL, steps=40_000, copies=16, validations=10)
+    task = make_tasks([ToyScene.of(vehicles=60)], plan)[0]
+    done = train([task], tmp_path, plan)
+    first = done.state.history[0]["delay_per_trip_s"]["toy"]
+    days = range(5_000_000, 5_000_016)
+    delay = {
+        name: evaluate(policy, task, days)["delay_per_trip_s"].mean()
+        for name, policy in (
+            ("agent", resolve(str(done.path))),
+            ("programs", Programs()),
+            ("max_pressure", MaxPressure()),
         )
-        delay[name] = sim.run().indicators["delay_per_trip_s"]
-    assert delay["max_pressure"] < 0.9 * delay[None]
-    assert delay[str(agent)] != delay[None]
+    }
+    assert done.state.best_s <= first
+    assert delay["agent"] < 0.8 * delay["programs"]
+    assert delay["agent"] < 1.1 * delay["max_pressure"]
 
 
-def test_an_agent_is_the_same_after_loading(agent: Path) -> None:
-    from envs import observation
+def script(folder: Path, pause_s: float, algorithm: str) -> str:
+    return textwrap.dedent(f"""
+        import sys, time
+        sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT)!r}]
+        from pathlib import Path
+        from crossings import ToyScene
+        from agents.train import Plan, make_tasks, train
+        plan = Plan({algorithm!r}, steps=4000, copies=2, validations=8, validation_days=1)
+        def tell(report):
+            time.sleep({pause_s})
+        train(make_tasks([ToyScene.of()], plan), Path({str(folder)!r}), plan, tell=tell)
+    """)
 
-    one, two = resolve(str(agent)), resolve(str(agent))
-    seen = np.random.default_rng(0).random((36, observation.SIZE), np.float32)
-    choices = [p._policy.predict(seen, deterministic=True)[0] for p in (one, two)]
-    assert (choices[0] == choices[1]).all()
+
+@pytest.mark.parametrize("algorithm", ["frap", "dqn"])
+def test_a_training_killed_at_any_time_goes_on_as_if_nothing_had_happened(
+    algorithm: str, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([sys.executable, "-c", script(whole, 0.0, algorithm)], check=True)
+    process = subprocess.Popen([sys.executable, "-c", script(killed, 0.3, algorithm)])
+    about = killed / "checkpoint" / "checkpoint.json"
+    deadline = time.monotonic() + 120.0
+    decisions = 0
+    while decisions == 0 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+        if about.exists():
+            decisions = json.loads(about.read_text())["state"]["decisions"]
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 0 < decisions < 4000
+    assert not (killed / "training.json").exists()
+    subprocess.run([sys.executable, "-c", script(killed, 0.0, algorithm)], check=True)
+    histories = [
+        [
+            (row["decisions"], row["delay_per_trip_s"]["toy"])
+            for row in json.loads((folder / "training.json").read_text())["training"]["history"]
+        ]
+        for folder in (whole, killed)
+    ]
+    assert histories[0] == histories[1]
+    assert len(histories[0]) >= 4
+
+
+def test_a_folder_of_another_training_is_refused(scene: ToyScene, tmp_path: Path) -> None:
+    plan = replace(SMALL, steps=200)
+    train(make_tasks([scene], plan), tmp_path, plan)
+    other = replace(plan, seed=1)
+    with pytest.raises(InputError, match="has a training with seed 0, not 1: name another"):
+        train(make_tasks([scene], other), tmp_path, other)
+
+
+def test_an_agent_is_the_same_after_loading(agent: Path, scene: ToyScene) -> None:
+    one, two = (TrainedAgent(agent) for _ in range(2))
+    seen = np.random.default_rng(0).random((4, 3, one.about.size), np.float32)
+    allowed = np.ones((4, 3, 2), bool)
+    assert (one.act(seen, allowed) == two.act(seen, allowed)).all()
+    task = make_tasks([scene], SMALL)[0]
+    tables = [evaluate(policy, task, [7, 8]) for policy in (one, two, one)]
+    assert tables[0].equals(tables[1])
+    assert tables[0].equals(tables[2])
+
+
+@pytest.mark.parametrize("encoder", ["phase_competition", "lane_attention"])
+def test_universal_networks_do_not_care_in_which_order_phases_stand(encoder: str) -> None:
+    """Phases, and lanes, that change places change the places of what is preferred."""
+    import torch
+
+    from agents.networks import LF, Choose, Judge, L, P, Reader
+
+    kind = "phases" if encoder == "phase_competition" else "lanes"
+    layout = observation.layout(kind, neighbours=True)
+    rng = np.random.default_rng(1)
+    row = rng.random((5, layout.size)).astype(np.float32)
+    order = rng.permutation(4)
+    moved = row.copy()
+    if kind == "phases":
+        width = len(observation.PHASE_FEATURES)
+        parts = row[:, : P * width].reshape(5, P, width)
+        parts[:, 4:] = 0.0
+        parts[:, :4, list(observation.PHASE_FEATURES).index("exists")] = 1.0
+        shuffled = moved[:, : P * width].reshape(5, P, width)
+        shuffled[:] = parts
+        shuffled[:, :4] = parts[:, order]
+    else:
+        lanes = row[:, : L * (LF + P)].reshape(5, L, LF + P)
+        phases = row[:, L * (LF + P) : L * (LF + P) + 3 * P].reshape(5, P, 3)
+        phases[:, 4:] = 0.0
+        phases[:, :4, 1] = 1.0
+        lanes[:, :, LF + 4 :] = 0.0
+        moved[:] = row
+        new_lanes = moved[:, : L * (LF + P)].reshape(5, L, LF + P)
+        new_lanes[:, :, LF : LF + 4] = lanes[:, :, LF : LF + 4][:, :, order]
+        new_lanes[:] = new_lanes[:, rng.permutation(L)]
+        moved[:, L * (LF + P) : L * (LF + P) + 3 * P].reshape(5, P, 3)[:, :4] = phases[:, order]
+    from gymnasium import spaces
+
+    torch.manual_seed(0)
+    reader = Reader(spaces.Box(0.0, 20.0, (layout.size,)), encoder, 16)
+    choose, judge = Choose(16), Judge(16)
+    with torch.no_grad():
+        found, again = (reader(torch.from_numpy(x)) for x in (row, moved))
+        np.testing.assert_allclose(choose(found)[:, order], choose(again)[:, :4], atol=1e-5)
+        np.testing.assert_allclose(judge(found), judge(again), atol=1e-5)
+        assert choose(found)[:, :4].std() > 0.0
 
 
 class _Shout:
@@ -103,23 +203,64 @@ class _Shout:
         return (Path.touch, (Path("shouted"),))
 
 
+def changed(agent: Path, path: Path, parts: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(agent) as good, zipfile.ZipFile(path, "w") as bad:
+        for name in {*good.namelist(), *parts}:
+            bad.writestr(name, parts.get(name) or good.read(name))
+    return path
+
+
 def test_a_strangers_file_is_not_executed(
     agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Code in the pickled parts of a model file never runs."""
     monkeypatch.chdir(tmp_path)
-    evil = tmp_path / "evil.zip"
-    with zipfile.ZipFile(agent) as good, zipfile.ZipFile(evil, "w") as bad:
-        for name in good.namelist():
-            payload = good.read(name)
-            if name == "policy.pth":
-                buffer = io.BytesIO()
-                pickle.dump(_Shout(), buffer)
-                payload = buffer.getvalue()
-            bad.writestr(name, payload)
+    buffer = io.BytesIO()
+    pickle.dump(_Shout(), buffer)
+    evil = changed(agent, tmp_path / "evil.zip", {"policy.pth": buffer.getvalue()})
     with pytest.raises(InputError, match="holds no agent"):
         resolve(str(evil))
+    data = changed(agent, tmp_path / "data.zip", {"data": buffer.getvalue()})
+    resolve(str(data))
     assert not (tmp_path / "shouted").exists()
+
+
+def about_with(agent: Path, **changes: Any) -> bytes:
+    with zipfile.ZipFile(agent) as file:
+        said = json.loads(file.read("agent.json"))
+    return json.dumps({**said, **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"environment": "Twin/Works-v0"}, "environment: Input should be"),
+        ({"size": 12}, "rows of 12 numbers; the environment's have"),
+        ({"algorithm": "sarsa"}, "algorithm 'sarsa' is unknown"),
+        ({"policy": {"encoder": "phase_competition", "width": 8}}, "size mismatch"),
+        ({"policy": {"encoder": "os.system", "width": 8}}, "os.system"),
+        ({"observation": "lanes"}, "rows of"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_an_agent_of_another_environment_gives_one_line(
+    changes: dict[str, Any], says: str, agent: Path, tmp_path: Path
+) -> None:
+    path = changed(agent, tmp_path / "a.zip", {"agent.json": about_with(agent, **changes)})
+    with pytest.raises(InputError) as caught:
+        resolve(str(path))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_agent_with_weights_for_each_junction_stays_at_home(
+    scene: ToyScene, tmp_path: Path
+) -> None:
+    plan = replace(SMALL, algorithm="independent_ppo", steps=200)
+    path = train(make_tasks([scene], plan), tmp_path, plan).path
+    elsewhere = make_tasks([ToyScene.of(2)], plan)[0]
+    with pytest.raises(InputError, match="has weights for 3 junctions, here are 2"):
+        evaluate(resolve(str(path)), elsewhere, [1])
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04broken"])
@@ -132,15 +273,43 @@ def test_a_broken_agent_gives_one_line(tmp_path: Path, content: bytes) -> None:
     assert str(path) in str(caught.value)
 
 
+def test_hyperparameters_go_by_environment_and_scene(tmp_path: Path) -> None:
+    for name in ALGORITHMS:
+        assert settings(name)["model"], name
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "Twin/SignalControl-v0:\n  ppo: {copies: 3, model: {gamma: 0.5, n_steps: 8}}\n"
+        "Twin/SignalControl-v0/toy:\n  ppo: {model: {gamma: 0.7}}\n"
+    )
+    assert settings("ppo", "toy", path)["model"] == {"gamma": 0.7, "n_steps": 8}
+    assert settings("ppo", "other", path)["model"]["gamma"] == 0.5
+    with pytest.raises(InputError, match="no settings of dqn"):
+        settings("dqn", "", path)
+    path.write_text("Twin/SignalControl-v0:\n  ppo: {modell: {}}\n")
+    with pytest.raises(InputError, match="'modell' is unknown"):
+        settings("ppo", "", path)
+    with pytest.raises(InputError, match="cannot be read as YAML"):
+        settings("ppo", "", tmp_path / "nothing.yaml")
+    assert FILE.exists()
+
+
+def test_what_cannot_be_trained_is_one_line(scene: ToyScene, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'sarsa' is unknown"):
+        Plan("sarsa")
+    with pytest.raises(InputError, match=r"steps\(=0\)"):
+        Plan(steps=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        train(make_tasks([scene], SMALL), tmp_path / "file" / "x", SMALL)
+    own = tmp_path / "own.yaml"
+    own.write_text("Twin/SignalControl-v0:\n  ppo: {model: {wishes: 3}}\n")
+    plan = Plan("ppo", hyperparameters=own)
+    with pytest.raises(InputError, match="wishes"):
+        train(make_tasks([scene], plan), tmp_path / "y", plan)
+
+
 def test_unknown_policies_and_missing_agents_are_named() -> None:
-    with pytest.raises(InputError, match="'green_wave' is unknown; write max_pressure"):
-        resolve("green_wave")
+    with pytest.raises(InputError, match="'green_weave' is unknown"):
+        resolve("green_weave")
     with pytest.raises(InputError, match="there is no such agent"):
         resolve("nowhere/agent.zip")
-
-
-def test_an_agent_cannot_be_saved_nowhere(task: SignalTask, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is no folder"):
-        train(task, tmp_path / "missing" / "agent.zip")
-    with pytest.raises(InputError, match="'sarsa' is unknown"):
-        train(task, tmp_path / "agent.zip", algo="sarsa")

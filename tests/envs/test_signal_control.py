@@ -131,13 +131,13 @@ def test_seeds_of_a_list_and_autoreset_mode(scene: ToyScene) -> None:
 
 
 def test_an_environment_can_be_pickled_at_any_time(scene: ToyScene) -> None:
-    fresh = pickle.loads(pickle.dumps(SignalControlEnv(scene)))  # noqa: S301 - our own
+    fresh = pickle.loads(pickle.dumps(SignalControlEnv(scene)))
     env = SignalControlEnv(scene)
     assert_same(roll(env, 1, 10), roll(fresh, 1, 10))
     env.reset(seed=2)
     for _ in range(10):
         env.step(env.action_space.sample())
-    other = pickle.loads(pickle.dumps(env))  # noqa: S301
+    other = pickle.loads(pickle.dumps(env))
     for _ in range(20):
         action = env.action_space.sample()
         seen, reward, *_ = env.step(action)

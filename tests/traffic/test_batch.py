@@ -19,7 +19,6 @@ from twin.errors import SimulationError
 from twin.traffic.batch import Batch
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
-from twin.traffic.parameters import DEFAULT_TYPES
 from twin.traffic.records import State
 from twin.traffic.signals import SignalControl
 from twin.traffic.state import Vehicles, copy_state, initial_state

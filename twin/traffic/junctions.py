@@ -45,6 +45,8 @@ class Junctions:
         [junctions, links] kernel link of each signalled connection, -1 where padded.
     green
         [junctions, phases, links] whether a phase gives green to a link.
+    protected
+        [junctions, phases, links] whether it does so without the link having to yield.
     lane
         [junctions, lanes] kernel lanes before the stop lines, -1 where padded.
     link_lane
@@ -60,6 +62,7 @@ class Junctions:
     row: I4
     link: I4
     green: Bools
+    protected: Bools
     lane: I4
     link_lane: I4
     served: F4
@@ -87,6 +90,7 @@ class Junctions:
         row = np.full((n, phases), -1, np.int32)
         link = np.full((n, links), -1, np.int32)
         green = np.zeros((n, phases, links), bool)
+        protected = np.zeros((n, phases, links), bool)
         walk = np.zeros((n, phases), np.float32)
         for j, (s, rows) in enumerate(chosen):
             count = int(sig.link[s + 1] - sig.link[s])
@@ -94,11 +98,12 @@ class Junctions:
             link[j, :count] = sig.links[sig.link[s] : sig.link[s + 1]]
             light = sig.light[rows, :count]
             green[j, : len(rows), :count] = (light == MAJOR) | (light == MINOR)
+            protected[j, : len(rows), :count] = light == MAJOR
             walk[j, : len(rows)] = network.walk_clearance_s[rows]
         lane, link_lane = _lanes(network, link)
-        served = _served(green, link_lane, lane.shape[1])
+        served = by_lane(green, link_lane, lane.shape[1])
         signal = np.array([s for s, _ in chosen], np.int32)
-        return cls(signal, row, link, green, lane, link_lane, served, walk)
+        return cls(signal, row, link, green, protected, lane, link_lane, served, walk)
 
     def take(self, junction: int) -> Junctions:
         """One of them."""
@@ -132,7 +137,8 @@ def _lanes(network: Network, link: I4) -> tuple[I4, I4]:
     return lane, at
 
 
-def _served(green: Bools, link_lane: I4, n_lanes: int) -> F4:
+def by_lane(green: Bools, link_lane: I4, n_lanes: int) -> F4:
+    """[junctions, phases, lanes] share of a lane's links for which [.., links] holds."""
     belongs = link_lane[:, :, None] == np.arange(n_lanes)
     count = np.maximum(1, belongs.sum(axis=1))
     return np.asarray(

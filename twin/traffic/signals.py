@@ -29,6 +29,7 @@ from twin.traffic.detection import (
     sight_of,
 )
 from twin.traffic.junctions import Junctions, Sensors, place_sensors
+from twin.traffic.kernel import advance
 
 if TYPE_CHECKING:
     from twin.traffic.records import State
@@ -84,6 +85,14 @@ def play_copy(net: Any, sig: Any, st: Any, play: Any, k: int) -> None:
     ctl.run(net, sig, st, play.sight, play.orders, np.int64(k), np.int64(play.until[k]))
     look(net, st, play.sight, play.tally, play.read, play.weight[k], np.int64(k))
     ctl.allow(st, play.sight, play.orders, play.read, np.int64(k))
+
+
+@compiled
+def watch_copy(net: Any, sig: Any, st: Any, play: Any, k: int) -> None:
+    """Simulate a copy to its tick, its signals under their programs, and look."""
+    if play.until[k] > st.clock[0].now:
+        advance(net, sig, st, np.int64(play.until[k]))
+    look(net, st, play.sight, play.tally, play.read, play.weight[k], np.int64(k))
 
 
 class View:
@@ -196,30 +205,37 @@ class SignalControl:
         )
         self.view = View(batch, self.junctions, self.sensors, self.rules, read, self.play.orders)
 
-    def take(self, k: int, free: FreeTimes | None = None) -> None:
+    def take(
+        self, k: int, free: FreeTimes | None = None, *, controlled: bool = True
+    ) -> None:
         """Take over every junction of copy `k`, and begin to keep account of its delays.
 
         Parameters
         ----------
         free
             Times without traffic, where they are known already.
+        controlled
+            Whether the junctions are taken over; else they keep their programs.
         """
         network, state = self.batch.network, self.batch.copies[k]
-        ctl.take_over(network, self.junctions, self.rules, state)
+        if controlled:
+            ctl.take_over(network, self.junctions, self.rules, state)
         orders = self.play.orders
         orders.hold[k], orders.lasting[k] = 0, 0
         orders.agenda_at[k], orders.agenda_next[k] = ctl.ALWAYS, 0
         times = free or free_times(network, state)
         begin_tally(self.play.tally, k, state, times, len(self.junctions))
 
-    def load(self, k: int, state: State, free: FreeTimes | None = None) -> None:
+    def load(
+        self, k: int, state: State, free: FreeTimes | None = None, *, controlled: bool = True
+    ) -> None:
         """Put a state into copy `k` and take its junctions over: the reset of one simulation."""
         self.batch.load(k, state)
         tally, room = self.play.tally, self.batch.flat.state
         held = (tally.free_s.shape, tally.active.shape, tally.source.shape)
         if held != (room.route_street.shape, room.vehicle.shape, room.source.shape):
             self._make_room()
-        self.take(k, free)
+        self.take(k, free, controlled=controlled)
 
     def _make_room(self) -> None:
         """Let the account have the room that the copies have."""
@@ -263,8 +279,12 @@ class SignalControl:
             Where the phases are none, or not of that shape.
         """
         self.ask(phase)
-        self.batch.share(_serve, self.play)
+        self.serve()
         return self.play.orders.phase
+
+    def serve(self) -> None:
+        """Serve what was asked for, as far as the rules allow it."""
+        self.batch.share(_serve, self.play)
 
     def ask(self, phase: npt.NDArray[np.integer]) -> None:
         """Note phases to serve at the next step; as `request`, but later."""

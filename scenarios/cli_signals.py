@@ -1,0 +1,133 @@
+"""Commands about policies for signals: `twin train`, `twin evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Begin = Annotated[str | None, typer.Option(help="Time of day that an episode begins, HH:MM.")]
+End = Annotated[str | None, typer.Option(help="Time of day that it ends, HH:MM.")]
+Scale = Annotated[float, typer.Option(min=0.01, help="Factor on the demand.")]
+
+
+def train(
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ENV_OR_MAP...",
+            help="Where: a map of RESCO, a city, a .sumocfg, or Twin/SignalControl-v0; of several "
+            "one agent learns all.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the agent.")],
+    algo: Annotated[str, typer.Option(help="Algorithm; see the README for all.")] = "frap",
+    steps: Annotated[int, typer.Option(min=1, help="Decisions to learn from.")] = 1_000_000,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Wall time after which it ends in any case.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training.")] = 0,
+    copies: Annotated[int | None, typer.Option(min=1, help="Simulations at once.")] = None,
+    hyperparameters: Annotated[
+        Path | None, typer.Option(help="YAML to read instead of the project's.")
+    ] = None,
+    begin: Begin = None,
+    end: End = None,
+    scale: Scale = 1.0,
+) -> None:
+    """Train an agent that controls signals; killed, the same command goes on.
+
+    OUT gets agent.zip (the weights that were best on days of their own), training.json, logs for
+    TensorBoard, and checkpoints. Name the agent in a scenario: agents: {mine: OUT/agent.zip},
+    then {kind: signal_policy, policy: mine}.
+
+    Examples:
+
+      twin train cologne1 -o cologne1
+
+      twin train cologne3 ingolstadt7 --algo attention --steps 5000000 -o both
+    """
+    import sys
+
+    from agents.train import Plan
+    from scenarios import screen
+    from scenarios.training import open_scenes, train_signals
+
+    period = _period(begin, end)
+    command = " ".join(["twin", *sys.argv[1:]])
+    plan = Plan(
+        algo, steps, minutes, seed, copies, hyperparameters=hyperparameters, command=command
+    )
+    with screen.progress_shown() as progress:
+        done = train_signals(open_scenes(places, period, scale), out, plan, progress=progress)
+    state = done.state
+    best = min(state.history, key=lambda row: sum(row["delay_per_trip_s"].values()))
+    rows = [(name, f"{value:.1f} s") for name, value in best["delay_per_trip_s"].items()]
+    screen.table("Mean delay of a trip in validation", ("scene", "delay"), rows)
+    screen.say(f"{done.path}: {state.decisions:,} decisions in {state.wall_s:.0f} s")
+
+
+def evaluate(
+    policies: Annotated[
+        list[str], typer.Argument(metavar="POLICY...", help="Names, or files of agents (.zip).")
+    ],
+    on: Annotated[
+        list[str], typer.Option("--on", metavar="MAP", help="Where; may be repeated.")
+    ],
+    engine: Annotated[str, typer.Option(help="twin, or sumo as the judge.")] = "twin",
+    seeds: Annotated[int, typer.Option(min=1, help="Days of each.")] = 10,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="CSV file, one row a day.")
+    ] = None,
+    begin: Begin = None,
+    end: End = None,
+    scale: Scale = 1.0,
+) -> None:
+    """Compare policies for signals, on days that no training sees.
+
+    Examples:
+
+      twin evaluate max_pressure webster cologne1/agent.zip --on cologne1 --seeds 10
+
+      twin evaluate frap --on cologne1 --on ingolstadt7 --engine sumo --seeds 5
+    """
+    from agents.evaluation import REPORTED
+    from scenarios import screen
+    from scenarios.training import evaluate_signals, open_scenes, with_interval
+    from twin.errors import OutputError
+
+    if out is not None and not out.parent.is_dir():
+        msg = f"{out.parent} is no folder; make it, or name another place for the table"
+        raise OutputError(msg)
+    period = _period(begin, end)
+    with screen.progress_shown() as progress:
+        table = evaluate_signals(
+            policies, open_scenes(on, period, scale), seeds, engine=engine, progress=progress
+        )
+    columns = [name for name in REPORTED if name not in ("delay_per_trip_s", "arrived_percent")]
+    heads = ("delay, s", "95 % wait, s", "99 %", "longest", "stops", "CO2, g")
+    for place, rows in table.groupby("map", sort=False):
+        lines = [
+            (
+                str(policy),
+                with_interval(days["delay_per_trip_s"]),
+                *(f"{days[name].mean():.1f}" for name in columns),
+            )
+            for policy, days in rows.groupby("policy", sort=False)
+        ]
+        screen.table(f"{place}, {engine}, {seeds} days", ("policy", *heads), lines)
+    if out is not None:
+        table.to_csv(out, index=False)
+        screen.say(f"Table: {out}")
+
+
+def _period(begin: str | None, end: str | None) -> tuple[str, str] | None:
+    from twin.errors import InputError
+
+    if begin is None and end is None:
+        return None
+    if begin is None or end is None:
+        msg = "--begin and --end belong together: give both, or neither"
+        raise InputError(msg)
+    return begin, end

@@ -1,0 +1,174 @@
+"""The same environment on SUMO: its own lights, vehicles and trips are looked at."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+libsumo = pytest.importorskip("libsumo")
+pytest.importorskip("sumo_rl")
+
+sys.path[:0] = [str(Path(__file__).parents[1])]
+from crossings import ToyScene
+
+from agents.evaluation import evaluate, of_days
+from agents.max_pressure import MaxPressure
+from envs.parallel import parallel_env
+from envs.scenes import Scene, open_scene
+from envs.signal_control import SignalControlEnv, make_runs
+from envs.task import make_task
+from twin.errors import InputError, SimulationError
+from twin.traffic.control import Rules
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return open_scene("cologne3", end_s=25200.0 + 600.0)
+
+
+def roll(env: SignalControlEnv, seed: int, steps: int) -> list[Any]:
+    env.reset(seed=seed)
+    env.action_space.seed(seed)
+    return [env.step(env.action_space.sample())[:2] for _ in range(steps)]
+
+
+def test_gymnasium_accepts_it(scene: Scene) -> None:
+    from gymnasium.utils.env_checker import check_env
+
+    env = SignalControlEnv(scene, engine="sumo", junction=1)
+    try:
+        check_env(env, skip_render_check=True)
+    finally:
+        env.close()
+
+
+def test_same_seed_and_actions_give_the_same(scene: Scene) -> None:
+    env = SignalControlEnv(scene, engine="sumo")
+    first, again, other = roll(env, 3, 20), roll(env, 3, 20), roll(env, 4, 20)
+    env.close()
+    for (seen, reward), (seen_again, reward_again) in zip(first, again, strict=True):
+        np.testing.assert_array_equal(seen, seen_again)
+        assert reward == reward_again
+    assert any(a[1] != b[1] for a, b in zip(first, other, strict=True))
+    assert any(reward < 0.0 for _, reward in first)
+
+
+def test_sumo_shows_lights_that_keep_the_rules() -> None:
+    """At every second of half an hour of random requests, read from SUMO itself."""
+    scene = open_scene("cologne1", end_s=25200.0 + 1800.0)
+    rules = Rules(4.0, 2.0, 8.0, None, 120.0)
+    runs = make_runs(make_task(scene, rules=rules, step_s=1.0), "sumo")
+    runs.reset([1])
+    name = runs.network.signal_ids[runs.junctions.signal[0]]
+    rng = np.random.default_rng(0)
+    before = libsumo.trafficlight.getRedYellowGreenState(name)
+    since = np.zeros(len(before))
+    lasted: dict[str, list[float]] = {"G": [], "y": []}
+    for second in range(1, 1500):
+        runs.step(rng.integers(0, 8, (1, 1)))
+        shown = libsumo.trafficlight.getRedYellowGreenState(name)
+        old, new = before.replace("g", "G"), shown.replace("g", "G")
+        for k, (a, b) in enumerate(zip(old, new, strict=True)):
+            if a == b:
+                continue
+            assert (a, b) in {("G", "y"), ("y", "r"), ("r", "G")}
+            if a in lasted and since[k] > 0:
+                lasted[a].append(second - since[k])
+            since[k] = second
+        before = shown
+    runs.close()
+    assert len(lasted["G"]) > 50
+    assert min(lasted["G"]) >= 8.0
+    assert set(lasted["y"]) == {4.0}
+
+
+def test_rewards_sum_to_what_sumo_says_of_trips(scene: Scene) -> None:
+    """But for the last second of those who leave the network."""
+    runs = make_runs(of_days(make_task(scene)), "sumo")
+    runs.reset([7])
+    policy, lost_s = MaxPressure(), 0.0
+    while not runs.done[0]:
+        runs.step(policy.decide(runs.control.view))
+        lost_s += float(runs.control.play.read.delay_s.sum())
+    trips = runs.trips(0)
+    said_s = float((trips["time_loss_s"].fillna(0.0) + trips["depart_delay_s"]).sum())
+    assert 0.95 * said_s <= lost_s <= said_s + 1.0
+    indicators = runs.indicators(0)
+    assert indicators["trips"] == len(trips) > 300
+    assert 0.0 < indicators["waiting_95_s"] < indicators["waiting_longest_s"]
+    assert 50.0 < indicators["co2_per_trip_g"] < 500.0
+
+
+def test_both_engines_see_the_same_streets(scene: Scene) -> None:
+    """Under the given programs, what the rows say agrees on average over the window."""
+    means = []
+    for engine in ("twin", "sumo"):
+        runs = make_runs(of_days(make_task(scene)), engine, controlled=False)
+        runs.reset([5])
+        rows = []
+        while not runs.done[0]:
+            runs.step(np.full((1, 3), -1))
+            rows.append(runs.row[0].copy())
+        runs.close()
+        means.append(np.mean(rows, axis=0).reshape(-1))
+    used = (means[0] > 0.0) | (means[1] > 0.0)
+    assert used.sum() > 50
+    assert np.corrcoef(means[0][used], means[1][used])[0, 1] > 0.9
+
+
+def test_programs_and_policies_are_judged(scene: Scene) -> None:
+    class Programs:
+        controls = False
+
+        def start(self, view: Any) -> None:
+            pass
+
+    task = make_task(scene)
+    tables = {
+        engine: evaluate(Programs(), task, [5_000_000, 5_000_001], engine=engine)  # type: ignore[arg-type]
+        for engine in ("twin", "sumo")
+    }
+    for table in tables.values():
+        assert table["seed"].tolist() == [5_000_000, 5_000_001]
+        assert table.notna().all(axis=None)
+    twin, sumo = (t["delay_per_trip_s"].mean() for t in tables.values())
+    assert 0.6 < twin / sumo < 1.6
+
+
+def test_agents_of_pettingzoo_meet_in_sumo(scene: Scene) -> None:
+    env = parallel_env(scene, engine="sumo")
+    env.reset(seed=1)
+    for _ in range(5):
+        seen, rewards, *_ = env.step(dict.fromkeys(env.agents, 0))
+    env.close()
+    assert set(seen) == set(rewards) == set(env.possible_agents)
+
+
+def test_what_sumo_cannot_do_is_one_line(scene: Scene) -> None:
+    task = make_task(scene)
+    with pytest.raises(InputError, match="2 copies asked for; SUMO is one simulation"):
+        make_runs(task, "sumo", 2)
+    with pytest.raises(InputError, match="toy has no SUMO network with routes"):
+        make_runs(make_task(ToyScene.of()), "sumo")
+    one, two = make_runs(task, "sumo"), make_runs(task, "sumo")
+    one.reset([0])
+    two.reset([0])
+    with pytest.raises(SimulationError, match=r"call reset\(\)"):
+        one.step(np.zeros((1, 3), np.int64))
+    with pytest.raises(SimulationError, match="at the end of the window"):
+        two.trips(0)
+    two.close()
+
+
+def test_routes_of_another_network_are_one_line(tmp_path: Path) -> None:
+    """Whether they are met when the scene is opened or by SUMO itself."""
+    from envs.scenes import resco_files
+
+    routes = resco_files("ingolstadt1").routes
+    with pytest.raises(InputError) as caught:
+        open_scene(str(resco_files("cologne1").net), routes=routes, end_s=60000.0)
+    assert "\n" not in str(caught.value)
