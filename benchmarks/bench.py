@@ -25,6 +25,7 @@ PARTS = {
     "A day of a city": "city_day.py",
     "A large network": "large_network.py",
     "Many at once": "many_at_once.py",
+    "Signals": "signal_environments.py",
     "Loading and compiling": "loading.py",
     "Assignment": "static_assignment.py",
     "Assignment in time": "dynamic_assignment.py",

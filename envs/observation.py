@@ -52,6 +52,8 @@ PHASE_FEATURES: Mapping[str, str] = {
     "lanes": "lanes served, over 4",
     "densest": "most of the room that vehicles take on a lane served, within the detector",
     "protected": "share of the lanes served that need not yield",
+    "wanting": "vehicles at a stand whose movement it serves without yielding, over 10",
+    "head": "longest wait of such a one at the head of its lane, over 60 s",
     "shown": "1 where the phase is green or being changed to",
     "exists": "1 where the junction has the phase",
     "allowed": "1 where a request for it would be served now",
@@ -120,13 +122,15 @@ class Shape(NamedTuple):
     link_lane: npt.NDArray[np.int32]
     link: npt.NDArray[np.int32]
     green: npt.NDArray[np.bool_]
+    protected: npt.NDArray[np.bool_]
     lane: npt.NDArray[np.int32]
     n_phases: npt.NDArray[np.int64]
     places: F4
     near: npt.NDArray[np.int32]
+    tps: int
 
 
-def shape_of(junctions: Junctions, sensors: Sensors) -> Shape:
+def shape_of(junctions: Junctions, sensors: Sensors, tps: int) -> Shape:
     """Arrays of the junctions that observations need."""
     return Shape(
         junctions.served,
@@ -134,10 +138,12 @@ def shape_of(junctions: Junctions, sensors: Sensors) -> Shape:
         junctions.link_lane,
         junctions.link,
         junctions.green,
+        junctions.protected,
         junctions.lane,
         junctions.n_phases.astype(np.int64),
         sensors.places,
         sensors.near,
+        tps,
     )
 
 
@@ -210,11 +216,15 @@ def fill(shape: Any, read: Any, orders: Any, layout: Any, out: Any, k: int) -> N
                     if shape.green[j, p, m]:
                         full += read.full[k, j, m]
                         links += 1
+                    if shape.protected[j, p, m]:
+                        row[at + 9] += read.link_standing[k, j, m] / VEHICLES
+                        row[at + 10] = max(row[at + 10], read.head_wait[k, j, m])
+                row[at + 10] /= WAIT_S * shape.tps
                 row[at + 5] = full / max(1, links)
                 row[at + 8] /= max(row[at + 6], 1e-6)
-                row[at + 9] = 1.0 if read.phase[k, j] == p else 0.0
-                row[at + 10] = 1.0
-                row[at + 11] = 1.0 if orders.allowed[k, j, p] else 0.0
+                row[at + 11] = 1.0 if read.phase[k, j] == p else 0.0
+                row[at + 12] = 1.0
+                row[at + 13] = 1.0 if orders.allowed[k, j, p] else 0.0
             at = PHASES * _N_PHASE
         row[at] = read.green_s[k, j] / GREEN_S
         row[at + 1] = 1.0 if read.changing[k, j] else 0.0
@@ -236,7 +246,7 @@ def observe(view: View, kind: Layout) -> F4:
     """[copies, junctions, size] rows of what a view shows."""
     n, j = view.phase.shape
     out = np.zeros((n, j, kind.size), np.float32)
-    shape = shape_of(view.junctions, view.sensors)
+    shape = shape_of(view.junctions, view.sensors, view.network.arrays.tps)
     rows: tuple[Readings, Orders] = (view.read, view.orders)
     for k in range(n):
         fill(shape, *rows, kind, out, k)

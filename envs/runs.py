@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from envs import actions, observation, rewards
+from envs.noise import blind
 from envs.task import SignalTask
 from twin.errors import SimulationError
 from twin.random import Stream
 from twin.traffic.batch import Batch, copy_of
-from twin.traffic.compiling import compiled, inlined
+from twin.traffic.compiling import compiled
 from twin.traffic.detection import waiting_s
 from twin.traffic.junctions import Junctions
 from twin.traffic.signals import Play, SignalControl, play_copy, watch_copy
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from envs.scenes import Start
+    from twin.simulation import Simulation
     from twin.traffic.signals import View
 
 F4 = npt.NDArray[np.float32]
@@ -52,51 +54,6 @@ class Stepping(NamedTuple):
     layout: observation.Layout
     seen: Seen
     noise: float
-
-
-@inlined
-def _mixed(number: Any) -> Any:
-    """A number that looks drawn (splitmix64's finalizer, Steele et al. 2014)."""
-    z = number + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@inlined
-def _about_one(key: Any, noise: float) -> float:
-    """1 with a normal error (sum of four draws), not below 0."""
-    total = 0.0
-    for part in range(4):
-        drawn = _mixed(key ^ _mixed(np.uint64(part + 1)))
-        total += float(drawn >> np.uint64(11)) / 9007199254740992.0 - 0.5
-    return float(max(0.0, 1.0 + noise * total * 1.7320508))
-
-
-@compiled
-def blind(shape: Any, read: Any, seen: Any, noise: float, t: int, k: int) -> None:
-    """Let detectors err: those that are dead read nothing, the others with noise."""
-    for j in range(shape.lane.shape[0]):
-        for a in range(shape.lane.shape[1]):
-            if shape.lane[j, a] < 0:
-                continue
-            factor = 1.0
-            if noise > 0.0:
-                key = _mixed(np.uint64(seen.seed[k])) ^ _mixed(np.uint64(t))
-                factor = _about_one(key ^ _mixed(np.uint64(j * 1000 + a)), noise)
-            if seen.dead[k, j, a]:
-                factor = 0.0
-                read.longest_s[k, j, a] = 0.0
-                read.speed[k, j, a] = 1.0
-            if factor == 1.0:
-                continue
-            read.standing[k, j, a] *= factor
-            read.moving[k, j, a] *= factor
-            read.waiting_s[k, j, a] *= factor
-            for m in range(shape.link.shape[1]):
-                if shape.link_lane[j, m] == a:
-                    read.link_standing[k, j, m] *= factor
-                    read.link_moving[k, j, m] *= factor
 
 
 @compiled
@@ -183,6 +140,7 @@ class Runs:
         self._copies, self._threads, self._controlled = copies, threads, controlled
         self._weights = None if callable(task.reward) else rewards.weights(task.reward)
         self._starts: list[Start] = []
+        self._live: list[Simulation | None] = [None] * copies
         self._made = False
 
     def __len__(self) -> int:
@@ -201,7 +159,7 @@ class Runs:
         lanes = self.junctions.lane.shape[1]
         self._stepping = Stepping(
             self.control.play,
-            observation.shape_of(self.junctions, view.sensors),
+            observation.shape_of(self.junctions, view.sensors, self.network.arrays.tps),
             layout,
             Seen(
                 np.zeros((n, junctions, layout.size), np.float32),
@@ -219,6 +177,25 @@ class Runs:
         self.reward = np.zeros((n, junctions))
         self._totals = np.zeros((n, 3))
         self._made = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = [
+            None if sim is None else self._with_flow(k, sim).snapshot()
+            for k, sim in enumerate(self._live)
+        ]
+        return {**self.__dict__, "_live": kept}
+
+    def __setstate__(self, given: dict[str, Any]) -> None:
+        self.__dict__.update(given)
+        for k, snapshot in enumerate(given["_live"]):
+            make: Any = self._starts[k].live if snapshot is not None else None
+            self._live[k] = None if make is None else make(snapshot=snapshot)
+
+    def _with_flow(self, k: int, sim: Simulation) -> Simulation:
+        """The simulation of a copy, told of its flow."""
+        traffic: Any = sim.parts["traffic"]
+        traffic.state = self.control.batch.copies[k]
+        return sim
 
     def reset(self, seeds: Sequence[int], which: Sequence[int] | None = None) -> None:
         """Begin episodes of these seeds in all copies, or in those named.
@@ -239,9 +216,7 @@ class Runs:
     def _start(self, seed: int) -> Start:
         return self.task.scene.start(self.task.day(seed))
 
-    def _load(
-        self, copies: Sequence[int], seeds: Sequence[int], starts: Sequence[Start]
-    ) -> None:
+    def _load(self, copies: Sequence[int], seeds: Sequence[int], starts: Sequence[Start]) -> None:
         """Put starts into copies, and forget what was there."""
         if not self._made:
             self._make(starts)
@@ -249,6 +224,7 @@ class Runs:
         for k, seed, start in zip(copies, seeds, starts, strict=True):
             self.control.load(k, start.state, start.free, controlled=self._controlled)
             self._starts[k] = start
+            self._live[k] = None if start.live is None else start.live()
             lanes = seen.dead[k]
             draw = Stream(seed, "detectors").uniform(np.arange(lanes.size))
             seen.dead[k] = (draw < self.task.failed).reshape(lanes.shape)
@@ -262,10 +238,49 @@ class Runs:
         np.minimum(control.batch.now + self._step_ticks, self._end, out=play.until)
         if self._controlled:
             actions.ask(task.action, control, action, task.cycle_s)
+        if any(self._live):
+            self._step_with_clocks()
+        elif self._controlled:
             control.batch.share(_step, self._stepping)
         else:
             control.batch.share(_watch, self._stepping)
         self._sum_up()
+
+    def _step_with_clocks(self) -> None:
+        """Let a step pass in which other processes act on traffic at ticks of their own."""
+        control = self.control
+        end = control.play.until.copy()
+        if self._controlled:
+            control.serve()
+        while True:
+            stop = end.copy()
+            for k, sim in enumerate(self._live):
+                if sim is not None:
+                    stop[k] = min(end[k], sim.clock.env.peek())
+            if self._controlled:
+                control.advance(stop)
+            else:
+                control.batch.advance(np.maximum(stop, control.batch.now))
+            happens = [k for k, sim in enumerate(self._live) if sim and stop[k] < end[k]]
+            if not happens:
+                break
+            for k in happens:
+                self._happen(k, int(stop[k]))
+        self._stepping = self._stepping._replace(play=control.play)
+        control.look()
+        for k in range(len(self)):
+            report(int(control.batch.now[k]), self._stepping, k)
+
+    def _happen(self, k: int, tick: int) -> None:
+        """Let everything of a tick happen on the clock of a copy."""
+        kept, batch = self._live[k], self.control.batch
+        assert kept is not None  # noqa: S101 - chosen so
+        sim = self._with_flow(k, kept)
+        traffic: Any = sim.parts["traffic"]
+        while sim.clock.env.peek() <= tick:
+            sim.clock.env.step()
+        if traffic.state is not batch.copies[k]:
+            self.control.renew(k, traffic.state)
 
     def _sum_up(self) -> None:
         """Add the step to the sums, and weigh the reward."""

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twin.errors import InputError
-from twin.suggest import suggestion
 from twin.traffic.control import Rules
 from twin.traffic.detection import FreeTimes, free_times
 from twin.traffic.network import Network
 from twin.traffic.signals import DETECTOR_M
-from twin.traffic.sumo_configuration import SumoFiles, read_configuration
+from twin.traffic.sumo_configuration import SumoFiles
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from twin.city import City
-    from twin.simulation import Prepared
+    from twin.simulation import Prepared, Response, Simulation
+    from twin.system import Measure
     from twin.traffic.peer import PeerFlow
     from twin.traffic.records import State
     from twin.traffic.sumo_routes import RouteFiles
 
-# RESCO (Ault and Sharon 2021): a decision each 10 s, 5 s on arterial4x4, after a yellow of 3 s
-# (2 s) where the phase changes; no all-red, no longest green; one hour; detectors of 200 m.
-RESCO = (
-    "cologne1", "cologne3", "cologne8", "ingolstadt1", "ingolstadt7", "ingolstadt21",
-    "grid4x4", "arterial4x4",
-)  # fmt: skip
-RESCO_HOUR_S = 3600.0
+PHASES_OF = ("program", "conflicts")
 KEPT = 128  # starts that a scene keeps
 
 
@@ -76,12 +68,16 @@ class Start:
         Gives the trip table (`twin.traffic.indicators.trip_table`) of what came of the state.
     counted_from_s
         Trips due before are not counted.
+    live
+        Makes the simulation whose clock goes along, where there is more than traffic: works,
+        and whatever else claims streets; its processes act on the state.
     """
 
     state: State
     free: FreeTimes
     trips: Callable[[State], pd.DataFrame]
     counted_from_s: float
+    live: Callable[[], Simulation] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +117,24 @@ class Scene:
         return {**self.__dict__, "_starts": {}}
 
 
+def with_phases(city: City, phases: str) -> City:
+    """A city with the phases of its programs (`program`), or built (`conflicts`).
+
+    Raises
+    ------
+    InputError
+        If `phases` is neither.
+    """
+    if phases not in PHASES_OF:
+        msg = f"phases {phases!r} are unknown; there are {', '.join(PHASES_OF)}"
+        raise InputError(msg)
+    if phases == "program":
+        return city
+    from twin.city.phases import with_built_phases
+
+    return with_built_phases(city)
+
+
 @dataclass(frozen=True, eq=False)
 class CityScene(Scene):
     """A city with generated demand, near a user equilibrium.
@@ -133,11 +147,17 @@ class CityScene(Scene):
         Seconds under the programs before the window.
     iterations
         Iterations of the assignment.
+    measures
+        What is done in the city in the meantime; policies for signals are not among it.
+    response
+        How drivers answer to closures, see `twin.simulation.Simulation`.
     """
 
     scale: float = 1.0
     warmup_s: float = 600.0
     iterations: int = 4
+    measures: tuple[Measure, ...] = ()
+    response: Response = "none"
     _prepared: dict[int, Prepared] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -174,23 +194,29 @@ class CityScene(Scene):
         from twin.simulation import Simulation
         from twin.traffic.indicators import trip_table
 
-        sim = Simulation(
+        make = partial(
+            Simulation,
             self.city,
             self.prepared(seed),
             seed=seed,
             begin_s=self.begin_s - self.warmup_s,
             end_s=self.end_s,
             warmup_s=self.warmup_s,
+            measures=self.measures,
+            response=self.response,
         )
+        sim = make()
         traffic: Any = sim.parts["traffic"]
         sim.clock.run(self.begin_s)
         state = traffic.sync()
+        live = partial(make, snapshot=sim.snapshot()) if self.measures else None
         network = self.network
         return Start(
             state,
             free_times(network, state),
             partial(trip_table, network),
             self.begin_s,
+            live,
         )
 
 
@@ -217,8 +243,9 @@ class SumoScene(Scene):
         *,
         settings: Settings | None = None,
         scale: float = 1.0,
+        phases: str = "program",
     ) -> SumoScene:
-        """A scene of SUMO's files.
+        """A scene of SUMO's files; with phases of the programs, or built (`with_phases`).
 
         Raises
         ------
@@ -227,7 +254,7 @@ class SumoScene(Scene):
         """
         from twin.city import City
 
-        city = City.from_sumo(files.net)
+        city = with_phases(City.from_sumo(files.net), phases)
         scene = cls(
             name,
             city,
@@ -274,116 +301,3 @@ def _scaled(found: RouteFiles, scale: float, seed: int) -> RouteFiles:
             vehicle if n == 0 else vehicle._replace(id=f"{vehicle.id}.{n}") for n in range(copies)
         ]
     return replace(found, vehicles=vehicles)
-
-
-def resco_folder() -> Path | None:
-    """Folder of RESCO's maps in the `sumo-rl` wheel, None where it is not installed."""
-    spec = find_spec("sumo_rl")
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    folder = Path(places[0]) / "nets" / "RESCO" if places else None
-    return folder if folder is not None and folder.is_dir() else None
-
-
-def resco_files(name: str) -> SumoFiles:
-    """Files of a map of RESCO, one hour.
-
-    Raises
-    ------
-    InputError
-        If there is no such map, or the wheel with it is not installed.
-    """
-    if name not in RESCO:
-        msg = f"{name!r} is no map of RESCO; {suggestion(name, RESCO)}"
-        raise InputError(msg)
-    folder = resco_folder()
-    if folder is None:
-        msg = f"map {name}: its files are not installed; pip install 'stadtzwilling[resco]'"
-        raise InputError(msg)
-    files = read_configuration(folder / name / f"{name}.sumocfg")
-    return replace(files, end_s=files.begin_s + RESCO_HOUR_S)
-
-
-def open_scene(
-    reference: str | City | SumoFiles | Scene,
-    *,
-    begin_s: float | None = None,
-    end_s: float | None = None,
-    scale: float = 1.0,
-    routes: Sequence[Path] = (),
-    settings: Settings | None = None,
-) -> Scene:
-    """The scene that a reference means.
-
-    Parameters
-    ----------
-    reference
-        A map of RESCO; a SUMO configuration (.sumocfg), or network with `routes`; a city, or
-        whatever `twin.city.opening.open_city` opens, with generated demand.
-    begin_s, end_s
-        Window; the configuration's, or 7 to 8 o'clock, unless given.
-    scale
-        Factor on the demand.
-
-    Raises
-    ------
-    InputError
-        If there is no such place, or the window does not end after it begins.
-    """
-    from twin.city.opening import SUMO_SUFFIXES, open_city
-
-    if isinstance(reference, Scene):
-        return reference
-    if not 0.0 < scale < 100.0:
-        msg = f"scale(={scale:g}) is a factor on the demand: give one above 0 and below 100"
-        raise InputError(msg)
-    window = (begin_s, end_s)
-    if isinstance(reference, SumoFiles):
-        return _of_files(reference, reference.net.name, window, settings, scale)
-    if isinstance(reference, str):
-        if reference in RESCO:
-            found = settings or Settings.resco(reference)
-            return _of_files(resco_files(reference), reference, window, found, scale)
-        name = Path(reference).name
-        if reference.endswith(".sumocfg"):
-            files = read_configuration(Path(reference))
-            return _of_files(files, name.removesuffix(".sumocfg"), window, settings, scale)
-        if routes:
-            if not reference.endswith(SUMO_SUFFIXES):
-                msg = f"{reference}: routes are for a SUMO network (.net.xml); leave them out"
-                raise InputError(msg)
-            files = SumoFiles(Path(reference), tuple(routes), (), 0.0, 3600.0)
-            return _of_files(files, name.split(".")[0], window, settings, scale)
-    if isinstance(reference, str):
-        try:
-            city = open_city(reference)
-        except InputError as error:
-            near = suggestion(reference, RESCO)
-            hint = f"; as a map of RESCO: {near}" if near.startswith("did") else ""
-            raise InputError(f"{error}{hint}") from None  # noqa: EM102
-    else:
-        city = reference
-    begin = 7 * 3600.0 if begin_s is None else begin_s
-    end = begin + 3600.0 if end_s is None else end_s
-    _check_window(begin, end)
-    return CityScene.of(city, begin, end, settings=settings, scale=scale)
-
-
-def _check_window(begin_s: float, end_s: float) -> None:
-    if not 0.0 <= begin_s < end_s < 1e9:
-        msg = f"begin {begin_s:g} s, end {end_s:g} s: the window must end after it begins"
-        raise InputError(msg)
-
-
-def _of_files(
-    files: SumoFiles,
-    name: str,
-    window: tuple[float | None, float | None],
-    settings: Settings | None,
-    scale: float,
-) -> SumoScene:
-    begin_s, end_s = window
-    begin = files.begin_s if begin_s is None else begin_s
-    end = files.end_s if end_s is None else end_s
-    _check_window(begin, end)
-    chosen = replace(files, begin_s=begin, end_s=end)
-    return SumoScene.of(chosen, name, settings=settings, scale=scale)

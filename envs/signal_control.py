@@ -57,7 +57,7 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
     Parameters
     ----------
     scene
-        A map of RESCO, a city, a SUMO configuration, ... (`envs.scenes.open_scene`).
+        A map of RESCO, a city, a SUMO configuration, ... (`envs.opening.open_scene`).
     junction
         Position of the only junction to control, the others keep their programs; all of
         them unless given.

@@ -75,7 +75,7 @@ class SumoRuns(Runs):
         Without libsumo, for a scene that is not of SUMO's files, or more than one copy.
     """
 
-    _live: SumoRuns | None = None
+    _running: SumoRuns | None = None
 
     def __init__(
         self,
@@ -122,6 +122,8 @@ class SumoRuns(Runs):
         """Begin an episode of a seed."""
         copies = range(1) if which is None else which
         self._load(copies, seeds, [self._start(seed) for seed in seeds])
+        known = self.task.scene.start(self.task.day(int(seeds[0])))
+        self.control.view.known = known.state, known.free
         self._open(self.task.day(int(seeds[0])))
         self._reader = SumoReader(load_libsumo(), self.network, self.control)
         self._shown: dict[str, str] = {}
@@ -129,8 +131,8 @@ class SumoRuns(Runs):
 
     def _open(self, seed: int) -> None:
         """Start SUMO."""
-        if SumoRuns._live is not None:
-            SumoRuns._live.close()
+        if SumoRuns._running is not None:
+            SumoRuns._running.close()
         self._trips = None
         files, scene = self._files, self.task.scene
         self._folder = tempfile.TemporaryDirectory(prefix="twin-sumo-")
@@ -147,23 +149,23 @@ class SumoRuns(Runs):
         except Exception as error:  # noqa: BLE001 - libsumo raises its own kinds
             msg = f"{files.net.name}: SUMO cannot start: {str(error).splitlines()[0]}"
             raise InputError(msg) from None
-        SumoRuns._live = self
+        SumoRuns._running = self
 
     def close(self) -> None:
         """End SUMO, and read what it says of trips."""
-        if SumoRuns._live is not self:
+        if SumoRuns._running is not self:
             return
         libsumo = load_libsumo()
         now_s = float(libsumo.simulation.getTime())
         libsumo.close()
-        SumoRuns._live = None
+        SumoRuns._running = None
         if self._made and bool(self.done[0]):
             self._trips = read_trips(self._info, now_s)
         self._folder.cleanup()
 
     def step(self, action: npt.NDArray[Any]) -> None:
         """Ask for [1, junctions] actions, and let a step pass."""
-        if SumoRuns._live is not self:
+        if SumoRuns._running is not self:
             msg = "this simulation by SUMO has ended, or another one began: call reset()"
             raise SimulationError(msg)
         libsumo = load_libsumo()

@@ -12,13 +12,17 @@ import numpy.typing as npt
 
 from envs import actions, observation, rewards
 from envs.observation import Layout
-from envs.scenes import Scene, open_scene
+from envs.opening import open_scene
+from envs.scenes import Scene
 from twin.errors import InputError
 
 if TYPE_CHECKING:
     from twin.traffic.control import Rules
 
 ENGINES = ("twin", "sumo")
+PLACE = (  # arguments of `open_scene`
+    "begin_s", "end_s", "scale", "routes", "measures", "response", "phases",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,16 +143,16 @@ def make_task(scene: Any = "helsinki", **given: Any) -> SignalTask:
     Parameters
     ----------
     scene
-        A `Scene`, or what `envs.scenes.open_scene` opens.
+        A `Scene`, or what `envs.opening.open_scene` opens.
     given
-        Settings of `SignalTask`, and `begin_s`, `end_s`, `scale` and `routes` of `open_scene`.
+        Settings of `SignalTask`, and those of `open_scene`.
 
     Raises
     ------
     InputError
         For a setting that there is not, or one of a wrong value.
     """
-    place = {k: given.pop(k) for k in ("begin_s", "end_s", "scale", "routes") if k in given}
+    place = {k: given.pop(k) for k in PLACE if k in given}
     if isinstance(scene, SignalTask):
         return replace(scene, **given) if given else scene
     known = list(SignalTask.__dataclass_fields__)[1:]

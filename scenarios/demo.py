@@ -125,7 +125,7 @@ def _demand(city: City, scale: float) -> None:
 def _agent(city: City, folder: Path, seconds: float, scale: float) -> Path:
     """Train the agent; what is there of it is kept."""
     from agents.train import AGENT, Plan
-    from envs.scenes import open_scene
+    from envs.opening import open_scene
 
     _step(3, f"An agent (PPO) learns to control the signals, {seconds:.0f} s")
     place = folder / f"agent-{seconds:.0f}s"

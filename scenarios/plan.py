@@ -144,10 +144,10 @@ def _check_measures(source: Source, city: City) -> None:
 
 def _check_policy(measure: Measure, agents: Mapping[str, str]) -> None:
     """Refuse a policy that is no baseline and no agent."""
-    from agents.policies import NAMES, resolve
+    from agents.registry import resolve
 
-    policy = getattr(measure, "policy", NAMES[0])
-    if policy not in agents and not policy.endswith(".zip"):
+    policy = getattr(measure, "policy", None)
+    if policy is not None and policy not in agents and not policy.endswith(".zip"):
         resolve(policy)
 
 

@@ -40,7 +40,7 @@ def open_scenes(
     TwinError
         If a time is none, or there is no such scene.
     """
-    from envs.scenes import open_scene
+    from envs.opening import open_scene
 
     window: dict[str, Any] = {}
     if period is not None:
@@ -120,7 +120,7 @@ def evaluate_signals(
     import pandas as pd
 
     from agents.evaluation import EVALUATION_SEED, evaluate
-    from agents.policies import resolve
+    from agents.registry import resolve
     from envs.task import make_task
 
     report = progress or (lambda _: None)

@@ -210,7 +210,7 @@ def _policies(agents: Mapping[str, Path]) -> Callable[[str], Any]:
     """Return what finds a policy by its name: a trained agent of the scenario, or a baseline."""
 
     def policy(name: str) -> Any:
-        from agents.policies import resolve
+        from agents.registry import resolve
 
         file = agents.get(name)
         return resolve(name if file is None else str(file))

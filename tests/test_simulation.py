@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from agents.policies import resolve
+from agents.registry import resolve
 from twin.city.lookup import find_streets
 from twin.errors import SimulationError
 from twin.roads.works import Works

@@ -25,7 +25,7 @@ from crossings import ToyScene
 
 from agents.algorithms import ALGORITHMS, FILE, settings
 from agents.evaluation import REPORTED, evaluate
-from agents.policies import resolve
+from agents.registry import resolve
 from agents.train import Plan, make_tasks, train
 from agents.trained import TrainedAgent
 from envs import observation
@@ -73,7 +73,7 @@ def test_agents_learn(tmp_path: Path) -> None:
         def start(self, view: Any) -> None:
             pass
 
-    plan = replace(SMALL, steps=40_000, copies=16, validations=10)
+    plan = replace(SMALL, steps=150_000, copies=16, validations=10, validation_days=8)
     task = make_tasks([ToyScene.of(vehicles=60)], plan)[0]
     done = train([task], tmp_path, plan)
     first = done.state.history[0]["delay_per_trip_s"]["toy"]
@@ -88,7 +88,7 @@ def test_agents_learn(tmp_path: Path) -> None:
     }
     assert done.state.best_s <= first
     assert delay["agent"] < 0.8 * delay["programs"]
-    assert delay["agent"] < 1.1 * delay["max_pressure"]
+    assert delay["agent"] < 0.9 * delay["max_pressure"]
 
 
 def script(folder: Path, pause_s: float, algorithm: str) -> str:

@@ -19,8 +19,8 @@ from crossings import ToyScene
 
 import envs
 from envs import observation
+from envs.opening import open_scene
 from envs.parallel import parallel_env
-from envs.scenes import open_scene
 from envs.signal_control import SignalControlEnv
 from envs.task import SignalTask, make_task
 from envs.vector import SignalVectorEnv

@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 
 libsumo = pytest.importorskip("libsumo")
-pytest.importorskip("sumo_rl")
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 from crossings import ToyScene
 
 from agents.evaluation import evaluate, of_days
 from agents.max_pressure import MaxPressure
+from envs.opening import open_scene, resco_folder
 from envs.parallel import parallel_env
-from envs.scenes import Scene, open_scene
+from envs.scenes import Scene
 from envs.signal_control import SignalControlEnv, make_runs
 from envs.task import make_task
 from twin.errors import InputError, SimulationError
 from twin.traffic.control import Rules
+
+if resco_folder() is None:
+    pytest.skip("the maps of RESCO are not installed", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +169,7 @@ def test_what_sumo_cannot_do_is_one_line(scene: Scene) -> None:
 
 def test_routes_of_another_network_are_one_line(tmp_path: Path) -> None:
     """Whether they are met when the scene is opened or by SUMO itself."""
-    from envs.scenes import resco_files
+    from envs.opening import resco_files
 
     routes = resco_files("ingolstadt1").routes
     with pytest.raises(InputError) as caught:

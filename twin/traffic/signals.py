@@ -108,7 +108,13 @@ class View:
         What is served and allowed (`twin.traffic.control.Orders`).
     batch
         The copies themselves, for policies that look ahead on copies of them.
+    tally
+        Account of what vehicles lose.
+    known
+        Demand that plans may count on, where the copies have none of their own.
     """
+
+    known: tuple[State, FreeTimes] | None = None
 
     def __init__(
         self,
@@ -118,7 +124,9 @@ class View:
         rules: Rules,
         read: Readings,
         orders: Orders,
+        tally: Tally,
     ) -> None:
+        self.tally = tally
         self.batch, self.network = batch, batch.network
         self.junctions, self.sensors, self.rules = junctions, sensors, rules
         self.read, self.orders = read, orders
@@ -147,6 +155,18 @@ class View:
     def allowed(self) -> Bools:
         """[copies, junctions, phases] what a request would be served with now."""
         return self.orders.allowed
+
+    def free_times(self, k: int) -> FreeTimes:
+        """Times without traffic on the ways of copy `k`."""
+        state, tally = self.batch.copies[k], self.tally
+        entries, vehicles = len(state.route_street), len(state.vehicle)
+        return FreeTimes(
+            tally.free_s[k, :entries], tally.own_s[k, :entries], tally.shift[k, :vehicles]
+        )
+
+    def demand(self) -> tuple[State, FreeTimes]:
+        """Ways of all vehicles of the first copy, as an engineer knows them from counts."""
+        return self.known or (self.batch.copies[0], self.free_times(0))
 
     def by_phase(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """[copies, junctions, phases] sums of [copies, junctions, links] over what is green."""
@@ -203,7 +223,9 @@ class SignalControl:
             np.zeros((n, 3, len(network.arrays.link)), np.int32),
             np.zeros(n, np.int64),
         )
-        self.view = View(batch, self.junctions, self.sensors, self.rules, read, self.play.orders)
+        self.view = View(
+            batch, self.junctions, self.sensors, self.rules, read, self.play.orders, self.play.tally
+        )
 
     def take(
         self, k: int, free: FreeTimes | None = None, *, controlled: bool = True
@@ -247,6 +269,18 @@ class SignalControl:
             else:
                 room[:, : kept.shape[1]] = kept
         self.play = self.play._replace(tally=new)
+        self.view.tally = new
+
+    def renew(self, k: int, state: State) -> None:
+        """Go on with another state of copy `k`: routes have changed."""
+        self.batch.load(k, state)
+        tally, room = self.play.tally, self.batch.flat.state
+        if tally.free_s.shape != room.route_street.shape:
+            self._make_room()
+            tally = self.play.tally
+        now, n = self.batch.copies[k], len(state.route_street)
+        times = free_times(self.batch.network, now, tally.shift[k, : len(state.vehicle)])
+        tally.free_s[k, :n], tally.own_s[k, :n] = times.free_s, times.own_s
 
     def replace(self, state: State) -> None:
         """Go on with another state of the only copy: routes have changed."""
