@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from scenarios.cli_assign import assign
-from scenarios.cli_signals import evaluate, train
+from scenarios.cli_signals import evaluate, leaderboard, train
 from scenarios.cli_validate import validate
 from scenarios.screen import errors_told
 
@@ -213,6 +213,7 @@ def simulate(
 
 app.command()(train)
 app.command()(evaluate)
+app.command()(leaderboard)
 app.command()(assign)
 app.command()(validate)
 

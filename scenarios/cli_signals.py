@@ -122,6 +122,64 @@ def evaluate(
         screen.say(f"Table: {out}")
 
 
+def leaderboard(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for trainings and results.")],
+    on: Annotated[
+        list[str] | None, typer.Option("--on", metavar="MAP", help="Maps; RESCO's unless given.")
+    ] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Baselines; all unless given. May be repeated.")
+    ] = None,
+    algo: Annotated[
+        list[str] | None, typer.Option(help="Algorithms to train; frap unless given.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="twin, sumo; both unless given.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Decisions of each training.")] = 1_000_000,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Longest time of each.")] = 10.0,
+    trainings: Annotated[int, typer.Option(min=1, help="Training seeds.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Days of evaluation.")] = 10,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 2,
+    page: Annotated[Path, typer.Option(help="Markdown page to write.")] = Path(
+        "docs/leaderboard.md"
+    ),
+) -> None:
+    """Compare baselines and trained agents on maps, in the twin and in SUMO: a page of Markdown.
+
+    Takes hours for all maps; stopped, the same command goes on.
+
+    Examples:
+
+      twin leaderboard -o board
+
+      twin leaderboard -o small --on cologne1 --policy greedy --engine twin --trainings 1
+      --steps 100000 --page small.md
+    """
+    from envs.opening import RESCO
+    from scenarios import leaderboard as board_of
+    from scenarios import screen
+    from twin.errors import OutputError
+
+    if not page.parent.is_dir():
+        msg = f"{page.parent} is no folder; make it, or name another --page"
+        raise OutputError(msg)
+    board = board_of.Board(
+        tuple(on or RESCO),
+        tuple(policy or board_of.BASELINES),
+        tuple(algo or ["frap"]),
+        steps,
+        minutes,
+        trainings,
+        seeds,
+        tuple(engine or ["twin", "sumo"]),
+    )
+    board_of.check_names(board)
+    with screen.progress_shown() as progress:
+        table = board_of.make_board(board, out, workers=workers, progress=progress)
+    screen.say(f"Page: {board_of.write_page(board_of.page(table, board), page)}")
+
+
 def _period(begin: str | None, end: str | None) -> tuple[str, str] | None:
     from twin.errors import InputError
 

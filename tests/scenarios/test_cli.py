@@ -14,7 +14,7 @@ from twin.errors import InputError
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "build", "run", "compare", "show", "train", "simulate", "demo", "schema", "assign", "validate",
-    "evaluate",
+    "evaluate", "leaderboard",
 )  # fmt: skip
 
 
