@@ -9,12 +9,12 @@ import numpy as np
 from twin.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
 
     from twin.traffic.detection import Readings, Sight
-    from twin.traffic.network import Network
     from twin.traffic.signals import SignalControl
 
 STANDS_M_S = 0.1  # SUMO's and RESCO's threshold
@@ -38,11 +38,14 @@ class SumoReader:
     ----------
     libsumo
         The running simulation.
+    lanes
+        SUMO's ids of the network's lanes.
     """
 
-    def __init__(self, libsumo: Any, network: Network, control: SignalControl) -> None:
+    def __init__(self, libsumo: Any, lanes: Sequence[str], control: SignalControl) -> None:
         from libsumo import constants as c
 
+        network = control.batch.network
         self.sumo, self.network = libsumo, network
         self.names = (
             c.VAR_LANE_ID, c.VAR_LANEPOSITION, c.VAR_SPEED, c.VAR_WAITING_TIME, c.VAR_TIMELOSS,
@@ -52,11 +55,7 @@ class SumoReader:
         self.n_lanes = network.n_lanes
         self.street = {name: k for k, name in enumerate(network.street_ids)}
         lane_street = arrays.lane["street"][: self.n_lanes]
-        index = np.arange(self.n_lanes) - arrays.street_lane[lane_street]
-        self.lane = {
-            f"{network.street_ids[s]}_{i}": k
-            for k, (s, i) in enumerate(zip(lane_street.tolist(), index.tolist(), strict=True))
-        }
+        self.lane = {name: k for k, name in enumerate(lanes)}
         self.lane_street = lane_street.tolist()
         self.length = arrays.lane["length"].tolist()
         self.first = arrays.street_lane.tolist()

@@ -125,7 +125,8 @@ class SumoRuns(Runs):
         known = self.task.scene.start(self.task.day(int(seeds[0])))
         self.control.view.known = known.state, known.free
         self._open(self.task.day(int(seeds[0])))
-        self._reader = SumoReader(load_libsumo(), self.network, self.control)
+        lanes = self.task.scene.city.lanes["id"].tolist()
+        self._reader = SumoReader(load_libsumo(), lanes, self.control)
         self._shown: dict[str, str] = {}
         self._look()
 

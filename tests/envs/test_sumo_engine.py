@@ -16,7 +16,7 @@ from crossings import ToyScene
 
 from agents.evaluation import evaluate, of_days
 from agents.max_pressure import MaxPressure
-from envs.opening import open_scene, resco_folder
+from envs.opening import open_scene, resco_files, resco_folder
 from envs.parallel import parallel_env
 from envs.scenes import Scene
 from envs.signal_control import SignalControlEnv, make_runs
@@ -106,21 +106,28 @@ def test_rewards_sum_to_what_sumo_says_of_trips(scene: Scene) -> None:
     assert 50.0 < indicators["co2_per_trip_g"] < 500.0
 
 
-def test_both_engines_see_the_same_streets(scene: Scene) -> None:
-    """Under the given programs, what the rows say agrees on average over the window."""
+@pytest.mark.parametrize("name", ["cologne3", "ingolstadt1"])
+def test_both_engines_see_the_same_streets(name: str) -> None:
+    """Under the given programs, what the rows say agrees on average over the window.
+
+    ingolstadt1 has lanes for people on foot beside those of the twin.
+    """
+    begin_s = resco_files(name).begin_s
+    scene = open_scene(name, end_s=begin_s + 1800.0)
     means = []
     for engine in ("twin", "sumo"):
         runs = make_runs(of_days(make_task(scene)), engine, controlled=False)
         runs.reset([5])
         rows = []
         while not runs.done[0]:
-            runs.step(np.full((1, 3), -1))
+            runs.step(np.full((1, len(runs.junctions)), -1))
             rows.append(runs.row[0].copy())
         runs.close()
         means.append(np.mean(rows, axis=0).reshape(-1))
     used = (means[0] > 0.0) | (means[1] > 0.0)
-    assert used.sum() > 50
-    assert np.corrcoef(means[0][used], means[1][used])[0, 1] > 0.9
+    assert used.sum() > 20
+    assert np.corrcoef(means[0][used], means[1][used])[0, 1] > 0.85
+    assert (means[1][used] > 0.0).mean() > 0.9
 
 
 def test_programs_and_policies_are_judged(scene: Scene) -> None:
@@ -169,8 +176,6 @@ def test_what_sumo_cannot_do_is_one_line(scene: Scene) -> None:
 
 def test_routes_of_another_network_are_one_line(tmp_path: Path) -> None:
     """Whether they are met when the scene is opened or by SUMO itself."""
-    from envs.opening import resco_files
-
     routes = resco_files("ingolstadt1").routes
     with pytest.raises(InputError) as caught:
         open_scene(str(resco_files("cologne1").net), routes=routes, end_s=60000.0)
