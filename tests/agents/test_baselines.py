@@ -17,8 +17,9 @@ from crossings import TPS, ToyScene
 from agents.evaluation import evaluate, of_days
 from agents.max_pressure import MaxPressure
 from agents.plans import GreenWave, Plan, Webster, _overlap_s, loads, webster_cycle_s, webster_plan
-from agents.registry import BASELINES, names, resolve
+from agents.registry import BASELINES, WEIGHTS, names, resolve
 from agents.rules import Actuated, Greedy, SelfOrganizing
+from agents.trained import TrainedAgent
 from envs.opening import open_scene, resco_folder
 from envs.runs import Runs
 from envs.scenes import Scene
@@ -234,3 +235,29 @@ def test_names_are_told() -> None:
     assert set(BASELINES) <= set(names())
     with pytest.raises(InputError, match="did you mean 'max_pressure'"):
         resolve("maxpressure")
+
+
+SHIPPED = sorted(WEIGHTS.glob("*.zip"))
+
+
+def test_weights_that_travel_with_the_project_say_how_they_were_made() -> None:
+    assert SHIPPED
+    assert sum(path.stat().st_size for path in SHIPPED) <= 5_000_000
+    for path in SHIPPED:
+        made = TrainedAgent(path).about.training
+        assert made["command"].startswith("twin train ")
+        assert made["wall_s"] > 0.0
+        assert isinstance(made["seed"], int)
+        assert path.stem in names()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_weights_that_travel_with_the_project_beat_the_programs(path: Path) -> None:
+    """On a map of RESCO, on days that nobody has seen."""
+    needs_resco()
+    task = make_task("cologne8")
+    agent, programs = (
+        evaluate(resolve(name), task, [5_000_000, 5_000_001])["delay_per_trip_s"].mean()
+        for name in (path.stem, "fixed")
+    )
+    assert agent < 0.6 * programs
