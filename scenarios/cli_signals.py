@@ -48,14 +48,17 @@ def train(
 
       twin train cologne3 ingolstadt7 --algo attention --steps 5000000 -o both
     """
-    import sys
-
     from agents.train import Plan
     from scenarios import screen
     from scenarios.training import open_scenes, train_signals
 
     period = _period(begin, end)
-    command = " ".join(["twin", *sys.argv[1:]])
+    given = {
+        "algo": algo, "steps": steps, "minutes": minutes, "seed": seed, "copies": copies,
+        "hyperparameters": hyperparameters, "begin": begin, "end": end, "scale": scale,
+    }  # fmt: skip
+    options = [f"--{name} {value}" for name, value in given.items() if value is not None]
+    command = " ".join(["twin train", *places, *options, "-o", out.name])
     plan = Plan(
         algo, steps, minutes, seed, copies, hyperparameters=hyperparameters, command=command
     )

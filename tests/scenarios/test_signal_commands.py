@@ -38,7 +38,9 @@ def test_an_agent_is_trained_and_compared(
     assert code == 0
     assert "cologne1" in out
     summary = json.loads((folder / "training.json").read_text())
-    assert summary["agent"]["training"]["command"].startswith("twin ")
+    command = summary["agent"]["training"]["command"]
+    assert command.startswith("twin train cologne1 --algo ppo --steps 8000 --seed 0 --copies 4")
+    assert command.endswith("-o agent")
     assert summary["training"]["decisions"] >= 8000
     table = tmp_path / "table.csv"
     code, out, _ = call(
