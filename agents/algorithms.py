@@ -99,7 +99,7 @@ def find(name: str) -> Algorithm:
 
 
 def settings(name: str, scene: str = "", file: Path | None = None) -> dict[str, Any]:
-    """Hyperparameters of an algorithm: `rows`, `copies`, `model` and `policy`.
+    """Hyperparameters of an algorithm: `rows`, `normalise`, `copies`, `model` and `policy`.
 
     Parameters
     ----------
@@ -125,7 +125,13 @@ def settings(name: str, scene: str = "", file: Path | None = None) -> dict[str, 
     if usual is None and own is None:
         msg = f"{path}: no settings of {name} under {ENVIRONMENT}; add them"
         raise InputError(msg)
-    found: dict[str, Any] = {"rows": {}, "copies": 16, "model": {}, "policy": {}}
+    found: dict[str, Any] = {
+        "rows": {},
+        "normalise": False,
+        "copies": 16,
+        "model": {},
+        "policy": {},
+    }
     for given in (usual or {}, own or {}):
         for part, value in given.items():
             if part not in found:

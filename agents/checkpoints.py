@@ -123,9 +123,7 @@ def resume(kept: Kept, model_class: Any) -> Any:
     """The model of a checkpoint, ready to learn on, and the random generators as they were."""
     import torch
 
-    model = model_class.load(
-        kept.folder / MODEL, env=kept.rows, device="cpu", force_reset=False
-    )
+    model = model_class.load(kept.folder / MODEL, env=kept.rows, device="cpu", force_reset=False)
     model.tensorboard_log = str(kept.folder.parent / "logs")
     if (kept.folder / BUFFER).exists():
         model.load_replay_buffer(kept.folder / BUFFER)

@@ -80,9 +80,7 @@ def evaluate(
     return pd.DataFrame(rows)[["seed", *REPORTED]]
 
 
-def _run(
-    policy: Any, task: SignalTask, days: list[int], engine: str
-) -> list[dict[str, float]]:
+def _run(policy: Any, task: SignalTask, days: list[int], engine: str) -> list[dict[str, float]]:
     controlled = getattr(policy, "controls", True)
     runs = make_runs(of_days(task), engine, len(days), controlled=controlled)
     try:

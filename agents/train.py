@@ -180,7 +180,13 @@ def train(
     kept = checkpoints.read(folder, identity)
     if kept is None:
         copies = plan.copies or given["copies"]
-        rows = JunctionRows(list(tasks), copies, seed=plan.seed * 10_000, numbered=numbered)
+        rows = JunctionRows(
+            list(tasks),
+            copies,
+            seed=plan.seed * 10_000,
+            numbered=numbered,
+            discount=given["model"].get("gamma", 0.99) if given["normalise"] else None,
+        )
         model = algorithms.new_model(plan.algorithm, rows, given, plan.seed, folder / LOGS)
         state = State()
     else:

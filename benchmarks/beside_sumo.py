@@ -48,7 +48,7 @@ def rows(short: bool) -> Iterator[Found]:
 
 
 def _of(case: cases.Case, folder: Path, runs: int) -> Iterator[Row]:
-    from scenarios.validation.cache import Cache
+    from twin.cache import Cache
 
     programs = sumo.Programs()
     demand = case.demand(programs, Cache(folder / "cache"))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
@@ -15,6 +16,8 @@ from envs import actions, observation
 from envs.signal_control import make_runs
 from envs.task import SignalTask
 from twin.errors import SimulationError
+
+CUT = 10.0  # standard deviations
 
 
 class JunctionRows(VecEnv):
@@ -38,6 +41,9 @@ class JunctionRows(VecEnv):
     numbered
         Whether rows end with the number of their junction over 1024, for agents that have
         weights for each.
+    discount
+        Where given, rewards of each task are over the standard deviation of its discounted
+        returns so far, cut off at `CUT`: no crowded scene outweighs the others.
     engine, given
         See `envs.signal_control.make_runs`.
 
@@ -55,6 +61,7 @@ class JunctionRows(VecEnv):
         *,
         junction: int | None = None,
         numbered: bool = False,
+        discount: float | None = None,
         engine: str = "twin",
         **given: Any,
     ) -> None:
@@ -72,6 +79,9 @@ class JunctionRows(VecEnv):
         )
         self._numbered = numbered
         self._action = np.zeros(0)
+        self._discount = discount
+        self._return = [np.zeros((copies, len(r.junctions))) for r in self.parts]
+        self._spread = [RunningMeanStd(shape=()) for _ in self.parts]
         self._total = [np.zeros(copies) for _ in self.parts]
         self._steps = [np.zeros(copies, int) for _ in self.parts]
         self.render_mode = None
@@ -126,8 +136,8 @@ class JunctionRows(VecEnv):
         rewards, dones = [], []
         for part, runs in enumerate(self.parts):
             runs.step(self._action[self._ends[part] : self._ends[part + 1]])
-            rewards.append(runs.reward.astype(np.float32))
             dones.append(runs.done.copy())
+            rewards.append(self._weighed(part, runs.reward, dones[-1]).astype(np.float32))
             self._total[part] += runs.reward.sum(axis=1)
             self._steps[part] += 1
         seen = self._rows_now()
@@ -140,6 +150,17 @@ class JunctionRows(VecEnv):
         over = [np.repeat(done, n) for done, n in zip(dones, each, strict=True)]
         reward = np.concatenate([r.reshape(-1) for r in rewards])
         return seen, reward, np.concatenate(over), infos
+
+    def _weighed(self, part: int, reward: Any, done: Any) -> Any:
+        """Rewards of a task, in units of what its returns differ by."""
+        if self._discount is None:
+            return reward
+        total, spread = self._return[part], self._spread[part]
+        total *= self._discount
+        total += reward
+        spread.update(total.reshape(-1))
+        total[done] = 0.0
+        return np.clip(reward / np.sqrt(spread.var + 1e-8), -CUT, CUT)
 
     def _end(self, part: int, over: list[int], seen: Any, infos: list[dict[str, Any]]) -> None:
         """Report on the episodes that are over, and begin the next ones."""

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envs.generated import generated_files, number_of
 from envs.scenes import CityScene, Scene, Settings, SumoScene, with_phases
 from twin.errors import InputError
 from twin.suggest import suggestion
@@ -25,6 +26,7 @@ RESCO = (
     "grid4x4", "arterial4x4",
 )  # fmt: skip
 RESCO_HOUR_S = 3600.0
+GENERATED_BUILT = 3  # every so many generated towns have phases from the conflict matrix
 
 
 def resco_folder() -> Path | None:
@@ -65,20 +67,25 @@ def open_scene(
     measures: Sequence[Measure] = (),
     response: Response = "none",
     phases: str = "program",
+    closed: Sequence[str] = (),
 ) -> Scene:
     """The scene that a reference means.
 
     Parameters
     ----------
     reference
-        A map of RESCO; a SUMO configuration (.sumocfg), or network with `routes`; a city, or
-        whatever `twin.city.opening.open_city` opens, with generated demand.
+        A map of RESCO; `generated:NUMBER` (`envs.generated`, settings of RESCO); a SUMO
+        configuration (.sumocfg), or network with `routes`; a city, or whatever
+        `twin.city.opening.open_city` opens, with generated demand.
     begin_s, end_s
         Window; the configuration's, or 7 to 8 o'clock, unless given.
     scale
         Factor on the demand.
     phases
         `program`, or `conflicts`: built from the conflict matrix (`twin.city.phases`).
+    closed
+        Streets (id, OSM id or name) that are shut for the whole window, where vehicles are those
+        of SUMO's files; in a city that is a measure.
     measures, response
         What is done in a city in the meantime (`twin.roads.works.Works`), and how drivers answer.
 
@@ -88,34 +95,74 @@ def open_scene(
         If there is no such place, measures are for no city, or the window does not end after
         it begins.
     """
-    from twin.city.lookup import find_streets
-    from twin.city.opening import SUMO_SUFFIXES, open_city
-
     if isinstance(reference, Scene):
         return reference
     if not 0.0 < scale < 100.0:
         msg = f"scale(={scale:g}) is a factor on the demand: give one above 0 and below 100"
         raise InputError(msg)
-    window = (begin_s, end_s)
+    found = _files_of(reference, routes)
     if measures:
-        _check_measures(reference, measures, routes)
+        _check_measures(measures, of_files=found is not None)
+    if found is None:
+        if closed:
+            msg = "closed streets are for vehicles of SUMO's files; in a city write a measure"
+            raise InputError(msg)
+        window = _window(begin_s, end_s, 7 * 3600.0)
+        city = _city(reference, measures)
+        return CityScene.of(
+            with_phases(city, phases),
+            *window,
+            settings=settings,
+            scale=scale,
+            measures=tuple(measures),
+            response=response,
+        )
+    files, name, usual, own_phases = found
+    begin, end = _window(begin_s, end_s, files.begin_s, files.end_s)
+    return SumoScene.of(
+        replace(files, begin_s=begin, end_s=end),
+        name,
+        settings=settings or usual,
+        scale=scale,
+        phases=own_phases or phases,
+        closed=closed,
+    )
+
+
+def _files_of(
+    reference: Any, routes: Sequence[Path]
+) -> tuple[SumoFiles, str, Settings | None, str] | None:
+    """SUMO's files that a reference means, their name, settings and phases; None for a city."""
+    from twin.city.opening import SUMO_SUFFIXES
+
     if isinstance(reference, SumoFiles):
-        return _of_files(reference, reference.net.name, window, settings, scale, phases)
-    if isinstance(reference, str):
-        if reference in RESCO:
-            found = settings or Settings.resco(reference)
-            return _of_files(resco_files(reference), reference, window, found, scale, phases)
-        name = Path(reference).name
-        if reference.endswith(".sumocfg"):
-            files = read_configuration(Path(reference))
-            short = name.removesuffix(".sumocfg")
-            return _of_files(files, short, window, settings, scale, phases)
-        if routes:
-            if not reference.endswith(SUMO_SUFFIXES):
-                msg = f"{reference}: routes are for a SUMO network (.net.xml); leave them out"
-                raise InputError(msg)
-            files = SumoFiles(Path(reference), tuple(routes), (), 0.0, 3600.0)
-            return _of_files(files, name.split(".")[0], window, settings, scale, phases)
+        return reference, reference.net.name, None, ""
+    if not isinstance(reference, str):
+        return None
+    if reference in RESCO:
+        return resco_files(reference), reference, Settings.resco(reference), ""
+    number = number_of(reference)
+    if number is not None:
+        built = "conflicts" if number % GENERATED_BUILT == GENERATED_BUILT - 1 else ""
+        return generated_files(number), reference, Settings.resco(reference), built
+    name = Path(reference).name
+    if reference.endswith(".sumocfg"):
+        return read_configuration(Path(reference)), name.removesuffix(".sumocfg"), None, ""
+    if not routes:
+        return None
+    if not reference.endswith(SUMO_SUFFIXES):
+        msg = f"{reference}: routes are for a SUMO network (.net.xml); leave them out"
+        raise InputError(msg)
+    files = SumoFiles(Path(reference), tuple(routes), (), 0.0, 3600.0)
+    return files, name.split(".")[0], None, ""
+
+
+def _city(reference: Any, measures: Sequence[Measure]) -> City:
+    """The city that a reference means, with the streets that measures name."""
+    from twin.city.lookup import find_streets
+    from twin.city.opening import open_city
+
+    city: City = reference
     if isinstance(reference, str):
         try:
             city = open_city(reference)
@@ -123,30 +170,16 @@ def open_scene(
             near = suggestion(reference, RESCO)
             hint = f"; as a map of RESCO: {near}" if near.startswith("did") else ""
             raise InputError(f"{error}{hint}") from None  # noqa: EM102
-    else:
-        city = reference
-    begin = 7 * 3600.0 if begin_s is None else begin_s
-    end = begin + 3600.0 if end_s is None else end_s
-    _check_window(begin, end)
     for measure in measures:
         measure.check(city)
         for street in measure.streets():
             find_streets(city, street)
-    return CityScene.of(
-        with_phases(city, phases),
-        begin,
-        end,
-        settings=settings,
-        scale=scale,
-        measures=tuple(measures),
-        response=response,
-    )
+    return city
 
 
-def _check_measures(reference: Any, measures: Sequence[Measure], routes: Sequence[Path]) -> None:
+def _check_measures(measures: Sequence[Measure], *, of_files: bool) -> None:
     """Refuse measures where no process of a city goes on, and policies beside the agent."""
-    of_sumo = isinstance(reference, SumoFiles) or bool(routes)
-    if of_sumo or (isinstance(reference, str) and (reference in RESCO or ".sumocfg" in reference)):
+    if of_files:
         msg = "measures need a city with demand of its own: name a city, or leave them out"
         raise InputError(msg)
     for measure in measures:
@@ -155,23 +188,14 @@ def _check_measures(reference: Any, measures: Sequence[Measure], routes: Sequenc
             raise InputError(msg)
 
 
-def _check_window(begin_s: float, end_s: float) -> None:
-    if not 0.0 <= begin_s < end_s < 1e9:
-        msg = f"begin {begin_s:g} s, end {end_s:g} s: the window must end after it begins"
+def _window(
+    begin_s: float | None, end_s: float | None, usual_s: float, usual_end_s: float | None = None
+) -> tuple[float, float]:
+    """The window asked for, else the usual one."""
+    begin = usual_s if begin_s is None else begin_s
+    after = begin + 3600.0 if usual_end_s is None else usual_end_s
+    end = after if end_s is None else end_s
+    if not 0.0 <= begin < end < 1e9:
+        msg = f"begin {begin:g} s, end {end:g} s: the window must end after it begins"
         raise InputError(msg)
-
-
-def _of_files(
-    files: SumoFiles,
-    name: str,
-    window: tuple[float | None, float | None],
-    settings: Settings | None,
-    scale: float,
-    phases: str,
-) -> SumoScene:
-    begin_s, end_s = window
-    begin = files.begin_s if begin_s is None else begin_s
-    end = files.end_s if end_s is None else end_s
-    _check_window(begin, end)
-    chosen = replace(files, begin_s=begin, end_s=end)
-    return SumoScene.of(chosen, name, settings=settings, scale=scale, phases=phases)
+    return begin, end

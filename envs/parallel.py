@@ -67,7 +67,9 @@ class SignalParallelEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
         return self.action_spaces[agent]
 
     def reset(
-        self, seed: int | None = None, options: dict[str, Any] | None = None  # noqa: ARG002
+        self,
+        seed: int | None = None,
+        options: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> tuple[dict[str, F4], dict[str, dict[str, Any]]]:
         """Begin an episode; the seed chooses the trips and drivers."""
         if seed is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from twin.traffic.signals import DETECTOR_M
 from twin.traffic.sumo_configuration import SumoFiles
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from twin.city import City
@@ -113,6 +115,21 @@ class Scene:
     def _make(self, seed: int) -> Start:
         raise NotImplementedError
 
+    def sumo_files(self, seed: int, folder: Path) -> SumoFiles:  # noqa: ARG002
+        """What SUMO runs, from when on; a folder for files that are to be written.
+
+        Raises
+        ------
+        InputError
+            If SUMO cannot run the scene.
+        """
+        msg = f"engine sumo: {self.name} has no SUMO network with vehicles"
+        raise InputError(msg)
+
+    def detours(self, seed: int) -> dict[str, tuple[str, ...]]:  # noqa: ARG002
+        """Streets of vehicles that cannot go as SUMO's files say; () for those left out."""
+        return {}
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_starts": {}}
 
@@ -190,6 +207,18 @@ class CityScene(Scene):
             )
         return self._prepared[seed]
 
+    def sumo_files(self, seed: int, folder: Path) -> SumoFiles:
+        """Network and vehicles of a seed, from the begin of the warm-up on."""
+        from envs.sumo_cities import write_files
+
+        if self.measures:
+            kinds = ", ".join(sorted({measure.kind for measure in self.measures}))
+            msg = f"engine sumo: {self.name}: measures ({kinds}) are simulated by the twin alone"
+            raise InputError(msg)
+        begin_s = self.begin_s - self.warmup_s
+        state = self.start(seed).state
+        return write_files(self.city, self.network, state, begin_s, self.end_s, folder)
+
     def _make(self, seed: int) -> Start:
         from twin.simulation import Simulation
         from twin.traffic.indicators import trip_table
@@ -230,10 +259,13 @@ class SumoScene(Scene):
         What SUMO reads.
     scale
         Factor on the vehicles: those left out, or doubled, are drawn by seed.
+    closed
+        Ids of streets that nobody enters; `twin.traffic.peer_closures` has who drives where.
     """
 
     files: SumoFiles = field(kw_only=True)
     scale: float = 1.0
+    closed: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -244,13 +276,14 @@ class SumoScene(Scene):
         settings: Settings | None = None,
         scale: float = 1.0,
         phases: str = "program",
+        closed: Sequence[str] = (),
     ) -> SumoScene:
         """A scene of SUMO's files; with phases of the programs, or built (`with_phases`).
 
         Raises
         ------
         InputError
-            If they cannot be read, or routes are of another network.
+            If they cannot be read, routes are of another network, or a street is not there.
         """
         from twin.city import City
 
@@ -264,29 +297,54 @@ class SumoScene(Scene):
             settings or Settings(),
             files=files,
             scale=scale,
+            closed=_streets(city, closed),
         )
         flow = scene.flow(0)  # its network has the vehicle types of the files
         return replace(scene, network=flow.network)
 
     def flow(self, seed: int) -> PeerFlow:
         """Vehicles of a seed at the begin of the window, every one with a route."""
+        return self._flow(seed)[0]
+
+    def sumo_files(self, seed: int, folder: Path) -> SumoFiles:  # noqa: ARG002
+        """The files."""
+        return self.files
+
+    def detours(self, seed: int) -> dict[str, tuple[str, ...]]:
+        """Streets of vehicles that cannot go as the files say."""
+        return self._flow(seed)[1] if self.closed else {}
+
+    def _flow(self, seed: int) -> tuple[PeerFlow, dict[str, tuple[str, ...]]]:
         from twin.traffic.peer import load_flow
+        from twin.traffic.peer_closures import around
         from twin.traffic.sumo_routes import read_routes
 
         files = self.files
+        window = {"begin_s": self.begin_s, "end_s": self.end_s}
         found = read_routes([*files.additional, *files.routes], self.begin_s, self.end_s, seed)
         if self.scale != 1.0:
             found = _scaled(found, self.scale, seed)
-        flow = load_flow(
-            self.city, found, seed, files.net, begin_s=self.begin_s, end_s=self.end_s
-        )
-        return flow.routed(self.begin_s, self.end_s)
+        flow = load_flow(self.city, found, seed, files.net, **window)
+        flow = flow.routed(self.begin_s, self.end_s)
+        if not self.closed:
+            return flow, {}
+        at = [self.city.streets["id"].tolist().index(name) for name in self.closed]
+        found, ways = around(self.city, found, flow, at)
+        return load_flow(self.city, found, seed, files.net, **window), ways
 
     def _make(self, seed: int) -> Start:
         flow = self.flow(seed)
         shift = np.rint(flow.load.start_s * flow.network.arrays.tps).astype(np.int32)
         free = free_times(flow.network, flow.state, shift, flow.load.factor)
         return Start(flow.state, free, flow.trips, self.begin_s)
+
+
+def _streets(city: City, references: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the streets that are named."""
+    from twin.city.lookup import find_streets
+
+    ids = city.streets["id"].to_numpy()
+    return tuple(sorted({str(ids[at]) for name in references for at in find_streets(city, name)}))
 
 
 def _scaled(found: RouteFiles, scale: float, seed: int) -> RouteFiles:

@@ -83,9 +83,7 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         self._n = len(self.runs.junctions)
         size = self.task.layout.size * self._n
         self.observation_space = spaces.Box(0.0, observation.HIGH, (size,), np.float32)
-        self.action_space = actions.space(
-            self.task.action, self._n if junction is None else None
-        )
+        self.action_space = actions.space(self.task.action, self._n if junction is None else None)
         self._ready = False
 
     def reset(

@@ -9,7 +9,7 @@ import numpy as np
 from twin.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -40,17 +40,19 @@ class SumoReader:
         The running simulation.
     lanes
         SUMO's ids of the network's lanes.
+    ways
+        Streets of vehicles that go another way than SUMO would let them; () removes them.
     """
 
-    def __init__(self, libsumo: Any, lanes: Sequence[str], control: SignalControl) -> None:
-        from libsumo import constants as c
-
+    def __init__(
+        self,
+        libsumo: Any,
+        lanes: Sequence[str],
+        control: SignalControl,
+        ways: Mapping[str, Sequence[str]],
+    ) -> None:
         network = control.batch.network
-        self.sumo, self.network = libsumo, network
-        self.names = (
-            c.VAR_LANE_ID, c.VAR_LANEPOSITION, c.VAR_SPEED, c.VAR_WAITING_TIME, c.VAR_TIMELOSS,
-            c.VAR_CO2EMISSION, c.VAR_ROUTE_INDEX,
-        )  # fmt: skip
+        self.sumo, self.network, self.ways = libsumo, network, ways
         arrays = network.arrays
         self.n_lanes = network.n_lanes
         self.street = {name: k for k, name in enumerate(network.street_ids)}
@@ -70,18 +72,34 @@ class SumoReader:
         self.spacing_m = network.types[0].spacing_m
         self.vehicles: dict[str, _Vehicle] = {}
         self.waiting: dict[str, _Vehicle] = {}
-        self.gone: list[str] = []
+        self.gone: list[int] = []
         self.last_s = float(libsumo.simulation.getTime())
 
     def follow(self) -> None:
         """Take notice of who entered and left in the last second of SUMO."""
         sumo = self.sumo
         for name in sumo.simulation.getDepartedIDList():
-            sumo.vehicle.subscribe(name, self.names)
+            way = self.ways.get(name)
+            if way:
+                sumo.vehicle.setRoute(name, way)
+            elif way is not None:
+                sumo.vehicle.remove(name)
+                continue
             vehicle = self.waiting.pop(name, None) or self._new(name)
             vehicle.before_s = float(sumo.vehicle.getDepartDelay(name))
             self.vehicles[name] = vehicle
-        self.gone += sumo.simulation.getArrivedIDList()
+        for name in sumo.simulation.getArrivedIDList():
+            gone = self.vehicles.pop(name, None)
+            if gone is not None:
+                self.gone.append(gone.owner)
+
+    def begin(self) -> None:
+        """Take notice of who is there already; what they have lost does not count."""
+        get = self.sumo.vehicle
+        for name in get.getIDList():
+            vehicle = self.vehicles[name] = self._new(name)
+            vehicle.before_s = float(get.getDepartDelay(name))
+            vehicle.delay_s = vehicle.before_s + float(get.getTimeLoss(name))
 
     def _new(self, name: str) -> _Vehicle:
         route = [self.street.get(edge, -1) for edge in self.sumo.vehicle.getRoute(name)]
@@ -101,25 +119,23 @@ class SumoReader:
         head: dict[int, tuple[float, int, float]] = {}
         watch = sight.watch
         width = sight.lane.shape[1]
-        lane_id, position, speed, waited, loss, co2, index = self.names
-        for name, seen in self.sumo.vehicle.getAllSubscriptionResults().items():
-            vehicle = self.vehicles.get(name)
-            if vehicle is None:
-                continue
-            k = self.lane.get(seen[lane_id], -1)
-            at = seen[index]
+        get = self.sumo.vehicle
+        for name, vehicle in self.vehicles.items():
+            k = self.lane.get(get.getLaneID(name), -1)
+            at = get.getRouteIndex(name)
             route = vehicle.route
             following = route[at + 1] if at + 1 < len(route) else -1
             street = self.lane_street[k] if k >= 0 else following
             owner = self.owner[k] if k >= 0 else self._owner(street)
-            delay_s = vehicle.before_s + seen[loss]
+            delay_s = vehicle.before_s + get.getTimeLoss(name)
             read.delay_s[0, vehicle.owner] += delay_s - vehicle.delay_s
             vehicle.delay_s = delay_s
             if owner != vehicle.owner:
                 read.passed[0, vehicle.owner] += vehicle.owner < len(self.junctions)
                 vehicle.owner = owner
-            read.co2_g[0, owner] += seen[co2] / 1000.0 * step_s
-            stands = seen[speed] < STANDS_M_S
+            read.co2_g[0, owner] += get.getCO2Emission(name) / 1000.0 * step_s
+            speed_m_s = get.getSpeed(name)
+            stands = speed_m_s < STANDS_M_S
             read.stops[0, owner] += stands and not vehicle.stood
             vehicle.stood = stands
             if street >= 0:
@@ -130,9 +146,9 @@ class SumoReader:
             if vehicle.place != k:
                 vehicle.place, vehicle.since = k, -1.0
             if stands and vehicle.since < 0:
-                vehicle.since = now_s - seen[waited]
+                vehicle.since = now_s - get.getWaitingTime(name)
             waiting_s = now_s - vehicle.since if stands else 0.0
-            far_m = max(0.0, self.length[k] - seen[position])
+            far_m = max(0.0, self.length[k] - get.getLanePosition(name))
             for row in range(watch[k], watch[k + 1]):
                 if far_m + sight.watch_ahead_m[row] > sight.metres:
                     continue
@@ -145,7 +161,7 @@ class SumoReader:
                 else:
                     read.moving[0, j, a] += share
                     limit = max(1.0, float(self.network.lane_speed[k]))
-                    read.speed[0, j, a] += share * min(1.0, seen[speed] / limit)
+                    read.speed[0, j, a] += share * min(1.0, speed_m_s / limit)
             link = self.link.get((k, following), -1)
             if link >= 0:
                 (standing if stands else moving)[link] += 1
@@ -157,10 +173,8 @@ class SumoReader:
         self._fill(read, standing, moving, wait_s, inside)
 
     def _read_gone(self, read: Readings) -> None:
-        for name in self.gone:
-            vehicle = self.vehicles.pop(name, None)
-            if vehicle is not None:
-                read.passed[0, vehicle.owner] += vehicle.owner < len(self.junctions)
+        for owner in self.gone:
+            read.passed[0, owner] += owner < len(self.junctions)
         self.gone = []
 
     def _read_waiting(self, read: Readings) -> None:

@@ -72,7 +72,7 @@ class SumoRuns(Runs):
     Raises
     ------
     InputError
-        Without libsumo, for a scene that is not of SUMO's files, or more than one copy.
+        Without libsumo, or for more than one copy.
     """
 
     _running: SumoRuns | None = None
@@ -89,19 +89,11 @@ class SumoRuns(Runs):
         if copies != 1:
             msg = f"engine sumo: {copies} copies asked for; SUMO is one simulation in a process"
             raise InputError(msg)
-        if not isinstance(task.scene, SumoScene):
-            msg = (
-                f"engine sumo: {task.scene.name} has no SUMO network with routes; name a map of "
-                "RESCO, a .sumocfg, or a .net.xml with routes"
-            )
-            raise InputError(msg)
         load_libsumo()
         super().__init__(task, 1, junction=junction, controlled=controlled)
-        self._files = task.scene.files
-        self._scale = task.scene.scale
+        self._scale = task.scene.scale if isinstance(task.scene, SumoScene) else 1.0
         self._folder: Any = None
         self._trips: pd.DataFrame | None = None
-        self._states = _states(task.scene)
 
     # episodes
 
@@ -126,7 +118,10 @@ class SumoRuns(Runs):
         self.control.view.known = known.state, known.free
         self._open(self.task.day(int(seeds[0])))
         lanes = self.task.scene.city.lanes["id"].tolist()
-        self._reader = SumoReader(load_libsumo(), lanes, self.control)
+        ways = self.task.scene.detours(self.task.day(int(seeds[0])))
+        self._left_out = {name for name, way in ways.items() if not way}
+        self._reader = SumoReader(load_libsumo(), lanes, self.control, ways)
+        self._reader.begin()
         self._shown: dict[str, str] = {}
         self._look()
 
@@ -135,12 +130,14 @@ class SumoRuns(Runs):
         if SumoRuns._running is not None:
             SumoRuns._running.close()
         self._trips = None
-        files, scene = self._files, self.task.scene
+        scene = self.task.scene
         self._folder = tempfile.TemporaryDirectory(prefix="twin-sumo-")
+        files = scene.sumo_files(seed, Path(self._folder.name))
+        self._states = [str(text) for text in scene.city.signals["state"]]
         self._info = Path(self._folder.name) / "tripinfo.xml"
         options = [
             "sumo", "-n", files.net, "-r", ",".join(map(str, files.routes)), *OPTIONS,
-            "-b", scene.begin_s, "-e", scene.end_s, "--seed", seed % 2**31,
+            "-b", files.begin_s, "-e", scene.end_s, "--seed", seed % 2**31,
             "--tripinfo-output", self._info, "--scale", self._scale,
         ]  # fmt: skip
         if files.additional:
@@ -151,6 +148,8 @@ class SumoRuns(Runs):
             msg = f"{files.net.name}: SUMO cannot start: {str(error).splitlines()[0]}"
             raise InputError(msg) from None
         SumoRuns._running = self
+        while load_libsumo().simulation.getTime() < scene.begin_s:
+            load_libsumo().simulationStep()
 
     def close(self) -> None:
         """End SUMO, and read what it says of trips."""
@@ -161,7 +160,8 @@ class SumoRuns(Runs):
         libsumo.close()
         SumoRuns._running = None
         if self._made and bool(self.done[0]):
-            self._trips = read_trips(self._info, now_s)
+            trips = read_trips(self._info, now_s)
+            self._trips = trips[~trips["id"].isin(self._left_out)].reset_index(drop=True)
         self._folder.cleanup()
 
     def step(self, action: npt.NDArray[Any]) -> None:
@@ -260,8 +260,3 @@ class SumoRuns(Runs):
     def __getstate__(self) -> dict[str, Any]:
         msg = "a simulation by SUMO cannot be pickled: make one in each process"
         raise SimulationError(msg)
-
-
-def _states(scene: SumoScene) -> list[str]:
-    """What each row of the programs shows, as SUMO writes it."""
-    return [str(text) for text in scene.city.signals["state"]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("twin", "sumo")
 PLACE = (  # arguments of `open_scene`
-    "begin_s", "end_s", "scale", "routes", "measures", "response", "phases",
+    "begin_s", "end_s", "scale", "routes", "measures", "response", "phases", "closed",
 )  # fmt: skip
 
 

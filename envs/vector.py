@@ -56,9 +56,7 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         self.single_observation_space = spaces.Box(
             0.0, observation.HIGH, (self.task.layout.size * n,), np.float32
         )
-        self.single_action_space = actions.space(
-            self.task.action, n if junction is None else None
-        )
+        self.single_action_space = actions.space(self.task.action, n if junction is None else None)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}

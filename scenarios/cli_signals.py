@@ -75,9 +75,7 @@ def evaluate(
     policies: Annotated[
         list[str], typer.Argument(metavar="POLICY...", help="Names, or files of agents (.zip).")
     ],
-    on: Annotated[
-        list[str], typer.Option("--on", metavar="MAP", help="Where; may be repeated.")
-    ],
+    on: Annotated[list[str], typer.Option("--on", metavar="MAP", help="Where; may be repeated.")],
     engine: Annotated[str, typer.Option(help="twin, or sumo as the judge.")] = "twin",
     seeds: Annotated[int, typer.Option(min=1, help="Days of each.")] = 10,
     out: Annotated[
@@ -136,9 +134,7 @@ def leaderboard(
     algo: Annotated[
         list[str] | None, typer.Option(help="Algorithms to train; frap unless given.")
     ] = None,
-    engine: Annotated[
-        list[str] | None, typer.Option(help="twin, sumo; both unless given.")
-    ] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="twin, sumo; both unless given.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Decisions of each training.")] = 1_000_000,
     minutes: Annotated[float, typer.Option(min=0.01, help="Longest time of each.")] = 10.0,
     trainings: Annotated[int, typer.Option(min=1, help="Training seeds.")] = 3,

@@ -134,13 +134,13 @@ def _compare(
     cases: list[Case], out: Path, seeds: int, workers: int | None, command: str, *, fresh: bool
 ) -> None:
     from scenarios import screen
-    from scenarios.validation.cache import Cache, user_folder
     from scenarios.validation.harness import Harness, run_cases
     from scenarios.validation.page import Page
+    from twin.cache import Cache, user_folder
 
     page = Page(out, command, seeds)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cache = Cache(user_folder(), fresh=fresh)
+    cache = Cache(user_folder("validation"), fresh=fresh)
     harness = Harness(cache, seeds=seeds, workers=workers or cores or 1)
     left_out = run_cases(cases, harness, screen.say, page.add)
     screen.say(f"Page: {page.write(left_out)}")

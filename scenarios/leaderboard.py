@@ -205,9 +205,8 @@ def page(table: pd.DataFrame, board: Board) -> str:
         "never inserted included), under each map's own settings, RESCO's on its maps; with 95 %",
         f"intervals (hierarchical bootstrap over trainings and days). {board.days} days that no",
         f"training or choice of weights saw; agents: {board.trainings} trainings a map, at most",
-        f"{board.steps:,} decisions" + (
-            f" and {board.minutes:g} minutes each." if board.minutes else " each."
-        ),
+        f"{board.steps:,} decisions"
+        + (f" and {board.minutes:g} minutes each." if board.minutes else " each."),
         "`rolling_horizon` knows every trip to come: a bound, no policy of the street.",
     ]
     for engine in board.engines:

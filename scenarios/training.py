@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scenarios.runner import Progress, Report
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from agents.train import Report as Told
     from envs.scenes import Scene
 
+RANGE = re.compile(r"generated:(\d{1,6})-(\d{1,6})")
 ENVIRONMENT = "Twin/SignalControl-v0"
 
 
@@ -29,7 +31,8 @@ def open_scenes(
     Parameters
     ----------
     names
-        Maps of RESCO, cities, SUMO configurations; the environment's id is its usual scene.
+        Maps of RESCO, cities, SUMO configurations; `generated:0-23` for 24 drawn towns; the
+        environment's id is its usual scene.
     period
         Times of day "HH:MM"; the scene's own window unless given.
     scale
@@ -49,8 +52,18 @@ def open_scenes(
         except ValueError as error:
             raise InputError(str(error)) from None
         window = {"begin_s": begin_s, "end_s": end_s}
-    usual = [("helsinki" if name == ENVIRONMENT else name) for name in names]
+    usual = [("helsinki" if name == ENVIRONMENT else name) for name in _each(names)]
     return [open_scene(name, scale=scale, **window) for name in usual]
+
+
+def _each(names: Sequence[Any]) -> Iterator[Any]:
+    """Names, with those of ranges one by one."""
+    for name in names:
+        found = RANGE.fullmatch(name) if isinstance(name, str) else None
+        if found is None:
+            yield name
+        else:
+            yield from (f"generated:{k}" for k in range(int(found[1]), int(found[2]) + 1))
 
 
 def train_signals(

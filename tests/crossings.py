@@ -69,9 +69,5 @@ class ToyScene(Scene):
 
     def _make(self, seed: int) -> Start:
         _, ways = crossing(len(self.network.signals.cycle))
-        state = initial_state(
-            self.network, demand(ways, self.vehicles, seed), end_s=self.end_s
-        )
-        return Start(
-            state, free_times(self.network, state), partial(trip_table, self.network), 0.0
-        )
+        state = initial_state(self.network, demand(ways, self.vehicles, seed), end_s=self.end_s)
+        return Start(state, free_times(self.network, state), partial(trip_table, self.network), 0.0)

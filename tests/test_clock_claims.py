@@ -77,7 +77,9 @@ def test_claims_come_back_from_a_snapshot() -> None:
     assert claims.alive() == kept
 
 
-@pytest.mark.parametrize(("text", "value"), [("00:00", 0.0), ("07:30", 27000.0), ("26:05", 93900.0)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("00:00", 0.0), ("07:30", 27000.0), ("26:05", 93900.0)]
+)
 def test_times_of_day(text: str, value: float) -> None:
     assert times.seconds(text) == value
     assert times.text(value) == text

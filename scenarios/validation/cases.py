@@ -13,8 +13,8 @@ from twin.errors import InputError
 from twin.traffic.sumo_configuration import SumoFiles, read_configuration
 
 if TYPE_CHECKING:
-    from scenarios.validation.cache import Cache
     from scenarios.validation.sumo import Programs
+    from twin.cache import Cache
 
 HOUR_S = 3600.0
 CONFIG = ".sumocfg"

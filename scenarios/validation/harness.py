@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from scenarios.validation import kernel, routes, sumo
-from scenarios.validation.cache import Cache, key
 from scenarios.validation.measures import Measure, compare
 from scenarios.validation.runs import Run, onset_s
+from twin.cache import Cache, key
 from twin.errors import InputError, TwinError
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from scenarios.validation.cache import key
 from scenarios.validation.sumo import version
+from twin.cache import key
 from twin.traffic.sumo_configuration import SumoFiles
 
 if TYPE_CHECKING:
-    from scenarios.validation.cache import Cache
     from scenarios.validation.sumo import Programs
+    from twin.cache import Cache
 
 BEGIN_S, END_S = 7 * 3600.0, 8 * 3600.0
 DEMAND_SEED = 1

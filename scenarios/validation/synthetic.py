@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scenarios.validation.cache import key
 from scenarios.validation.sumo import version
+from twin.cache import key
 from twin.traffic.sumo_configuration import SumoFiles
 
 if TYPE_CHECKING:
-    from scenarios.validation.cache import Cache
     from scenarios.validation.sumo import Programs
+    from twin.cache import Cache
 
 Edge = tuple[str, str, str, int, float, int]  # id, from, to, lanes, m/s, priority
 HOUR_S = 3600.0

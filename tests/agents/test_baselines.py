@@ -16,7 +16,7 @@ from crossings import TPS, ToyScene
 
 from agents.evaluation import evaluate, of_days
 from agents.max_pressure import MaxPressure
-from agents.plans import GreenWave, Plan, Webster, _overlap_s, loads, webster_cycle_s, webster_plan
+from agents.plans import GreenWave, Plan, Webster, _overlap_s, webster_cycle_s, webster_plan
 from agents.registry import BASELINES, WEIGHTS, names, resolve
 from agents.rules import Actuated, Greedy, SelfOrganizing
 from agents.trained import TrainedAgent
@@ -25,6 +25,7 @@ from envs.runs import Runs
 from envs.scenes import Scene
 from envs.task import make_task
 from twin.errors import InputError
+from twin.traffic.loads import loads
 
 
 def needs_resco() -> None:
@@ -131,7 +132,7 @@ def test_a_plan_splits_the_cycle_and_gives_every_movement_green() -> None:
     runs = Runs(make_task(ToyScene.of(3, 900.0, vehicles=300)))
     runs.reset([0])
     seen = runs.control.view
-    load, plan = loads(seen), webster_plan(seen)
+    load, plan = loads(seen.network, seen.junctions, seen.demand()[0]), webster_plan(seen)
     chosen = np.isfinite(load)
     assert chosen.sum(axis=1).tolist() == [2, 2, 2]
     between_s = seen.rules.yellow_s + seen.rules.all_red_s

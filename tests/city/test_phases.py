@@ -31,9 +31,7 @@ def test_conflicting_streams_go_together_only_where_one_yields(built: City) -> N
     movements, conflicts = built.movements, built.conflicts
     signal = movements["signal"].to_numpy()
     link = movements["link"].to_numpy()
-    both = conflicts[
-        signal[conflicts["movement"]] == signal[conflicts["foe"]]
-    ]
+    both = conflicts[signal[conflicts["movement"]] == signal[conflicts["foe"]]]
     both = both[signal[both["movement"]] >= 0]
     together = 0
     for a, b, yields in zip(both["movement"], both["foe"], both["yields"], strict=True):

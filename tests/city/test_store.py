@@ -36,6 +36,8 @@ def assert_same(a: City, b: City) -> None:
         equal(frame, other)
     assert (a.name, a.crs, a.sources, a.options) == (b.name, b.crs, b.sources, b.options)
     assert a.digest == b.digest
+    assert a.net == b.net
+    assert len(a.net) > 1000
 
 
 def test_saved_city_is_the_same_city(helsinki: City, tmp_path: Path) -> None:
@@ -117,6 +119,8 @@ def _swap_table(folder: Path) -> None:
         (_edit("digest", "0"), "do not match the digest"),
         (_drop("lanes.parquet"), "lanes.parquet: the table is missing"),
         (_cut("streets.parquet"), "changed or cut off"),
+        (_cut("network.net.xml.gz"), "is missing, or was changed"),
+        (_drop("network.net.xml.gz"), "is missing, or was changed"),
         (_swap_table, "does not have the city's columns"),
     ],
 )

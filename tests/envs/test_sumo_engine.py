@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from agents.evaluation import evaluate, of_days
 from agents.max_pressure import MaxPressure
 from envs.opening import open_scene, resco_files, resco_folder
 from envs.parallel import parallel_env
-from envs.scenes import Scene
+from envs.scenes import CityScene, Scene
 from envs.signal_control import SignalControlEnv, make_runs
 from envs.task import make_task
+from twin.city.opening import open_city
 from twin.errors import InputError, SimulationError
 from twin.traffic.control import Rules
 
@@ -158,12 +160,39 @@ def test_agents_of_pettingzoo_meet_in_sumo(scene: Scene) -> None:
     assert set(seen) == set(rewards) == set(env.possible_agents)
 
 
+def test_a_city_drives_in_sumo_as_in_the_twin() -> None:
+    """The same vehicles on the same ways; the network is the one that the city was made of."""
+    city = open_city("helsinki")
+    scene = CityScene.of(city, end_s=7 * 3600.0 + 300.0, scale=0.3, iterations=1, warmup_s=300.0)
+    task = of_days(make_task(scene))
+    runs = make_runs(task, "sumo")
+    runs.reset([1])
+    view = runs.control.view
+    running = libsumo.vehicle.getIDCount()
+    state = scene.start(1).state.vehicle
+    under_way = ((state["depart"] >= 0) & (state["arrive"] < 0)).sum()
+    assert 0.7 * under_way < running < 1.3 * under_way
+    assert 0.0 <= -float(runs.reward.sum()) < 1.0  # what was lost before does not count
+    while not runs.done.all():
+        runs.step(MaxPressure().decide(view))
+    trips = runs.trips(0).set_index("id")
+    assert len(trips) == len(state)
+    done = trips[trips["arrival_s"].notna()]
+    assert len(done) > 100
+    length_m = scene.network.street_m
+    first, end, street = state["route"], state["route_end"], scene.start(1).state.route_street
+    way_m = [length_m[street[first[int(k)] : end[int(k)]]].sum() for k in done.index]
+    assert np.corrcoef(way_m, done["route_length_m"])[0, 1] > 0.97  # SUMO counts junctions, too
+    with pytest.raises(InputError, match="saved without SUMO's network; build it again"):
+        make_runs(make_task(replace(scene, city=replace(city, net=b""))), "sumo").reset([1])
+
+
 def test_what_sumo_cannot_do_is_one_line(scene: Scene) -> None:
     task = make_task(scene)
     with pytest.raises(InputError, match="2 copies asked for; SUMO is one simulation"):
         make_runs(task, "sumo", 2)
-    with pytest.raises(InputError, match="toy has no SUMO network with routes"):
-        make_runs(make_task(ToyScene.of()), "sumo")
+    with pytest.raises(InputError, match="toy has no SUMO network with vehicles"):
+        make_runs(make_task(ToyScene.of()), "sumo").reset([0])
     one, two = make_runs(task, "sumo"), make_runs(task, "sumo")
     one.reset([0])
     two.reset([0])

@@ -79,14 +79,14 @@ def test_nobody_enters_a_street_that_works_close_and_the_delay_is_counted(
 ) -> None:
     """No entries while closed; the delay caused is the difference of two replications."""
     street = busiest(helsinki, prepared)
-    sim = simulate(
-        helsinki, prepared, Works(street=street, begin="09:15", hours=1.0, closes=True)
-    )
+    sim = simulate(helsinki, prepared, Works(street=street, begin="09:15", hours=1.0, closes=True))
     results = sim.results()
     number = int((helsinki.streets["id"] == street).to_numpy().argmax())
     streets = results.tables["streets"]
     rows = streets[streets["street"] == number]
-    shut = rows[(rows["interval_start_s"] >= BEGIN + 900) & (rows["interval_start_s"] < BEGIN + 4500)]
+    shut = rows[
+        (rows["interval_start_s"] >= BEGIN + 900) & (rows["interval_start_s"] < BEGIN + 4500)
+    ]
     entered = int(shut["entered"].sum())
     usual = sim.without("roads")
     before = usual.tables["streets"].groupby("street")["entered"].sum()[number]

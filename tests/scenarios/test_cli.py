@@ -35,7 +35,9 @@ def test_help_imports_nothing_heavy() -> None:
         capture_output=True,
         text=True,
     )
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
     assert "typer" in imported
     heavy = {"numpy", "pandas", "geopandas", "numba", "torch", "pyvista", "matplotlib", "scipy"}
     assert not imported & heavy

@@ -99,7 +99,10 @@ def test_the_interval_holds_the_spread_of_trainings() -> None:
         (("train", "cologne1", "-o", "x", "--begin", "07:00"), "--begin and --end belong together"),
         (("evaluate", "greedyy", "--on", "cologne1"), "did you mean 'greedy'"),
         (("evaluate", "greedy", "--on", "cologne1", "--engine", "vissim"), "there are twin, sumo"),
-        (("evaluate", "rolling_horizon", "--on", "cologne1", "--engine", "sumo"), "cannot be copied"),
+        (
+            ("evaluate", "rolling_horizon", "--on", "cologne1", "--engine", "sumo"),
+            "cannot be copied",
+        ),
         (("evaluate", "greedy", "--on", "cologne1", "-o", "no/where.csv"), "is no folder"),
         (("leaderboard", "-o", "x", "--on", "cologn1", "--page", "p.md"), "did you mean"),
         (("leaderboard", "-o", "x", "--page", "no/where.md"), "is no folder"),

@@ -10,9 +10,9 @@ import pytest
 
 from scenarios import cli
 from scenarios.validation import cases, harness, kernel, routes, sumo
-from scenarios.validation.cache import Cache
 from scenarios.validation.figures import INKS
 from scenarios.validation.page import COLUMNS
+from twin.cache import Cache
 from twin.errors import InputError
 from twin.traffic.sumo_configuration import read_configuration
 
@@ -114,9 +114,7 @@ def test_a_configuration_of_the_users_own(
     assert text.count("🔴") >= 2 * len(missed)
 
 
-def test_both_sides_get_the_same_vehicles_on_the_same_routes(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_both_sides_get_the_same_vehicles_on_the_same_routes(folder: Path, tmp_path: Path) -> None:
     programs = sumo.Programs()
     demand = read_configuration(folder / "own.sumocfg")
     city = kernel.city_of(demand.net)

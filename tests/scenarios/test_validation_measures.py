@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from scenarios.validation import measures, routes, sumo, words
-from scenarios.validation.cache import Cache, key
 from scenarios.validation.cases import Case
 from scenarios.validation.harness import Result
 from scenarios.validation.runs import Run, onset_s
+from twin.cache import Cache, key
 from twin.errors import OutputError
 
 DUE = pd.Index([f"v{k}" for k in range(40)], dtype=object, name="id")

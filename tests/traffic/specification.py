@@ -380,7 +380,9 @@ class Specification:
             fitting = [lane for lane in serving if self.fits(lane, v, via, inner, link)]
             if fitting or link is None or at + 1 >= len(way):
                 return min(fitting, key=self.occupied, default=None)
-            into = {k for k in range(first, first + 31) if self.net.link[link]["into"] >> k - first & 1}
+            into = {
+                k for k in range(first, first + 31) if self.net.link[link]["into"] >> k - first & 1
+            }
             if into & serves or any(self.will_fit(lane, via, link) for lane in serving):
                 return None
             beside = [
@@ -441,9 +443,7 @@ class Specification:
         first, last = int(self.net.street_lane[street]), int(self.net.street_lane[street + 1])
         into = int(self.net.link[link]["into"])
         found = [k for k in range(first, last) if into >> k - first & 1]
-        return self.lanes[
-            min(found, key=lambda k: (abs(k - lane.number), k), default=lane.number)
-        ]
+        return self.lanes[min(found, key=lambda k: (abs(k - lane.number), k), default=lane.number)]
 
     def fits(
         self, lane: Lane, v: Vehicle, via: int, inner: int = 0, link: int | None = None
@@ -473,9 +473,7 @@ class Specification:
         lane.next_out = self.env.now + headway
         lane.look, lane.no_room = 0, False
 
-    def enter(
-        self, lane: Lane, v: Vehicle, t: int, extra: int, entry: Lane | None = None
-    ) -> None:
+    def enter(self, lane: Lane, v: Vehicle, t: int, extra: int, entry: Lane | None = None) -> None:
         row = self.net.lane[lane.number]
         speed = min(
             np.float32(self.speed[lane.number]) * np.float32(v.factor),

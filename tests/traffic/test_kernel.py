@@ -39,9 +39,7 @@ def test_vehicles_and_metres_are_conserved_at_every_second(
         assert len(v) == int(waiting.sum() + inside.sum() + arrived.sum())
         assert not (before & ~arrived).any()
         before = arrived
-        taken = np.bincount(
-            v["place"][inside], net.type["cm"][v["type"][inside]], len(net.lane)
-        )
+        taken = np.bincount(v["place"][inside], net.type["cm"][v["type"][inside]], len(net.lane))
         assert (state.lane["occupied"] >= taken).all()
         crowded = state.lane["inside"] > 1
         assert (state.lane["occupied"] <= most)[crowded].all()

@@ -22,9 +22,7 @@ from twin.traffic.sumo_routes import read_routes, seconds
 def call(program: str, *arguments: object) -> None:
     environment = {**os.environ, "SUMO_HOME": str(sumo.SUMO_HOME)}
     path = Path(sumo.SUMO_HOME) / "bin" / program
-    subprocess.run(
-        [path, *map(str, arguments)], check=True, env=environment, capture_output=True
-    )
+    subprocess.run([path, *map(str, arguments)], check=True, env=environment, capture_output=True)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,9 @@ LINE = '<vType id="line" vClass="bus" sigma="0" speedDev="0"/>'
 
 def test_dwell_and_timetable_of_a_line_as_in_sumo(folder: Path) -> None:  # noqa: F811
     """Durations with stops, waiting for the timetable, and stops given in a route."""
-    body = LINE + """
+    body = (
+        LINE
+        + """
     <route id="r" edges="A0B0 B0C0 C0C1">
         <stop busStop="first" duration="20"/><stop busStop="second" duration="20" until="200"/>
     </route>
@@ -36,6 +38,7 @@ def test_dwell_and_timetable_of_a_line_as_in_sumo(folder: Path) -> None:  # noqa
         <stop lane="A0B0_0" endPos="-50" duration="15"/><stop busStop="second" duration="10"/>
     </trip>
     """
+    )
     places = write(folder / "stops.add.xml", PLACES)
     routes = write(folder / "line.rou.xml", body)
     out = folder / "trips.csv"

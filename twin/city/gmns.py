@@ -112,6 +112,7 @@ def build_city(
     from twin.city.model import City
     from twin.city.netconvert import netconvert_version
     from twin.city.provenance import versions
+    from twin.city.sumo import packed
     from twin.city.sumo import read_tables as read_net_tables
 
     folder, say = Path(folder), progress or (lambda _: None)
@@ -124,6 +125,7 @@ def build_city(
             net, options = make_network(network, tables, Path(work))
             say("reading the network")
             made, _ = read_net_tables(net, network.crs, shown_as=folder)
+            kept = packed(net)
     except OSError as error:
         msg = f"{folder}: the city cannot be built, {error.strerror or error}; free some space."
         raise OutputError(msg) from error
@@ -145,7 +147,7 @@ def build_city(
         "versions": {"netconvert": netconvert_version(), **versions("eclipse-sumo")},
     }
     called = name or tables.config.text("dataset_name") or folder.name
-    return City(name=called, crs=network.crs, sources=[source], options=chosen, **made)
+    return City(name=called, crs=network.crs, sources=[source], options=chosen, net=kept, **made)
 
 
 def read_network(tables: Tables, crs: str | None = None) -> Network:

@@ -50,6 +50,7 @@ class City:
     line_stops: pd.DataFrame
     sources: list[dict[str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    net: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_osm(

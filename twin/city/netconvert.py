@@ -1,4 +1,4 @@
-"""Running SUMO's netconvert from the eclipse-sumo wheel."""
+"""Running SUMO's netconvert, and its kin, from the eclipse-sumo wheel."""
 
 from __future__ import annotations
 
@@ -93,10 +93,33 @@ def run(arguments: list[str], net: Path, shown_as: Path) -> None:
     OutputError
         If netconvert cannot be run or cannot write.
     """
-    command = [str(_home() / "bin" / "netconvert"), *arguments, "-o", str(net)]
+    call("netconvert", [*arguments, "-o", str(net)], net, shown_as)
+
+
+def call(program: str, arguments: list[str], makes: Path, shown_as: Path) -> None:
+    """Run a program of the eclipse-sumo wheel that makes a file.
+
+    Parameters
+    ----------
+    program
+        `netconvert`, `netgenerate` or `duarouter`.
+    arguments
+        Its command line.
+    makes
+        The file that is there when all went well.
+    shown_as
+        The file or folder that an error message names.
+
+    Raises
+    ------
+    InputError
+        If it fails.
+    OutputError
+        If it cannot be run.
+    """
     try:
         done = subprocess.run(
-            command,
+            [str(_home() / "bin" / program), *arguments],
             env=os.environ | {"SUMO_HOME": str(_home())},
             capture_output=True,
             text=True,
@@ -105,12 +128,13 @@ def run(arguments: list[str], net: Path, shown_as: Path) -> None:
             stdin=subprocess.DEVNULL,
         )
     except OSError as error:
-        msg = f"netconvert: cannot be run, {error.strerror or error}; install eclipse-sumo again."
+        msg = f"{program}: cannot be run, {error.strerror or error}; install eclipse-sumo again."
         raise OutputError(msg) from error
-    if done.returncode != 0 or not net.exists():
+    if done.returncode != 0 or not makes.exists():
         lines = [text for text in done.stderr.splitlines() if text.startswith("Error:")]
         reason = lines[0].removeprefix("Error:").strip() if lines else f"exit {done.returncode}"
-        msg = f"{shown_as}: netconvert makes no street network of it, {reason}"
+        what = "routes" if program == "duarouter" else "street network of it"
+        msg = f"{shown_as}: {program} makes no {what}, {reason}"
         raise InputError(msg)
 
 

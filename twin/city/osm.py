@@ -106,7 +106,7 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
     """Return the city of a file, its intermediate files in a folder."""
     from twin.city.features import read_features
     from twin.city.model import City
-    from twin.city.sumo import read_tables
+    from twin.city.sumo import packed, read_tables
 
     say(f"reading the streets of {file.name}")
     roads = extract_roads(file, folder / "roads.osm")
@@ -147,7 +147,8 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
             **versions("eclipse-sumo", "osmium", "pyrosm"),
         },
     }
-    return City(name=file.name, crs=crs, sources=[facts], options=chosen, **tables)
+    net = packed(folder / "roads.net.xml")
+    return City(name=file.name, crs=crs, sources=[facts], options=chosen, net=net, **tables)
 
 
 def metric_crs(text: str | None, centre: tuple[float, float]) -> pyproj.CRS:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "stadtzwilling-city"
 FORMAT_VERSION = 1
 MANIFEST = "city.json"
+NET = "network.net.xml.gz"
 _MANIFEST_LIMIT = 16 * 2**20
 
 
@@ -37,7 +38,9 @@ def save(city: City, folder: Path) -> Path:
             path = part / f"{name}.parquet"
             frame.to_parquet(path, index=False, compression="zstd")
             files[name] = {"rows": len(frame), "sha256": file_sha256(path)}
-        manifest = {
+        if city.net:
+            (part / NET).write_bytes(city.net)
+        manifest: dict[str, Any] = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "name": city.name,
@@ -47,6 +50,7 @@ def save(city: City, folder: Path) -> Path:
             "options": city.options,
             "versions": versions("geopandas", "pyarrow", "shapely", "pyproj"),
             "tables": files,
+            "net_sha256": file_sha256(part / NET) if city.net else "",
         }
         text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=False)
         (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -77,12 +81,24 @@ def load(folder: Path) -> City:
         crs=crs,
         sources=manifest["sources"],
         options=manifest["options"],
+        net=_net(folder, manifest),
         **tables,
     )
     if city.digest != manifest["digest"]:
         msg = f"{folder}: the tables do not match the digest in {MANIFEST}; save the city again."
         raise InputError(msg)
     return city
+
+
+def _net(folder: Path, manifest: dict[str, Any]) -> bytes:
+    """SUMO's network of a saved city; empty where it was saved without."""
+    wanted, path = manifest.get("net_sha256", ""), folder / NET
+    if not wanted:
+        return b""
+    if not path.is_file() or file_sha256(path) != wanted:
+        msg = f"{path}: is missing, or was changed (SHA-256 differs); save the city again."
+        raise InputError(msg)
+    return path.read_bytes()
 
 
 def is_city(folder: Path) -> bool:

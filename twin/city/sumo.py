@@ -142,4 +142,13 @@ def build_city(path: str | Path, name: str | None, progress: Progress | None) ->
         "sha256": file_sha256(path),
     }
     name = name or path.name.split(".")[0]
-    return City(name=name, crs=crs, sources=[source], options={"builder": "sumo"}, **tables)
+    options = {"builder": "sumo"}
+    return City(name=name, crs=crs, sources=[source], options=options, net=packed(path), **tables)
+
+
+def packed(path: Path) -> bytes:
+    """A SUMO network file, by gzip."""
+    import gzip
+
+    data = path.read_bytes()
+    return data if path.suffix == ".gz" else gzip.compress(data, mtime=0)

@@ -262,9 +262,7 @@ class Batch:
             call.result()
 
     @staticmethod
-    def _check(
-        network: Network, intervals: tuple[int, ...], state: State, k: int
-    ) -> None:
+    def _check(network: Network, intervals: tuple[int, ...], state: State, k: int) -> None:
         if len(state.lane) != len(network.arrays.lane) or len(state.link) != len(
             network.arrays.link
         ):

@@ -268,9 +268,7 @@ class Builder:
         seconds = (reach - start) / a + (metres - used) / np.maximum(reach, end)
         return seconds, reach
 
-    def _storage(
-        self, links: pd.DataFrame, length: F8, speed: F8, via_s: F8
-    ) -> tuple[I4, I4]:
+    def _storage(self, links: pd.DataFrame, length: F8, speed: F8, via_s: F8) -> tuple[I4, I4]:
         """Lag of the backward wave (less the way through the junction), and room, cm.
 
         With N = max(1, floor(L / s)) places the lag is L / w - (L / s - N) / q, so that a

@@ -306,4 +306,3 @@ def check_phases(wanted: npt.NDArray[Any], shape: tuple[int, ...]) -> I8:
         )
         raise SimulationError(msg)
     return found.astype(np.int64)
-

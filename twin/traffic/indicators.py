@@ -179,9 +179,7 @@ def travel_times(network: Network, state: State, graph: RoadGraph) -> TravelTime
         count > 0, state.turn_sum[:, turn] / np.maximum(count, 1) / tps, graph.turn_free_s
     )
     exits = state.exit_count
-    exit_s = np.where(
-        exits > 0, state.exit_sum / np.maximum(exits, 1) / tps, graph.exit_free_s
-    )
+    exit_s = np.where(exits > 0, state.exit_sum / np.maximum(exits, 1) / tps, graph.exit_free_s)
     clock = state.clock[0]
     return TravelTimes(
         float(clock["first"]) / tps,

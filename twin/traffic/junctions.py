@@ -276,9 +276,7 @@ class _Feeders:
         n = len(junctions)
         owner = np.full(len(self.street), n, np.int32)
         metres = np.full(len(self.street), np.inf)
-        stop = {
-            int(lane): int(j) for j in range(n) for lane in junctions.lane[j] if lane >= 0
-        }
+        stop = {int(lane): int(j) for j in range(n) for lane in junctions.lane[j] if lane >= 0}
         heap = [(0.0, lane, j) for lane, j in stop.items()]
         heapq.heapify(heap)
         above: list[dict[int, float]] = [{} for _ in range(n)]

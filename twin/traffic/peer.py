@@ -99,18 +99,14 @@ class PeerFlow:
         first, end = met.vehicle["route"], met.vehicle["route_end"]
         ways = [met.route_street[a:b] for a, b in zip(first, end, strict=True)]
         pointer = np.concatenate([[0], np.cumsum(end - first)]).astype(np.int64)
-        vehicles = replace(
-            self.load.vehicles, route_ptr=pointer, route_street=np.concatenate(ways)
-        )
+        vehicles = replace(self.load.vehicles, route_ptr=pointer, route_street=np.concatenate(ways))
         load = replace(self.load, vehicles=vehicles)
         length_s = float(self.state.clock["length"][0]) / self.network.arrays.tps
         state = _start(self.network, load, begin_s, end_s, length_s)
         return replace(self, state=state, load=load)
 
 
-def _start(
-    network: Network, load: Load, begin_s: float, end_s: float, interval_s: float
-) -> State:
+def _start(network: Network, load: Load, begin_s: float, end_s: float, interval_s: float) -> State:
     """Nobody on the streets, vehicles as SUMO has them."""
     state = initial_state(
         network, load.vehicles, begin_s=begin_s, end_s=end_s, interval_s=interval_s

@@ -227,9 +227,7 @@ class SignalControl:
             batch, self.junctions, self.sensors, self.rules, read, self.play.orders, self.play.tally
         )
 
-    def take(
-        self, k: int, free: FreeTimes | None = None, *, controlled: bool = True
-    ) -> None:
+    def take(self, k: int, free: FreeTimes | None = None, *, controlled: bool = True) -> None:
         """Take over every junction of copy `k`, and begin to keep account of its delays.
 
         Parameters

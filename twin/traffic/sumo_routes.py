@@ -131,9 +131,7 @@ class _Reader:
             **dict.fromkeys(PLACES, self._place),
         }
 
-    def entry(
-        self, tag: str, given: Attributes, inner: Inner, where: str
-    ) -> None:
+    def entry(self, tag: str, given: Attributes, inner: Inner, where: str) -> None:
         handler = self.handlers.get(tag)
         if handler is not None:
             handler(given, inner, where)

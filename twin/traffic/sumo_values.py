@@ -42,9 +42,7 @@ def entity_of(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def number(
-    given: Attributes, name: str, default: float, where: str, least: float = 0.0
-) -> float:
+def number(given: Attributes, name: str, default: float, where: str, least: float = 0.0) -> float:
     """The number of an attribute, or `default` where it is not given.
 
     Raises

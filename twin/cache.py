@@ -16,11 +16,11 @@ FORMAT = "1"
 COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 
 
-def user_folder() -> Path:
-    """Return the folder of the cache: `$XDG_CACHE_HOME` or `~/.cache`, then ours."""
+def user_folder(part: str) -> Path:
+    """Return the folder of a cache: `$XDG_CACHE_HOME` or `~/.cache`, ours, then its part."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     home = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
-    return home / "stadtzwilling" / "validation"
+    return home / "stadtzwilling" / part
 
 
 def key(files: Iterable[Path], *words: object) -> str:
