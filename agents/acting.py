@@ -49,8 +49,9 @@ class _OwnHeads:
 
 class _Universal(_OwnHeads):
     def __init__(self: Any, *args: Any, encoder: str, width: int = 32, **given: Any) -> None:
+        own = {k: given.pop(k) for k in ("patience_s",) if k in given}
         given["features_extractor_class"] = Reader
-        given["features_extractor_kwargs"] = {"encoder": encoder, "width": width}
+        given["features_extractor_kwargs"] = {"encoder": encoder, "width": width, **own}
         self._width = width
         super().__init__(*args, **given)
 

@@ -28,8 +28,8 @@ FAR = -1e9
 class Parts:
     """Where things stand in a row of phases."""
 
-    EXISTS, SHOWN, ALLOWED = (
-        list(obs.PHASE_FEATURES).index(name) for name in ("exists", "shown", "allowed")
+    EXISTS, SHOWN, ALLOWED, HEAD = (
+        list(obs.PHASE_FEATURES).index(name) for name in ("exists", "shown", "allowed", "head")
     )
 
 
@@ -45,10 +45,19 @@ def _neighbours(row: torch.Tensor, after: int) -> torch.Tensor:
 
 
 class PhaseEncoder(nn.Module):
-    """[rows, phases, width] of what each phase has to say, by competition with every other."""
+    """[rows, phases, width] of what each phase has to say, by competition with every other.
 
-    def __init__(self, width: int) -> None:
+    Parameters
+    ----------
+    patience_s
+        Where a vehicle has stood at the head of its lane for longer, with room behind the
+        junction, the phase that serves the longest such wait is the only one that may be chosen:
+        nobody starves for the others' sake, whatever was learned.  None for no such limit.
+    """
+
+    def __init__(self, width: int, patience_s: float | None = None) -> None:
         super().__init__()
+        self.patience = None if patience_s is None else patience_s / obs.WAIT_S
         self.own = nn.Sequential(
             nn.Linear(F + EXTRAS, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
         )
@@ -63,6 +72,10 @@ class PhaseEncoder(nn.Module):
         extras = row[:, P * F : P * F + EXTRAS][:, None].expand(-1, n, -1)
         exists, allowed = phases[..., Parts.EXISTS], phases[..., Parts.ALLOWED]
         own = self.own(torch.cat([phases, extras], dim=2))
+        if self.patience is not None:
+            waits = phases[..., Parts.HEAD] * (1.0 - phases[..., Parts.SHOWN]) * allowed
+            longest = waits.amax(1, keepdim=True)
+            allowed = torch.where(longest > self.patience, (waits >= longest).float(), allowed)
         pairs = torch.relu(self.left(own)[:, :, None] + self.right(own)[:, None])
         other = exists[:, None, :, None] * (1.0 - torch.eye(n))[None, :, :, None]
         against = (pairs * other).sum(2) / other.sum(2).clamp(min=1.0)
@@ -136,11 +149,15 @@ class Reader(BaseFeaturesExtractor):
     """Features of a row: what every phase has to say, and which may be asked for."""
 
     def __init__(
-        self, observation_space: Any, encoder: str = "phase_competition", width: int = 32
+        self,
+        observation_space: Any,
+        encoder: str = "phase_competition",
+        width: int = 32,
+        **given: Any,
     ) -> None:
         super().__init__(observation_space, P * (width + 2))
         self.width = width
-        self.encoder = ENCODERS[encoder](width)
+        self.encoder = ENCODERS[encoder](width, **given)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         """[rows, phases * (width + 2)]."""

@@ -40,6 +40,7 @@ VEHICLES = 10.0
 WAIT_S = 60.0
 GREEN_S = 30.0
 HIGH = 20.0
+ROOM = 0.9  # of a street taken at most, for those before it to gain by green
 WHICH = 1024.0  # where rows end with the number of their junction, it is over this
 
 PHASE_FEATURES: Mapping[str, str] = {
@@ -53,7 +54,7 @@ PHASE_FEATURES: Mapping[str, str] = {
     "densest": "most of the room that vehicles take on a lane served, within the detector",
     "protected": "share of the lanes served that need not yield",
     "wanting": "vehicles at a stand whose movement it serves without yielding, over 10",
-    "head": "longest wait of such a one at the head of its lane, over 60 s",
+    "head": "longest wait of such a one at the head of its lane, with room behind, over 60 s",
     "shown": "1 where the phase is green or being changed to",
     "exists": "1 where the junction has the phase",
     "allowed": "1 where a request for it would be served now",
@@ -218,7 +219,8 @@ def fill(shape: Any, read: Any, orders: Any, layout: Any, out: Any, k: int) -> N
                         links += 1
                     if shape.protected[j, p, m]:
                         row[at + 9] += read.link_standing[k, j, m] / VEHICLES
-                        row[at + 10] = max(row[at + 10], read.head_wait[k, j, m])
+                        if read.full[k, j, m] < ROOM:
+                            row[at + 10] = max(row[at + 10], read.head_wait[k, j, m])
                 row[at + 10] /= WAIT_S * shape.tps
                 row[at + 5] = full / max(1, links)
                 row[at + 8] /= max(row[at + 6], 1e-6)

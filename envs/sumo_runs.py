@@ -23,7 +23,7 @@ from envs.runs import Runs, report, waiting_values
 from envs.scenes import Start, SumoScene
 from envs.sumo_reading import SumoReader, read_trips
 from envs.task import SignalTask
-from twin.errors import InputError, SimulationError
+from twin.errors import InputError, SimulationError, TwinError
 from twin.traffic import control as ctl
 from twin.traffic.detection import free_times
 from twin.traffic.records import GREEN_STAGE, YELLOW_STAGE
@@ -132,7 +132,11 @@ class SumoRuns(Runs):
         self._trips = None
         scene = self.task.scene
         self._folder = tempfile.TemporaryDirectory(prefix="twin-sumo-")
-        files = scene.sumo_files(seed, Path(self._folder.name))
+        try:
+            files = scene.sumo_files(seed, Path(self._folder.name))
+        except TwinError:
+            self._folder.cleanup()
+            raise
         self._states = [str(text) for text in scene.city.signals["state"]]
         self._info = Path(self._folder.name) / "tripinfo.xml"
         options = [

@@ -23,6 +23,7 @@ I8 = npt.NDArray[np.int64]
 F4 = npt.NDArray[np.float32]
 F8 = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+Records = npt.NDArray[np.void]
 
 # Of a queue at green, the front of those who have started runs ahead of those who have left:
 # a vehicle starts each second (START_WAVE_S) and one leaves each 1.9 s (a saturation headway).
@@ -46,7 +47,7 @@ class Readings(NamedTuple):
     link_moving: F4  # [.., links]
     head_wait: I4  # [.., links] ticks for which the first vehicle of a lane waits for a link
     behind: F4  # [.., links] vehicles per lane on the street that a link leads to
-    full: F4  # [.., links] share of that street's room that is taken
+    full: F4  # [.., links] share of that street's room that they would take in a queue
     phase: I8  # [..] phase that is green or being changed to
     green_s: F4  # [..] seconds for which it has been green; 0 while yellow or red is shown
     changing: Bytes  # [..] whether yellow or red is shown
@@ -56,18 +57,31 @@ class Readings(NamedTuple):
     co2_g: F4  # [copies, junctions + 1] since the last look
 
 
+# What is read together stands together: a look at many vehicles is a matter of cache lines.
+WAY = np.dtype(
+    [
+        ("free_s", "f4"),  # seconds at the desired speed to the start of a route's entry,
+        ("own_s", "f4"),  # and on its street, without the turn behind it
+    ]
+)
+TRACKED = np.dtype(
+    [
+        ("total_s", "f8"),  # delay so far
+        ("stood_s", "f4"),  # part of it in steps at whose begin or end it stood
+        ("shift", "i4"),  # ticks before its departure at which the trip begins to count
+        ("owner", "i4"),  # junction that it was before
+        ("place", "i4"),  # lane on which it was
+        ("since", "i4"),  # tick at which it first stood there, -1 if it did not
+        ("stands", "i4"),  # 1: it stands; 2: it stood at the last look
+    ]
+)
+
+
 class Tally(NamedTuple):
     """What is remembered of vehicles between looks; [copies, ...]."""
 
-    free_s: F4  # [.., route entries] seconds at the desired speed to the start of an entry,
-    own_s: F4  # and on its street, without the turn behind it
-    shift: I4  # [.., vehicles] ticks before its departure at which a trip begins to count
-    total_s: F8  # [.., vehicles] delay so far
-    stood_s: F4  # [.., vehicles] part of it in steps at whose begin or end it stood
-    owner: I4  # [.., vehicles] junction that it was before
-    place: I4  # [.., vehicles] lane on which it was
-    since: I4  # [.., vehicles] tick at which it first stood there, -1 if it did not
-    stands: Bytes  # [.., vehicles]
+    way: Records  # WAY [.., route entries]
+    vehicle: Records  # TRACKED [.., vehicles]
     active: I4  # [.., vehicles] those due who have not arrived: active[:n_active]
     n_active: I8  # [..]
     source: I4  # [.., sources] position up to which a source is in `active`
@@ -153,15 +167,8 @@ def new_tally(room: State) -> Tally:
         return np.zeros((copies, n), np.int32)
 
     return Tally(
-        np.zeros((copies, entries), np.float32),
-        np.zeros((copies, entries), np.float32),
-        i4(vehicles),
-        np.zeros((copies, vehicles)),
-        np.zeros((copies, vehicles), np.float32),
-        i4(vehicles),
-        i4(vehicles),
-        i4(vehicles),
-        np.zeros((copies, vehicles), np.uint8),
+        np.zeros((copies, entries), WAY),
+        np.zeros((copies, vehicles), TRACKED),
         i4(vehicles),
         np.zeros(copies, np.int64),
         i4(sources),
@@ -220,18 +227,23 @@ def waiting_s(tally: Tally, k: int, state: State, tps: int) -> F8:
     """[vehicles due so far] seconds that each waited to enter the network and stood in it."""
     v, now = state.vehicle, int(state.clock["now"][0])
     entered = np.where(v["depart"] < 0, now, v["depart"])
-    whole = np.maximum(0, entered - v["due"]) / tps + tally.stood_s[k, : len(v)]
+    whole = np.maximum(0, entered - v["due"]) / tps + tally.vehicle["stood_s"][k, : len(v)]
     return np.asarray(whole[v["due"] < now], np.float64)
+
+
+def put_ways(tally: Tally, k: int, free: FreeTimes) -> None:
+    """Keep the times without traffic of a copy."""
+    entries = len(free.free_s)
+    tally.way["free_s"][k, :entries], tally.way["own_s"][k, :entries] = free.free_s, free.own_s
 
 
 def begin_tally(tally: Tally, k: int, state: State, free: FreeTimes, nowhere: int) -> None:
     """Begin to keep account of a copy that holds this state, nothing being counted so far."""
-    n, entries = len(state.vehicle), len(state.route_street)
-    tally.free_s[k, :entries], tally.own_s[k, :entries] = free.free_s, free.own_s
-    tally.shift[k, :n] = free.shift
-    tally.total_s[k], tally.stood_s[k] = 0.0, 0.0
-    tally.owner[k], tally.place[k], tally.since[k] = nowhere, -1, -1
-    tally.stands[k] = 0
+    put_ways(tally, k, free)
+    one = tally.vehicle[k]
+    one["shift"][: len(state.vehicle)] = free.shift
+    one["total_s"], one["stood_s"], one["stands"] = 0.0, 0.0, 0
+    one["owner"], one["place"], one["since"] = nowhere, -1, -1
     tally.n_active[k] = 0
     starts = np.zeros(len(state.source), np.int32)
     starts[:] = _first_of_source(state)
@@ -262,13 +274,13 @@ def _look_at_lane(
         v = slot.vehicle
         arrived = slot.time - np.int64(place_m / speed)
         stands = arrived <= t and n >= front
-        if tally.place[k, v] != i:
-            tally.place[k, v] = i
-            tally.since[k, v] = -1
-        if stands and tally.since[k, v] < 0:
-            tally.since[k, v] = arrived
-        tally.stands[k, v] = (2 if tally.stands[k, v] & 1 else 0) | (1 if stands else 0)
-        waited_s = (t - tally.since[k, v]) / net.tps if stands else 0.0
+        if tally.vehicle[k, v].place != i:
+            tally.vehicle[k, v].place = i
+            tally.vehicle[k, v].since = -1
+        if stands and tally.vehicle[k, v].since < 0:
+            tally.vehicle[k, v].since = arrived
+        tally.vehicle[k, v].stands = (tally.vehicle[k, v].stands & 1) * 2 + (1 if stands else 0)
+        waited_s = (t - tally.vehicle[k, v].since) / net.tps if stands else 0.0
         far_m = min(max(place_m, (slot.time - t) * speed), lane.length)
         pace = 0.0 if stands else (QUEUE_SPEED if arrived <= t else 1.0)
         for row in range(sight.watch[i], sight.watch[i + 1]):
@@ -295,14 +307,14 @@ def _look_at_lane(
 
 @inlined
 def _look_behind(net: Any, st: Any, street: int) -> Any:
-    """Vehicles per lane on a street, and the share of its room that is taken."""
+    """Vehicles per lane on a street, and the share of its room that they would take in a queue."""
     first, end = net.street_lane[street], net.street_lane[street + 1]
-    inside, taken, room = 0, 0, 0
+    inside, room_m = 0, 0.0
     for i in range(first, end):
         inside += st.lane[i].inside
-        taken += st.lane[i].occupied
-        room += st.lane[i].capacity
-    return inside / max(1, end - first), taken / max(1, room)
+        room_m += st.lane[i].length
+    taken_m = inside * net.type[0].cm / 100.0
+    return inside / max(1, end - first), min(1.0, taken_m / max(1.0, room_m))
 
 
 @inlined
@@ -311,17 +323,17 @@ def _delay_s(net: Any, st: Any, tally: Any, k: int, v: int, t: int) -> float:
     vehicle = st.vehicle[v]
     if vehicle.depart < 0:
         return float(max(0, t - vehicle.due)) / net.tps
-    shift = min(tally.shift[k, v], vehicle.depart)
+    shift = min(tally.vehicle[k, v].shift, vehicle.depart)
     begin = vehicle.depart - shift
     if vehicle.arrive >= 0:
         at = vehicle.route_end - 1
-        free_s = tally.free_s[k, at] + tally.own_s[k, at]
+        free_s = tally.way[k, at].free_s + tally.way[k, at].own_s
         spent_s = (vehicle.arrive - begin) / net.tps
     else:
         at = vehicle.route_at
         entered = vehicle.entered - (shift if at == vehicle.route else 0)
         on_it_s = (t - entered) / net.tps
-        free_s = tally.free_s[k, at] + min(on_it_s, tally.own_s[k, at])
+        free_s = tally.way[k, at].free_s + min(on_it_s, tally.way[k, at].own_s)
         spent_s = (t - begin) / net.tps
     before_s = (vehicle.depart - vehicle.due) / net.tps
     return before_s + max(0.0, spent_s - free_s - vehicle.stood / net.tps)
@@ -339,7 +351,7 @@ def _keep_account(net: Any, st: Any, sight: Any, tally: Any, read: Any, k: int, 
         ):
             v = st.source_vehicle[at]
             street = st.route_street[st.vehicle[v].route]
-            tally.owner[k, v] = sight.owner[sight.first_lane[street]]
+            tally.vehicle[k, v].owner = sight.owner[sight.first_lane[street]]
             tally.active[k, n] = v
             n += 1
             at += 1
@@ -348,14 +360,14 @@ def _keep_account(net: Any, st: Any, sight: Any, tally: Any, read: Any, k: int, 
     kept = 0
     for i in range(n):
         v = tally.active[k, i]
-        owner = tally.owner[k, v]
+        owner = tally.vehicle[k, v].owner
         total_s = _delay_s(net, st, tally, k, v, t)
-        lost_s = total_s - tally.total_s[k, v]
+        lost_s = total_s - tally.vehicle[k, v].total_s
         read.delay_s[k, owner] += lost_s
-        tally.total_s[k, v] = total_s
+        tally.vehicle[k, v].total_s = total_s
         vehicle = st.vehicle[v]
-        if tally.stands[k, v] > 0 and 0 <= vehicle.depart <= tally.last[k]:
-            tally.stood_s[k, v] += lost_s
+        if tally.vehicle[k, v].stands > 0 and 0 <= vehicle.depart <= tally.last[k]:
+            tally.vehicle[k, v].stood_s += lost_s
         if vehicle.arrive >= 0:
             if owner < nowhere:
                 read.passed[k, owner] += 1
@@ -368,9 +380,9 @@ def _keep_account(net: Any, st: Any, sight: Any, tally: Any, read: Any, k: int, 
         if now != owner:
             if owner < nowhere:
                 read.passed[k, owner] += 1
-            tally.owner[k, v] = now
+            tally.vehicle[k, v].owner = now
         lane = vehicle.place
-        stands = tally.stands[k, v]
+        stands = tally.vehicle[k, v].stands
         if stands & 1:
             read.co2_g[k, now] += sight.idle_g_s * step_s
             if not stands & 2:

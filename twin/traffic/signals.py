@@ -26,6 +26,7 @@ from twin.traffic.detection import (
     look,
     new_readings,
     new_tally,
+    put_ways,
     sight_of,
 )
 from twin.traffic.junctions import Junctions, Sensors, place_sensors
@@ -160,9 +161,8 @@ class View:
         """Times without traffic on the ways of copy `k`."""
         state, tally = self.batch.copies[k], self.tally
         entries, vehicles = len(state.route_street), len(state.vehicle)
-        return FreeTimes(
-            tally.free_s[k, :entries], tally.own_s[k, :entries], tally.shift[k, :vehicles]
-        )
+        way = tally.way[k, :entries]
+        return FreeTimes(way["free_s"], way["own_s"], tally.vehicle["shift"][k, :vehicles])
 
     def demand(self) -> tuple[State, FreeTimes]:
         """Ways of all vehicles of the first copy, as an engineer knows them from counts."""
@@ -252,7 +252,7 @@ class SignalControl:
         """Put a state into copy `k` and take its junctions over: the reset of one simulation."""
         self.batch.load(k, state)
         tally, room = self.play.tally, self.batch.flat.state
-        held = (tally.free_s.shape, tally.active.shape, tally.source.shape)
+        held = (tally.way.shape, tally.active.shape, tally.source.shape)
         if held != (room.route_street.shape, room.vehicle.shape, room.source.shape):
             self._make_room()
         self.take(k, free, controlled=controlled)
@@ -273,20 +273,22 @@ class SignalControl:
         """Go on with another state of copy `k`: routes have changed."""
         self.batch.load(k, state)
         tally, room = self.play.tally, self.batch.flat.state
-        if tally.free_s.shape != room.route_street.shape:
+        if tally.way.shape != room.route_street.shape:
             self._make_room()
             tally = self.play.tally
-        now, n = self.batch.copies[k], len(state.route_street)
-        times = free_times(self.batch.network, now, tally.shift[k, : len(state.vehicle)])
-        tally.free_s[k, :n], tally.own_s[k, :n] = times.free_s, times.own_s
+        now = self.batch.copies[k]
+        times = free_times(self.batch.network, now, tally.vehicle["shift"][k, : len(now.vehicle)])
+        put_ways(tally, k, times)
 
     def replace(self, state: State) -> None:
         """Go on with another state of the only copy: routes have changed."""
         self.batch = self.view.batch = Batch.around(self.batch.network, state)
         self._make_room()
         tally = self.play.tally
-        times = free_times(self.batch.network, state, tally.shift[0, : len(state.vehicle)])
-        tally.free_s[0], tally.own_s[0] = times.free_s, times.own_s
+        times = free_times(
+            self.batch.network, state, tally.vehicle["shift"][0, : len(state.vehicle)]
+        )
+        put_ways(tally, 0, times)
 
     def release(self, k: int) -> None:
         """Give the junctions of copy `k` back to their programs."""
