@@ -91,7 +91,8 @@ class Plan:
     seed
         Of weights, exploration and days.
     copies
-        Simulations at once; those of the hyperparameters unless given.
+        Simulations of each task at once; those of the hyperparameters for one task, fewer for
+        each of several, unless given.
     validations
         How often weights are compared on days of their own, and checkpoints are written.
     validation_days
@@ -107,8 +108,8 @@ class Plan:
     minutes: float | None = None
     seed: int = 0
     copies: int | None = None
-    validations: int = 20
-    validation_days: int = 8
+    validations: int = 12
+    validation_days: int = 4
     hyperparameters: Path | None = None
     command: str = ""
 
@@ -179,7 +180,7 @@ def train(
         identity.pop(free)
     kept = checkpoints.read(folder, identity)
     if kept is None:
-        copies = plan.copies or given["copies"]
+        copies = plan.copies or _copies(given["copies"], len(tasks))
         rows = JunctionRows(
             list(tasks),
             copies,
@@ -325,6 +326,11 @@ class _Work:
                 return not work.is_late()
 
         return Between()
+
+
+def _copies(usual: int, tasks: int) -> int:
+    """Simulations of each task at once: fewer where there are many tasks."""
+    return usual if tasks == 1 else max(8, 2 * usual // tasks)
 
 
 def _score(found: dict[str, float], first: dict[str, float]) -> float:

@@ -84,6 +84,16 @@ def evaluate(
     begin: Begin = None,
     end: End = None,
     scale: Scale = 1.0,
+    closed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STREET", help="Street that is shut: id, OSM id, name. Repeatable."),
+    ] = None,
+    failed: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of detectors that are dead.")
+    ] = 0.0,
+    noise: Annotated[
+        float, typer.Option(min=0.0, help="Standard deviation of detectors, share of a reading.")
+    ] = 0.0,
 ) -> None:
     """Compare policies for signals, on days that no training sees.
 
@@ -91,7 +101,9 @@ def evaluate(
 
       twin evaluate max_pressure webster cologne1/agent.zip --on cologne1 --seeds 10
 
-      twin evaluate frap --on cologne1 --on ingolstadt7 --engine sumo --seeds 5
+      twin evaluate frap_resco --on cologne1 --on ingolstadt7 --engine sumo --seeds 5
+
+      twin evaluate frap_resco max_pressure --on cologne8 --scale 1.3 --failed 0.1
     """
     from agents.evaluation import REPORTED
     from scenarios import screen
@@ -104,7 +116,13 @@ def evaluate(
     period = _period(begin, end)
     with screen.progress_shown() as progress:
         table = evaluate_signals(
-            policies, open_scenes(on, period, scale), seeds, engine=engine, progress=progress
+            policies,
+            open_scenes(on, period, scale, closed or ()),
+            seeds,
+            engine=engine,
+            progress=progress,
+            failed=failed,
+            noise=noise,
         )
     columns = [name for name in REPORTED if name not in ("delay_per_trip_s", "arrived_percent")]
     heads = ("delay, s", "95 % wait, s", "99 %", "longest", "stops", "CO2, g")
@@ -131,15 +149,19 @@ def leaderboard(
     policy: Annotated[
         list[str] | None, typer.Option(help="Baselines; all unless given. May be repeated.")
     ] = None,
-    algo: Annotated[
-        list[str] | None, typer.Option(help="Algorithms to train; frap unless given.")
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to train, frap unless given: ALGORITHM, on each map by itself, or "
+            "NAME=ALGORITHM:SCENE,SCENE, one for all maps. May be repeated."
+        ),
     ] = None,
     engine: Annotated[list[str] | None, typer.Option(help="twin, sumo; both unless given.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Decisions of each training.")] = 1_000_000,
     minutes: Annotated[float, typer.Option(min=0.01, help="Longest time of each.")] = 10.0,
     trainings: Annotated[int, typer.Option(min=1, help="Training seeds.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Days of evaluation.")] = 10,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that evaluate.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 2,
     page: Annotated[Path, typer.Option(help="Markdown page to write.")] = Path(
         "docs/leaderboard.md"
     ),
@@ -154,6 +176,8 @@ def leaderboard(
 
       twin leaderboard -o small --on cologne1 --policy greedy --engine twin --trainings 1
       --steps 100000 --page small.md
+
+      twin leaderboard -o all --agent towns=frap:generated:0-20,helsinki --steps 7000000
     """
     from envs.opening import RESCO
     from scenarios import leaderboard as board_of
@@ -166,7 +190,7 @@ def leaderboard(
     board = board_of.Board(
         tuple(on or RESCO),
         tuple(policy or board_of.BASELINES),
-        tuple(algo or ["frap"]),
+        tuple(board_of.Learner.parse(text) for text in agent or ["frap"]),
         steps,
         minutes,
         trainings,

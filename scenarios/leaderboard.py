@@ -33,6 +33,43 @@ DRAWS, LEVEL = 2000, 0.95
 
 
 @dataclass(frozen=True)
+class Learner:
+    """What is trained, once for each training seed.
+
+    Attributes
+    ----------
+    name
+        In the table.
+    algorithm
+        Of `agents.algorithms`.
+    scenes
+        Where one agent for all maps is trained; () trains one on each map by itself.
+    """
+
+    name: str
+    algorithm: str
+    scenes: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Learner:
+        """From `ALGORITHM`, or `NAME=ALGORITHM:SCENE,SCENE`.
+
+        Raises
+        ------
+        InputError
+            If it is neither.
+        """
+        if "=" not in text:
+            return cls(text, text)
+        name, _, rest = text.partition("=")
+        algorithm, _, scenes = rest.partition(":")
+        if not (name and algorithm and scenes):
+            msg = f"agent {text!r}: write ALGORITHM, or NAME=ALGORITHM:SCENE,SCENE"
+            raise InputError(msg)
+        return cls(name, algorithm, tuple(scenes.split(",")))
+
+
+@dataclass(frozen=True)
 class Board:
     """What is to be compared.
 
@@ -42,8 +79,8 @@ class Board:
         Scenes by name.
     baselines
         Policies that are not trained.
-    algorithms
-        Trained once for each map and training seed.
+    learners
+        What is trained.
     steps, minutes
         Of each training: decisions, and the wall time after which it ends in any case.
     trainings, days
@@ -54,7 +91,7 @@ class Board:
 
     maps: tuple[str, ...]
     baselines: tuple[str, ...] = BASELINES
-    algorithms: tuple[str, ...] = ("frap",)
+    learners: tuple[Learner, ...] = (Learner("frap", "frap"),)
     steps: int = 1_000_000
     minutes: float | None = 10.0
     trainings: int = 3
@@ -76,7 +113,7 @@ def make_board(
     Parameters
     ----------
     workers
-        Processes that evaluate side by side; trainings come one after the other.
+        Processes that train, and then evaluate, side by side.
     progress
         Called now and then.
 
@@ -93,7 +130,7 @@ def make_board(
     except OSError as error:
         msg = f"cannot make the folder {folder}: {error.strerror or error}"
         raise OutputError(msg) from None
-    agents = _train(board, folder, report)
+    agents = _train(board, folder, workers, report)
     kept = folder / RESULTS
     table = pd.read_csv(kept, dtype={"training": str}) if kept.exists() else pd.DataFrame()
     done = set(table[KEYS[:4]].astype(str).itertuples(index=False, name=None)) if len(table) else ()
@@ -123,32 +160,49 @@ def _jobs(board: Board, agents: dict[tuple[str, str, str], Path]) -> list[Job]:
             if engine == "twin" or name not in TWIN_ONLY
         ]
         jobs += [
-            (algorithm, seed, place, engine, str(path))
-            for (algorithm, where, seed), path in agents.items()
-            if where == place
+            (name, seed, place, engine, str(path))
+            for (name, where, seed), path in agents.items()
+            if where in (place, "")
         ]
     return jobs
 
 
-def _train(board: Board, folder: Path, report: Report) -> dict[tuple[str, str, str], Path]:
-    from agents.train import SUMMARY, Plan
-    from scenarios.training import open_scenes, train_signals
+def _train(
+    board: Board, folder: Path, workers: int, report: Report
+) -> dict[tuple[str, str, str], Path]:
+    """Agents by name, map ("" for all) and training."""
+    from agents.train import AGENT, SUMMARY
 
     found: dict[tuple[str, str, str], Path] = {}
-    wanted = list(product(board.algorithms, board.maps, range(board.trainings)))
-    for number, (algorithm, place, seed) in enumerate(wanted):
-        where = folder / TRAININGS / f"{algorithm}-{place}-{seed}"
-        found[algorithm, place, str(seed)] = where / "agent.zip"
-        if (where / SUMMARY).exists():
-            continue
-        command = f"twin train {place} --algo {algorithm} --steps {board.steps} --seed {seed}"
-        plan = Plan(algorithm, board.steps, board.minutes, seed, command=command)
-
-        def tell(told: Progress, number: int = number, name: str = where.name) -> None:
-            report(Progress(f"{name}: {told.text}", number + told.done, len(wanted)))
-
-        train_signals(open_scenes([place]), where, plan, progress=tell)
+    missing: list[tuple[Learner, tuple[str, ...], int, Path]] = []
+    for learner, seed in product(board.learners, range(board.trainings)):
+        for place in ("",) if learner.scenes else board.maps:
+            name = "-".join(part for part in (learner.name, place, str(seed)) if part)
+            where = folder / TRAININGS / name
+            found[learner.name, place, str(seed)] = where / AGENT
+            if not (where / SUMMARY).exists():
+                missing.append((learner, learner.scenes or (place,), seed, where))
+    report(Progress("trainings", 0, max(1, len(missing))))
+    with ProcessPoolExecutor(max(1, workers), initializer=_one_thread) as pool:
+        waiting = {pool.submit(_learn, board, *one): one[3].name for one in missing}
+        for number, future in enumerate(as_completed(waiting), start=1):
+            future.result()
+            report(Progress(f"trained {waiting[future]}", number, len(missing)))
     return found
+
+
+def _learn(board: Board, learner: Learner, scenes: Sequence[str], seed: int, where: Path) -> None:
+    """Train one agent; runs in a process of its own."""
+    from agents.train import Plan
+    from scenarios.training import open_scenes, train_signals
+
+    limit = "" if board.minutes is None else f" --minutes {board.minutes:g}"
+    command = (
+        f"twin train {' '.join(scenes)} --algo {learner.algorithm} --steps {board.steps} "
+        f"--seed {seed}{limit} -o {where.name}"
+    )
+    plan = Plan(learner.algorithm, board.steps, board.minutes, seed, command=command)
+    train_signals(open_scenes(scenes), where, plan)
 
 
 def _one_thread() -> None:
@@ -204,9 +258,10 @@ def page(table: pd.DataFrame, board: Board) -> str:
         "Made by `twin leaderboard`. Mean delay of a trip, s (time loss and wait to enter, trips",
         "never inserted included), under each map's own settings, RESCO's on its maps; with 95 %",
         f"intervals (hierarchical bootstrap over trainings and days). {board.days} days that no",
-        f"training or choice of weights saw; agents: {board.trainings} trainings a map, at most",
+        f"training or choice of weights saw; agents: {board.trainings} trainings of at most",
         f"{board.steps:,} decisions"
-        + (f" and {board.minutes:g} minutes each." if board.minutes else " each."),
+        + (f" and {board.minutes:g} minutes each:" if board.minutes else " each:"),
+        *(f"`{a.name}` {_where(a)}." for a in board.learners),
         "`rolling_horizon` knows every trip to come: a bound, no policy of the street.",
     ]
     for engine in board.engines:
@@ -218,9 +273,16 @@ def page(table: pd.DataFrame, board: Board) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _where(learner: Learner) -> str:
+    """What an agent was trained on, in words."""
+    if not learner.scenes:
+        return f"is {learner.algorithm}, trained on the map where it is judged"
+    return f"is {learner.algorithm}, one agent for all maps, trained on {', '.join(learner.scenes)}"
+
+
 def _policies(table: pd.DataFrame, board: Board) -> list[str]:
     there = set(table["policy"])
-    return [name for name in (*board.baselines, *board.algorithms) if name in there]
+    return [name for name in (*board.baselines, *(a.name for a in board.learners)) if name in there]
 
 
 def _delays(table: pd.DataFrame, board: Board) -> list[str]:
@@ -290,12 +352,15 @@ def check_names(board: Board) -> None:
     from agents.registry import resolve
     from envs.opening import open_scene
     from envs.task import ENGINES
+    from scenarios.training import open_scenes
 
     names: Sequence[str] = board.baselines
     for name in names:
         resolve(name)
-    for name in board.algorithms:
-        find(name)
+    for learner in board.learners:
+        find(learner.algorithm)
+        for _ in open_scenes(learner.scenes):
+            pass
     for name in board.engines:
         if name not in ENGINES:
             msg = f"engine {name!r} is unknown; there are {', '.join(ENGINES)}"

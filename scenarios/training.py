@@ -24,7 +24,10 @@ ENVIRONMENT = "Twin/SignalControl-v0"
 
 
 def open_scenes(
-    names: Sequence[Any], period: tuple[str, str] | None = None, scale: float = 1.0
+    names: Sequence[Any],
+    period: tuple[str, str] | None = None,
+    scale: float = 1.0,
+    closed: Sequence[str] = (),
 ) -> list[Scene]:
     """Scenes that a user names.
 
@@ -37,6 +40,8 @@ def open_scenes(
         Times of day "HH:MM"; the scene's own window unless given.
     scale
         Factor on the demand.
+    closed
+        Streets that are shut.
 
     Raises
     ------
@@ -53,7 +58,7 @@ def open_scenes(
             raise InputError(str(error)) from None
         window = {"begin_s": begin_s, "end_s": end_s}
     usual = [("helsinki" if name == ENVIRONMENT else name) for name in _each(names)]
-    return [open_scene(name, scale=scale, **window) for name in usual]
+    return [open_scene(name, scale=scale, closed=closed, **window) for name in usual]
 
 
 def _each(names: Sequence[Any]) -> Iterator[Any]:
@@ -122,8 +127,14 @@ def evaluate_signals(
     *,
     engine: str = "twin",
     progress: Report | None = None,
+    **given: Any,
 ) -> pd.DataFrame:
     """Indicators of policies on days that no training sees; [policies * scenes * days] rows.
+
+    Parameters
+    ----------
+    given
+        Settings of `envs.task.SignalTask`.
 
     Raises
     ------
@@ -142,7 +153,7 @@ def evaluate_signals(
     total = len(policies) * len(scenes) * n_seeds
     tables: list[pd.DataFrame] = []
     for scene in scenes:
-        task = make_task(scene)
+        task = make_task(scene, **given)
         for name, policy in found.items():
             before = len(tables) * n_seeds
 

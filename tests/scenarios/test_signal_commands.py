@@ -11,11 +11,14 @@ import pytest
 
 from envs.opening import resco_folder
 from scenarios import cli
-from scenarios.leaderboard import Board, interval, make_board, page
+from scenarios.leaderboard import Board, Learner, interval, make_board, page
 
 pytest.importorskip("libsumo")
 if resco_folder() is None:
     pytest.skip("the maps of RESCO are not installed", allow_module_level=True)
+
+
+LEARNERS = (Learner("ppo", "ppo"), Learner.parse("towns=ppo:generated:1,cologne1"))
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -56,20 +59,20 @@ def test_an_agent_is_trained_and_compared(
 
 
 def test_a_board_is_made_once_and_goes_on(tmp_path: Path) -> None:
-    board = Board(("cologne1",), ("greedy",), ("ppo",), 8000, 10.0, 2, 2, ("twin",))
+    board = Board(("cologne1",), ("greedy",), LEARNERS, 8000, 10.0, 2, 2, ("twin",))
     first = make_board(board, tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("agent.zip")}
-    assert len(stamps) == 2
-    both = Board(("cologne1",), ("greedy",), ("ppo",), 8000, 10.0, 2, 2, ("twin", "sumo"))
+    assert len(stamps) == 4
+    both = Board(("cologne1",), ("greedy",), LEARNERS, 8000, 10.0, 2, 2, ("twin", "sumo"))
     second = make_board(both, tmp_path)
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("agent.zip")}
-    assert len(first) == 6
-    assert len(second) == 12
+    assert len(first) == 10
+    assert len(second) == 20
     again = second[second["engine"] == "twin"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, first, check_like=True)
     text = page(second, both)
     assert "Judged by SUMO" in text
-    assert text.count("| cologne1 |") == 2 + 4
+    assert text.count("| cologne1 |") == 2 + 6
     assert "nan" not in text
 
 
@@ -106,6 +109,8 @@ def test_the_interval_holds_the_spread_of_trainings() -> None:
         (("evaluate", "greedy", "--on", "cologne1", "-o", "no/where.csv"), "is no folder"),
         (("leaderboard", "-o", "x", "--on", "cologn1", "--page", "p.md"), "did you mean"),
         (("leaderboard", "-o", "x", "--page", "no/where.md"), "is no folder"),
+        (("leaderboard", "-o", "x", "--agent", "a=", "--page", "p.md"), "write ALGORITHM"),
+        (("leaderboard", "-o", "x", "--agent", "a=frap:x1", "--page", "p.md"), "x1"),
     ],
 )
 def test_what_is_wrong_is_one_line(
