@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.errors import InputError, SimulationError
-from twin.traffic.compiling import compiled
+from twin.traffic.compiling import compiled, inlined
 from twin.traffic.junctions import NEIGHBOURS, by_lane
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ PHASE_FEATURES: Mapping[str, str] = {
     "lanes": "lanes served, over 4",
     "densest": "most of the room that vehicles take on a lane served, within the detector",
     "protected": "share of the lanes served that need not yield",
-    "wanting": "vehicles at a stand whose movement it serves without yielding, over 10",
+    "wanting": "vehicles at a stand whose movement it serves as well as any phase does, over 10",
     "head": "longest wait of such a one at the head of its lane, with room behind, over 60 s",
     "shown": "1 where the phase is green or being changed to",
     "exists": "1 where the junction has the phase",
@@ -123,7 +123,7 @@ class Shape(NamedTuple):
     link_lane: npt.NDArray[np.int32]
     link: npt.NDArray[np.int32]
     green: npt.NDArray[np.bool_]
-    protected: npt.NDArray[np.bool_]
+    best: npt.NDArray[np.bool_]
     lane: npt.NDArray[np.int32]
     n_phases: npt.NDArray[np.int64]
     places: F4
@@ -139,13 +139,19 @@ def shape_of(junctions: Junctions, sensors: Sensors, tps: int) -> Shape:
         junctions.link_lane,
         junctions.link,
         junctions.green,
-        junctions.protected,
+        _best(junctions),
         junctions.lane,
         junctions.n_phases.astype(np.int64),
         sensors.places,
         sensors.near,
         tps,
     )
+
+
+def _best(junctions: Junctions) -> npt.NDArray[np.bool_]:
+    """[junctions, phases, links] greens that need not yield, or that no phase betters."""
+    never = ~junctions.protected.any(axis=1, keepdims=True)
+    return np.asarray(junctions.protected | (junctions.green & never))
 
 
 def check(junctions: Junctions) -> None:
@@ -161,6 +167,84 @@ def check(junctions: Junctions) -> None:
         raise SimulationError(msg)
 
 
+@inlined
+def _fill_lanes(shape: Any, read: Any, orders: Any, row: Any, k: int, j: int, n: int) -> int:
+    """Write what the lanes say; where the row goes on."""
+    for a in range(min(LANES, shape.lane.shape[1])):
+        if shape.lane[j, a] < 0:
+            continue
+        at = a * (_N_LANE + PHASES)
+        seen = read.standing[k, j, a] + read.moving[k, j, a]
+        row[at] = read.standing[k, j, a] / VEHICLES
+        row[at + 1] = read.moving[k, j, a] / VEHICLES
+        row[at + 2] = seen / max(1.0, shape.places[j, a])
+        row[at + 3] = read.waiting_s[k, j, a] / (VEHICLES * WAIT_S)
+        row[at + 4] = read.longest_s[k, j, a] / WAIT_S
+        row[at + 5] = read.speed[k, j, a]
+        full, links = 0.0, 0
+        for m in range(shape.link.shape[1]):
+            if shape.link_lane[j, m] == a:
+                full += read.full[k, j, m]
+                links += 1
+        row[at + 6] = full / max(1, links)
+        row[at + 7] = 1.0
+        for p in range(n):
+            row[at + _N_LANE + p] = 0.5 * (shape.served[j, p, a] + shape.strong[j, p, a])
+    at = LANES * (_N_LANE + PHASES)
+    for p in range(n):
+        row[at + p * _ONE_PHASE] = 1.0 if read.phase[k, j] == p else 0.0
+        row[at + p * _ONE_PHASE + 1] = 1.0
+        row[at + p * _ONE_PHASE + 2] = 1.0 if orders.allowed[k, j, p] else 0.0
+    return at + PHASES * _ONE_PHASE
+
+
+@inlined
+def _fill_phase(shape: Any, read: Any, orders: Any, row: Any, k: int, j: int, p: int) -> None:
+    """Write what the lanes that a phase serves say."""
+    at = p * _N_PHASE
+    for a in range(shape.lane.shape[1]):
+        part = shape.served[j, p, a]
+        if shape.lane[j, a] < 0 or part <= 0.0:
+            continue
+        row[at] += part * read.standing[k, j, a] / VEHICLES
+        row[at + 1] += part * read.moving[k, j, a] / VEHICLES
+        row[at + 2] = max(row[at + 2], read.standing[k, j, a] / VEHICLES)
+        row[at + 3] += part * read.waiting_s[k, j, a] / (VEHICLES * WAIT_S)
+        row[at + 4] = max(row[at + 4], read.longest_s[k, j, a] / WAIT_S)
+        row[at + 6] += part / 4.0
+        seen = read.standing[k, j, a] + read.moving[k, j, a]
+        row[at + 7] = max(row[at + 7], seen / max(1.0, shape.places[j, a]))
+        row[at + 8] += shape.strong[j, p, a] / 4.0
+    full, links = 0.0, 0
+    for m in range(shape.link.shape[1]):
+        if shape.green[j, p, m]:
+            full += read.full[k, j, m]
+            links += 1
+        if shape.best[j, p, m]:
+            row[at + 9] += read.link_standing[k, j, m] / VEHICLES
+            if read.full[k, j, m] < ROOM:
+                row[at + 10] = max(row[at + 10], read.head_wait[k, j, m])
+    row[at + 10] /= WAIT_S * shape.tps
+    row[at + 5] = full / max(1, links)
+    row[at + 8] /= max(row[at + 6], 1e-6)
+    row[at + 11] = 1.0 if read.phase[k, j] == p else 0.0
+    row[at + 12] = 1.0
+    row[at + 13] = 1.0 if orders.allowed[k, j, p] else 0.0
+
+
+@inlined
+def _fill_neighbours(shape: Any, read: Any, row: Any, k: int, j: int, at: int) -> None:
+    """Write what the nearest junctions upstream say."""
+    for i in range(shape.near.shape[1]):
+        other = shape.near[j, i]
+        if other >= 0:
+            for a in range(shape.lane.shape[1]):
+                row[at] += read.standing[k, other, a] / (2 * VEHICLES)
+                row[at + 1] += read.moving[k, other, a] / (2 * VEHICLES)
+            row[at + 2] = 1.0
+        at += 3
+
+
 @compiled
 def fill(shape: Any, read: Any, orders: Any, layout: Any, out: Any, k: int) -> None:
     """Write the rows of a copy into `out` [copies, junctions, size]."""
@@ -168,78 +252,16 @@ def fill(shape: Any, read: Any, orders: Any, layout: Any, out: Any, k: int) -> N
     for j in range(shape.lane.shape[0]):
         row = out[k, j]
         n = min(np.int64(PHASES), shape.n_phases[j])
-        at = 0
         if layout.lanes:
-            for a in range(min(LANES, shape.lane.shape[1])):
-                if shape.lane[j, a] < 0:
-                    continue
-                at = a * (_N_LANE + PHASES)
-                seen = read.standing[k, j, a] + read.moving[k, j, a]
-                row[at] = read.standing[k, j, a] / VEHICLES
-                row[at + 1] = read.moving[k, j, a] / VEHICLES
-                row[at + 2] = seen / max(1.0, shape.places[j, a])
-                row[at + 3] = read.waiting_s[k, j, a] / (VEHICLES * WAIT_S)
-                row[at + 4] = read.longest_s[k, j, a] / WAIT_S
-                row[at + 5] = read.speed[k, j, a]
-                full, links = 0.0, 0
-                for m in range(shape.link.shape[1]):
-                    if shape.link_lane[j, m] == a:
-                        full += read.full[k, j, m]
-                        links += 1
-                row[at + 6] = full / max(1, links)
-                row[at + 7] = 1.0
-                for p in range(n):
-                    row[at + _N_LANE + p] = 0.5 * (shape.served[j, p, a] + shape.strong[j, p, a])
-            at = LANES * (_N_LANE + PHASES)
-            for p in range(n):
-                row[at + p * _ONE_PHASE] = 1.0 if read.phase[k, j] == p else 0.0
-                row[at + p * _ONE_PHASE + 1] = 1.0
-                row[at + p * _ONE_PHASE + 2] = 1.0 if orders.allowed[k, j, p] else 0.0
-            at += PHASES * _ONE_PHASE
+            at = _fill_lanes(shape, read, orders, row, k, j, n)
         else:
             for p in range(n):
-                at = p * _N_PHASE
-                for a in range(shape.lane.shape[1]):
-                    part = shape.served[j, p, a]
-                    if shape.lane[j, a] < 0 or part <= 0.0:
-                        continue
-                    row[at] += part * read.standing[k, j, a] / VEHICLES
-                    row[at + 1] += part * read.moving[k, j, a] / VEHICLES
-                    row[at + 2] = max(row[at + 2], read.standing[k, j, a] / VEHICLES)
-                    row[at + 3] += part * read.waiting_s[k, j, a] / (VEHICLES * WAIT_S)
-                    row[at + 4] = max(row[at + 4], read.longest_s[k, j, a] / WAIT_S)
-                    row[at + 6] += part / 4.0
-                    seen = read.standing[k, j, a] + read.moving[k, j, a]
-                    row[at + 7] = max(row[at + 7], seen / max(1.0, shape.places[j, a]))
-                    row[at + 8] += shape.strong[j, p, a] / 4.0
-                full, links = 0.0, 0
-                for m in range(shape.link.shape[1]):
-                    if shape.green[j, p, m]:
-                        full += read.full[k, j, m]
-                        links += 1
-                    if shape.protected[j, p, m]:
-                        row[at + 9] += read.link_standing[k, j, m] / VEHICLES
-                        if read.full[k, j, m] < ROOM:
-                            row[at + 10] = max(row[at + 10], read.head_wait[k, j, m])
-                row[at + 10] /= WAIT_S * shape.tps
-                row[at + 5] = full / max(1, links)
-                row[at + 8] /= max(row[at + 6], 1e-6)
-                row[at + 11] = 1.0 if read.phase[k, j] == p else 0.0
-                row[at + 12] = 1.0
-                row[at + 13] = 1.0 if orders.allowed[k, j, p] else 0.0
+                _fill_phase(shape, read, orders, row, k, j, p)
             at = PHASES * _N_PHASE
         row[at] = read.green_s[k, j] / GREEN_S
         row[at + 1] = 1.0 if read.changing[k, j] else 0.0
-        at += 2
         if layout.neighbours:
-            for i in range(shape.near.shape[1]):
-                other = shape.near[j, i]
-                if other >= 0:
-                    for a in range(shape.lane.shape[1]):
-                        row[at] += read.standing[k, other, a] / (2 * VEHICLES)
-                        row[at + 1] += read.moving[k, other, a] / (2 * VEHICLES)
-                    row[at + 2] = 1.0
-                at += 3
+            _fill_neighbours(shape, read, row, k, j, at + 2)
         for i in range(row.shape[0]):
             row[i] = min(max(row[i], 0.0), HIGH)
 

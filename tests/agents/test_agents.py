@@ -210,6 +210,35 @@ def changed(agent: Path, path: Path, parts: dict[str, bytes]) -> Path:
     return path
 
 
+def test_patience_ends_where_somebody_waits_too_long() -> None:
+    """Of three phases the third has a vehicle that has stood for 150 s."""
+    import torch
+    from gymnasium import spaces
+
+    from agents.networks import Choose, P, Reader
+
+    names = list(observation.PHASE_FEATURES)
+    row = np.random.default_rng(0).random((1, observation.SIZE)).astype(np.float32)
+    phases = row[:, : P * len(names)].reshape(P, len(names))
+    phases[3:] = 0.0
+    phases[:3, names.index("exists")] = phases[:3, names.index("allowed")] = 1.0
+    phases[:3, names.index("shown")] = [1.0, 0.0, 0.0]
+    phases[:3, names.index("head")] = [3.0, 0.5, 2.5]
+    space = spaces.Box(0.0, 20.0, (observation.SIZE,))
+
+    def open_to(patience_s: float | None) -> list[int]:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            reader = Reader(space, "phase_competition", 16, patience_s=patience_s)
+            score = Choose(16)(reader(torch.from_numpy(row)))
+        return np.flatnonzero(score[0] > -100.0).tolist()
+
+    assert open_to(120.0) == [2]  # the first has waited longer, but it is green already
+    assert open_to(200.0) == open_to(None) == [0, 1, 2]
+    phases[2, names.index("allowed")] = 0.0
+    assert open_to(120.0) == [0, 1]
+
+
 def test_a_strangers_file_is_not_executed(
     agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

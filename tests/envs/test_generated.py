@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from envs.junction_rows import CUT, JunctionRows
+from envs.observation import _best
 from envs.opening import open_scene, resco_folder
 from envs.scenes import SumoScene
 from envs.task import make_task
@@ -137,3 +138,16 @@ def test_closed_streets_where_they_cannot_be_are_one_line() -> None:
         open_scene("generated:1", closed=["nowhere"])
     with pytest.raises(InputError, match="close fewer streets"):
         open_scene("generated:1", closed=scene.city.streets["id"].tolist())
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_every_movement_has_a_phase_that_is_seen_to_serve_it(number: int) -> None:
+    """Also those that have to yield in every phase: nobody is overlooked while waiting."""
+    scene = town(number)
+    junctions = Junctions.of(scene.network)
+    best = _best(junctions)
+    assert (best.any(axis=1) == junctions.green.any(axis=1)).all()
+    assert not (best & ~junctions.green).any()
+    assert (best >= junctions.protected).all()
+    weak = junctions.green.any(axis=1) & ~junctions.protected.any(axis=1)
+    assert weak.any()

@@ -17,6 +17,7 @@ from crossings import ToyScene
 
 from agents.evaluation import evaluate, of_days
 from agents.max_pressure import MaxPressure
+from envs import observation
 from envs.opening import open_scene, resco_files, resco_folder
 from envs.parallel import parallel_env
 from envs.scenes import CityScene, Scene
@@ -125,7 +126,15 @@ def test_both_engines_see_the_same_streets(name: str) -> None:
             runs.step(np.full((1, len(runs.junctions)), -1))
             rows.append(runs.row[0].copy())
         runs.close()
-        means.append(np.mean(rows, axis=0).reshape(-1))
+        means.append(np.mean(rows, axis=0))
+    names = list(observation.PHASE_FEATURES)
+    size = observation.PHASES * len(names)
+    full = [
+        mean[:, :size].reshape(-1, observation.PHASES, len(names))[..., names.index("full")].mean()
+        for mean in means
+    ]
+    assert full[0] == pytest.approx(full[1], rel=0.25)
+    means = [mean.reshape(-1) for mean in means]
     used = (means[0] > 0.0) | (means[1] > 0.0)
     assert used.sum() > 20
     assert np.corrcoef(means[0][used], means[1][used])[0, 1] > 0.85
