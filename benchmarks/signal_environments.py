@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from table import Found, Row, command_line, of_process, seconds, times
 
-MAPS = {"cologne1": 256, "cologne8": 64}  # copies at once
+MAPS = {"cologne1": 96, "cologne8": 48}  # copies at once
 BATCHED_REACH, SINGLE_REACH = 1e6, 1e4
 RUNS = 3
 
@@ -45,7 +45,7 @@ def rows(short: bool) -> Iterator[Found]:
         )
         judge = _single(scene, "sumo") * junctions
         yield Row(
-            f"{name}, the same on SUMO (`engine=\"sumo\"`)",
+            f'{name}, the same on SUMO (`engine="sumo"`)',
             f"{judge:,.0f} decisions/s",
             f"sumo-rl {peer:,.0f} decisions/s",
             times(judge / peer),

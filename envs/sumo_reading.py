@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from twin.traffic.signals import SignalControl
 
 STANDS_M_S = 0.1  # SUMO's and RESCO's threshold
+SHORT_M = 4.0  # who heads a street shorter than this stands within the junction before it
 
 
 class _Vehicle:
@@ -66,6 +67,11 @@ class SumoReader:
             (int(link["lane"]), int(link["street"])): k
             for k, link in enumerate(arrays.link)
             if inner[k]
+        }
+        self.short = {
+            (street, int(network.arrays.link["street"][k])): lane
+            for (lane, _), k in self.link.items()
+            if network.street_m[street := self.lane_street[lane]] < SHORT_M
         }
         self.junctions = control.junctions
         self.owner = control.sensors.owner.tolist()
@@ -126,6 +132,10 @@ class SumoReader:
             route = vehicle.route
             following = route[at + 1] if at + 1 < len(route) else -1
             street = self.lane_street[k] if k >= 0 else following
+            beyond = route[at + 2] if k < 0 and at + 2 < len(route) else -1
+            on_short = self.short.get((following, beyond), -1)
+            if on_short >= 0:
+                k, following = on_short, beyond
             owner = self.owner[k] if k >= 0 else self._owner(street)
             delay_s = vehicle.before_s + get.getTimeLoss(name)
             read.delay_s[0, vehicle.owner] += delay_s - vehicle.delay_s
@@ -148,7 +158,7 @@ class SumoReader:
             if stands and vehicle.since < 0:
                 vehicle.since = now_s - get.getWaitingTime(name)
             waiting_s = now_s - vehicle.since if stands else 0.0
-            far_m = max(0.0, self.length[k] - get.getLanePosition(name))
+            far_m = 0.0 if on_short >= 0 else max(0.0, self.length[k] - get.getLanePosition(name))
             for row in range(watch[k], watch[k + 1]):
                 if far_m + sight.watch_ahead_m[row] > sight.metres:
                     continue

@@ -181,7 +181,7 @@ def leaderboard(
     """
     from envs.opening import RESCO
     from scenarios import leaderboard as board_of
-    from scenarios import screen
+    from scenarios import leaderboard_page, screen
     from twin.errors import OutputError
 
     if not page.parent.is_dir():
@@ -200,7 +200,8 @@ def leaderboard(
     board_of.check_names(board)
     with screen.progress_shown() as progress:
         table = board_of.make_board(board, out, workers=workers, progress=progress)
-    screen.say(f"Page: {board_of.write_page(board_of.page(table, board), page)}")
+    text = leaderboard_page.page(table, board)
+    screen.say(f"Page: {leaderboard_page.write_page(text, page)}")
 
 
 def _period(begin: str | None, end: str | None) -> tuple[str, str] | None:

@@ -113,7 +113,8 @@ def test_rewards_sum_to_what_sumo_says_of_trips(scene: Scene) -> None:
 def test_both_engines_see_the_same_streets(name: str) -> None:
     """Under the given programs, what the rows say agrees on average over the window.
 
-    ingolstadt1 has lanes for people on foot beside those of the twin.
+    ingolstadt1 has lanes for people on foot beside those of the twin.  Streets behind the signals
+    are somewhat fuller in SUMO, where who starts at the stop line speeds up on them.
     """
     begin_s = resco_files(name).begin_s
     scene = open_scene(name, end_s=begin_s + 1800.0)
@@ -133,12 +134,29 @@ def test_both_engines_see_the_same_streets(name: str) -> None:
         mean[:, :size].reshape(-1, observation.PHASES, len(names))[..., names.index("full")].mean()
         for mean in means
     ]
-    assert full[0] == pytest.approx(full[1], rel=0.25)
+    assert 0.65 < full[0] / full[1] < 1.25
     means = [mean.reshape(-1) for mean in means]
     used = (means[0] > 0.0) | (means[1] > 0.0)
     assert used.sum() > 20
     assert np.corrcoef(means[0][used], means[1][used])[0, 1] > 0.85
     assert (means[1][used] > 0.0).mean() > 0.9
+
+
+def test_who_stands_before_a_street_too_short_to_stand_on_is_seen() -> None:
+    """10425609#1 of ingolstadt7 is 0.9 m long: its queue begins within the junction before it."""
+    scene = open_scene("ingolstadt7", end_s=resco_files("ingolstadt7").begin_s + 600.0)
+    runs = make_runs(of_days(make_task(scene)), "sumo")
+    runs.reset([0])
+    network, junctions = runs.network, runs.junctions
+    j = [network.signal_ids[signal] for signal in junctions.signal].index("gneJ143")
+    lanes = network.arrays.link["lane"][junctions.link[j]]
+    streets = [network.street_ids[network.arrays.lane["street"][lane]] for lane in lanes]
+    short = np.flatnonzero(np.array(streets) == "10425609#1")
+    while not runs.done[0]:
+        runs.step(np.zeros((1, len(junctions)), int))  # phase 0 has red for it
+    assert runs.control.play.read.link_standing[0, j, short].sum() >= 1
+    assert runs.control.play.read.head_wait[0, j, short].max() > 200 * network.arrays.tps
+    runs.close()
 
 
 def test_programs_and_policies_are_judged(scene: Scene) -> None:

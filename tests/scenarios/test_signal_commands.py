@@ -11,7 +11,8 @@ import pytest
 
 from envs.opening import resco_folder
 from scenarios import cli
-from scenarios.leaderboard import Board, Learner, interval, make_board, page
+from scenarios.leaderboard import Board, Learner, make_board
+from scenarios.leaderboard_page import interval, page
 
 pytest.importorskip("libsumo")
 if resco_folder() is None:
@@ -70,9 +71,11 @@ def test_a_board_is_made_once_and_goes_on(tmp_path: Path) -> None:
     assert len(second) == 20
     again = second[second["engine"] == "twin"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, first, check_like=True)
+    more = Board(("cologne1",), ("greedy",), (), 8000, 10.0, 1, 3, ("twin",))
+    assert make_board(more, tmp_path)["seed"].nunique() == 3
     text = page(second, both)
     assert "Judged by SUMO" in text
-    assert text.count("| cologne1 |") == 2 + 6
+    assert text.count("| cologne1 |") == 2 + 6 + 2
     assert "nan" not in text
 
 
