@@ -182,6 +182,7 @@ def leaderboard(
     from envs.opening import RESCO
     from scenarios import leaderboard as board_of
     from scenarios import leaderboard_page, screen
+    from scenarios.runs import write_text
     from twin.errors import OutputError
 
     if not page.parent.is_dir():
@@ -200,8 +201,8 @@ def leaderboard(
     board_of.check_names(board)
     with screen.progress_shown() as progress:
         table = board_of.make_board(board, out, workers=workers, progress=progress)
-    text = leaderboard_page.page(table, board)
-    screen.say(f"Page: {leaderboard_page.write_page(text, page)}")
+    write_text(page, leaderboard_page.page(table, board))
+    screen.say(f"Page: {page}")
 
 
 def _period(begin: str | None, end: str | None) -> tuple[str, str] | None:

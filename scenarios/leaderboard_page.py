@@ -9,11 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scenarios.leaderboard import TWIN_ONLY, Board, Learner
-from twin.errors import OutputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 DRAWS, LEVEL = 2000, 0.95
@@ -141,21 +138,3 @@ def _rest(table: pd.DataFrame, board: Board) -> list[str]:
             cells = " | ".join(f"{rows[column].mean():.1f}" for column in heads)
             lines.append(f"| {place} | {name} | {cells} |")
     return lines
-
-
-def write_page(text: str, path: Path) -> Path:
-    """Write the page in one step.
-
-    Raises
-    ------
-    OutputError
-        Where it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        msg = f"cannot write {path}: {error.strerror or error}; name another place"
-        raise OutputError(msg) from None
-    return path

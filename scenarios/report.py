@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios import report_figures as figures
 from scenarios import report_words as words
-from twin.errors import InputError, OutputError
+from scenarios.runs import write_text
+from twin.errors import InputError
 from twin.system import systems
 from viz import maps
 from viz.caption import ATTRIBUTION
@@ -95,7 +96,8 @@ def write_report(
         "assumptions": [_assumption(row) for row in rows],
         "notes": notes,
     }
-    return _write(path, _rendered(context))
+    write_text(path, _rendered(context))
+    return path
 
 
 def _context(
@@ -352,16 +354,3 @@ def _rendered(context: Mapping[str, Any]) -> str:
     css, js = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     template = environment.get_template("report.html.j2")
     return template.render(**context, css=css, js=js)
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write the file, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written, {error.strerror or error}; name another file"
-        raise OutputError(msg) from None
-    return path
