@@ -30,7 +30,10 @@ def _about_one(key: Any, noise: float) -> float:
 
 @compiled
 def blind(shape: Any, read: Any, seen: Any, noise: float, t: int, k: int) -> None:
-    """Let detectors err: those that are dead read nothing, the others with noise."""
+    """Let detectors err: those that are dead read nothing, the others with noise.
+
+    How full the streets behind are is not theirs to say and stays as it is.
+    """
     for j in range(shape.lane.shape[0]):
         for a in range(shape.lane.shape[1]):
             if shape.lane[j, a] < 0:
@@ -41,14 +44,15 @@ def blind(shape: Any, read: Any, seen: Any, noise: float, t: int, k: int) -> Non
                 factor = _about_one(key ^ _mixed(np.uint64(j * 1000 + a)), noise)
             if seen.dead[k, j, a]:
                 factor = 0.0
-                read.longest_s[k, j, a] = 0.0
                 read.speed[k, j, a] = 1.0
             if factor == 1.0:
                 continue
             read.standing[k, j, a] *= factor
             read.moving[k, j, a] *= factor
             read.waiting_s[k, j, a] *= factor
+            read.longest_s[k, j, a] *= factor
             for m in range(shape.link.shape[1]):
                 if shape.link_lane[j, m] == a:
                     read.link_standing[k, j, m] *= factor
                     read.link_moving[k, j, m] *= factor
+                    read.head_wait[k, j, m] = int(read.head_wait[k, j, m] * factor)

@@ -112,13 +112,8 @@ def cases(draw: st.DrawFn) -> tuple[Network, Vehicles, list[int]]:
     return network, vehicles, closed
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(case=cases(), cut=st.integers(1, int(END_S * TPS)))
-def test_every_vehicle_moves_as_specified(
-    case: tuple[Network, Vehicles, list[int]], cut: int
-) -> None:
+def _moves_as_specified(network: Network, vehicles: Vehicles, closed: list[int], cut: int) -> None:
     """Also when the kernel is stopped in between, copied, and goes on from the copy."""
-    network, vehicles, closed = case
     end = int(END_S * TPS)
     specified = Specification(network, vehicles, END_S)
     state = initial_state(network, vehicles, end_s=END_S)
@@ -134,3 +129,30 @@ def test_every_vehicle_moves_as_specified(
         zip(state.vehicle["depart"].tolist(), state.vehicle["arrive"].tolist(), strict=True)
     )
     assert found == wanted
+
+
+def test_who_waits_longer_needs_room_later() -> None:
+    """Two stand side by side at a stop line; what the second loses at its start grows meanwhile."""
+    city = ToyCity()
+    a, b, c, e = (city.street(m, 30 / 3.6, n) for m, n in ((8, 1), (8, 2), (30, 1), (8, 1)))
+    first = city.turn(a, c, length_m=0.0, speed_m_s=5.0, right_of_way="m")
+    city.yields(city.turn(b, c, length_m=0.0, speed_m_s=8.0, right_of_way="s"), first)
+    city.turn(c, e, length_m=3.0)
+    vehicles = Vehicles(
+        due_s=np.zeros(2),
+        kind=np.zeros(2, np.uint8),
+        route_ptr=np.array([0, 3, 6]),
+        route_street=np.array([b, c, e] * 2, np.int32),
+        factor=np.full(2, 0.8, np.float32),
+        depart_speed_m_s=np.zeros(2),
+    )
+    _moves_as_specified(Network.from_city(city.build(), DEFAULT_TYPES, TPS), vehicles, [], 1)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=cases(), cut=st.integers(1, int(END_S * TPS)))
+def test_every_vehicle_moves_as_specified(
+    case: tuple[Network, Vehicles, list[int]], cut: int
+) -> None:
+    network, vehicles, closed = case
+    _moves_as_specified(network, vehicles, closed, cut)

@@ -71,6 +71,8 @@ def _lane_acts(net: Any, st: Any, i: int, t: int) -> int:
         lane.no_room = 1
         lane.look = 0
         await_room(st, np.int64(i), np.int64(place))
+        if stood and again < NEVER:
+            again = max(t + 1, again - (link.start - late))  # who starts later needs room later
         if t - ready < net.jam:
             return min(again, ready + net.jam)
         return pass_jam(net, st, i, k, v, t)
