@@ -57,17 +57,17 @@ def resco_files(name: str) -> SumoFiles:
 
 
 def open_scene(
-    reference: str | City | SumoFiles | Scene,
+    reference: str | Path | City | SumoFiles | Scene,
     *,
     begin_s: float | None = None,
     end_s: float | None = None,
     scale: float = 1.0,
-    routes: Sequence[Path] = (),
+    routes: Sequence[str | Path] = (),
     settings: Settings | None = None,
     measures: Sequence[Measure] = (),
     response: Response = "none",
     phases: str = "program",
-    closed: Sequence[str] = (),
+    closed: str | Sequence[str] = (),
 ) -> Scene:
     """The scene that a reference means.
 
@@ -97,6 +97,10 @@ def open_scene(
     """
     if isinstance(reference, Scene):
         return reference
+    if isinstance(reference, Path):
+        reference = str(reference)
+    if isinstance(closed, str):
+        closed = (closed,)
     if not 0.0 < scale < 100.0:
         msg = f"scale(={scale:g}) is a factor on the demand: give one above 0 and below 100"
         raise InputError(msg)
@@ -130,7 +134,7 @@ def open_scene(
 
 
 def _files_of(
-    reference: Any, routes: Sequence[Path]
+    reference: Any, routes: Sequence[str | Path]
 ) -> tuple[SumoFiles, str, Settings | None, str] | None:
     """SUMO's files that a reference means, their name, settings and phases; None for a city."""
     from twin.city.opening import SUMO_SUFFIXES
@@ -153,7 +157,7 @@ def _files_of(
     if not reference.endswith(SUMO_SUFFIXES):
         msg = f"{reference}: routes are for a SUMO network (.net.xml); leave them out"
         raise InputError(msg)
-    files = SumoFiles(Path(reference), tuple(routes), (), 0.0, 3600.0)
+    files = SumoFiles(Path(reference), tuple(map(Path, routes)), (), 0.0, 3600.0)
     return files, name.split(".")[0], None, ""
 
 

@@ -52,7 +52,8 @@ class SignalTask:
     noise
         Standard deviation of the detectors' readings, as a share of them.
     failed
-        Share of the lanes whose detector is dead for an episode: it reads 0.
+        Share of the lanes whose detector is dead for an episode: it reads 0.  Observations, rules
+        and rewards that are functions see that; named rewards are paid by the truth.
     cycle_s
         Of coordinated plans; a step of `plan` is one cycle.
     draws

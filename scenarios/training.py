@@ -67,8 +67,12 @@ def _each(names: Sequence[Any]) -> Iterator[Any]:
         found = RANGE.fullmatch(name) if isinstance(name, str) else None
         if found is None:
             yield name
-        else:
-            yield from (f"generated:{k}" for k in range(int(found[1]), int(found[2]) + 1))
+            continue
+        first, last = int(found[1]), int(found[2])
+        if first > last:
+            msg = f"{name!r} holds no town: write generated:{last}-{first}"
+            raise InputError(msg)
+        yield from (f"generated:{k}" for k in range(first, last + 1))
 
 
 def train_signals(

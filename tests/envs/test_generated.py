@@ -59,6 +59,11 @@ def test_every_third_has_built_phases_and_ranges_are_many() -> None:
     assert most[1] > 4 >= max(most[0], most[2])
 
 
+def test_a_range_from_the_larger_number_is_refused() -> None:
+    with pytest.raises(InputError, match="write generated:4-6"):
+        open_scenes(["generated:6-4"])
+
+
 @pytest.mark.parametrize("name", ["generated:", "generated:x", "generated:-1"])
 def test_a_town_without_a_number_is_one_line(name: str) -> None:
     with pytest.raises(InputError, match="write generated:NUMBER"):

@@ -84,6 +84,19 @@ def test_same_seed_and_actions_give_the_same(noise: float, scene: ToyScene) -> N
     assert any((a[0] != b[0]).any() for a, b in zip(first, roll(env, 6, 40), strict=True))
 
 
+def test_dead_detectors_say_nothing(scene: ToyScene) -> None:
+    """Of the phases' numbers only lights, rules and the streets behind are known then."""
+    env = SignalControlEnv(scene, failed=1.0)
+    env.reset(seed=5)
+    size, names = observation.PHASES * len(observation.PHASE_FEATURES), observation.PHASE_FEATURES
+    known = {"full", "lanes", "protected", "shown", "exists", "allowed"}
+    said = set()
+    for _ in range(60):
+        seen = env.step(env.action_space.sample())[0].reshape(-1)[:size].reshape(-1, len(names))
+        said |= {name for name, some in zip(names, seen.any(axis=0), strict=True) if some}
+    assert {"shown", "lanes"} <= said <= known
+
+
 @pytest.mark.parametrize("n", [1, 3, 64])
 def test_every_copy_of_a_batch_sees_what_the_single_environment_sees(
     n: int, scene: ToyScene
