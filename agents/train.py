@@ -146,6 +146,16 @@ def make_tasks(scenes: Sequence[Any], plan: Plan, **given: Any) -> list[SignalTa
     return [make_task(scene, **{**rows, **given}) for scene in scenes]
 
 
+def _traffic(tasks: Sequence[SignalTask]) -> list[str]:
+    """Window, and what was done to the demand and the streets, of each task's scene."""
+    scenes = [task.scene for task in tasks]
+    return [
+        f"{scene.begin_s:g} to {scene.end_s:g} s, scale {getattr(scene, 'scale', 1.0):g}, "
+        f"closed {', '.join(getattr(scene, 'closed', ())) or 'nothing'}"
+        for scene in scenes
+    ]
+
+
 def train(
     tasks: Sequence[SignalTask], folder: Path, plan: Plan, *, tell: Tell | None = None
 ) -> Trained:
@@ -175,7 +185,7 @@ def train(
     if numbered and len(tasks) > 1:
         msg = f"{plan.algorithm} has weights for the junctions of one scene; give one of {names}"
         raise InputError(msg)
-    identity = {**asdict(plan), "scenes": names, "settings": given}
+    identity = {**asdict(plan), "scenes": names, "traffic": _traffic(tasks), "settings": given}
     for free in ("minutes", "command", "hyperparameters", "steps"):
         identity.pop(free)
     kept = checkpoints.read(folder, identity)

@@ -6,6 +6,7 @@ keeps them, and a table with one row for each policy, training, map, engine and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -99,6 +100,12 @@ class Board:
             if getattr(self, name) < 1:
                 msg = f"{name}(={getattr(self, name)}) of the leaderboard must be at least 1"
                 raise InputError(msg)
+        names = [*self.baselines, *(learner.name for learner in self.learners)]
+        for group, what in ((names, "policies"), (self.maps, "maps")):
+            twice = next((name for name in group if group.count(name) > 1), None)
+            if twice is not None:
+                msg = f"{twice} stands twice among the {what} of the leaderboard: name it otherwise"
+                raise InputError(msg)
 
 
 def make_board(
@@ -182,7 +189,11 @@ def _train(
             name = "-".join(part for part in (learner.name, place, str(seed)) if part)
             where = folder / TRAININGS / name
             found[learner.name, place, str(seed)] = where / AGENT
-            if not (where / SUMMARY).exists():
+            if (where / SUMMARY).exists():
+                _check_same(
+                    where, _command(board, learner, learner.scenes or (place,), seed, where)
+                )
+            else:
                 missing.append((learner, learner.scenes or (place,), seed, where))
     report(Progress("trainings", 0, max(1, len(missing))))
     with ProcessPoolExecutor(max(1, workers), initializer=_one_thread) as pool:
@@ -193,16 +204,31 @@ def _train(
     return found
 
 
+def _command(board: Board, learner: Learner, scenes: Sequence[str], seed: int, where: Path) -> str:
+    """What makes the same agent by itself."""
+    limit = "" if board.minutes is None else f" --minutes {board.minutes:g}"
+    return (
+        f"twin train {' '.join(scenes)} --algo {learner.algorithm} --steps {board.steps} "
+        f"--seed {seed}{limit} -o {where.name}"
+    )
+
+
+def _check_same(where: Path, command: str) -> None:
+    """Refuse an agent that was trained otherwise than the board says."""
+    from agents.train import SUMMARY
+
+    made = json.loads((where / SUMMARY).read_text(encoding="utf-8"))["agent"]["training"]
+    if made["command"] != command:
+        msg = f"{where} holds the agent of {made['command']!r}, not of {command!r}: name another -o"
+        raise InputError(msg)
+
+
 def _learn(board: Board, learner: Learner, scenes: Sequence[str], seed: int, where: Path) -> None:
     """Train one agent; runs in a process of its own."""
     from agents.train import Plan
     from scenarios.training import open_scenes, train_signals
 
-    limit = "" if board.minutes is None else f" --minutes {board.minutes:g}"
-    command = (
-        f"twin train {' '.join(scenes)} --algo {learner.algorithm} --steps {board.steps} "
-        f"--seed {seed}{limit} -o {where.name}"
-    )
+    command = _command(board, learner, scenes, seed, where)
     plan = Plan(learner.algorithm, board.steps, board.minutes, seed, command=command)
     train_signals(open_scenes(scenes), where, plan)
 

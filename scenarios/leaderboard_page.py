@@ -53,8 +53,9 @@ def page(table: pd.DataFrame, board: Board) -> str:
         f"{board.steps:,} decisions"
         + (f" and {board.minutes:g} minutes each:" if board.minutes else " each:"),
         *(f"`{a.name}` {_where(a)}." for a in board.learners),
-        "`rolling_horizon` knows every trip to come: a bound, no policy of the street.",
     ]
+    if set(TWIN_ONLY) & set(table["policy"]):
+        lines.append("`rolling_horizon` knows every trip to come: a bound, no policy of the street.")
     for engine in board.engines:
         mine = table[table["engine"] == engine]
         lines += ["", f"## Judged by {'SUMO' if engine == 'sumo' else 'the twin'}", ""]

@@ -139,6 +139,9 @@ def test_a_folder_of_another_training_is_refused(scene: ToyScene, tmp_path: Path
     plan = replace(SMALL, steps=200)
     train(make_tasks([scene], plan), tmp_path, plan)
     other = replace(plan, seed=1)
+    shorter = replace(scene, end_s=scene.end_s - 60.0)
+    with pytest.raises(InputError, match="has a training with traffic"):
+        train(make_tasks([shorter], plan), tmp_path, plan)
     with pytest.raises(InputError, match="has a training with seed 0, not 1: name another"):
         train(make_tasks([scene], other), tmp_path, other)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from envs.opening import resco_folder
 from scenarios import cli
 from scenarios.leaderboard import Board, Learner, make_board
 from scenarios.leaderboard_page import interval, page
+from twin.errors import InputError
 
 pytest.importorskip("libsumo")
 if resco_folder() is None:
@@ -71,6 +73,8 @@ def test_a_board_is_made_once_and_goes_on(tmp_path: Path) -> None:
     assert len(second) == 20
     again = second[second["engine"] == "twin"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, first, check_like=True)
+    with pytest.raises(InputError, match="holds the agent of 'twin train"):
+        make_board(replace(board, steps=9000), tmp_path)
     more = Board(("cologne1",), ("greedy",), (), 8000, 10.0, 1, 3, ("twin",))
     assert make_board(more, tmp_path)["seed"].nunique() == 3
     text = page(second, both)
@@ -113,6 +117,7 @@ def test_the_interval_holds_the_spread_of_trainings() -> None:
         (("leaderboard", "-o", "x", "--on", "cologn1", "--page", "p.md"), "did you mean"),
         (("leaderboard", "-o", "x", "--page", "no/where.md"), "is no folder"),
         (("leaderboard", "-o", "x", "--agent", "a=", "--page", "p.md"), "write ALGORITHM"),
+        (("leaderboard", "-o", "x", "--agent", "sotl=ppo:cologne1", "--page", "p.md"), "twice"),
         (("leaderboard", "-o", "x", "--agent", "a=frap:x1", "--page", "p.md"), "x1"),
     ],
 )
