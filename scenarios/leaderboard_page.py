@@ -55,7 +55,7 @@ def page(table: pd.DataFrame, board: Board) -> str:
         *(f"`{a.name}` {_where(a)}." for a in board.learners),
     ]
     if set(TWIN_ONLY) & set(table["policy"]):
-        lines.append("`rolling_horizon` knows every trip to come: a bound, no policy of the street.")
+        lines.append("`rolling_horizon` knows every trip to come: no policy of the street.")
     for engine in board.engines:
         mine = table[table["engine"] == engine]
         lines += ["", f"## Judged by {'SUMO' if engine == 'sumo' else 'the twin'}", ""]
