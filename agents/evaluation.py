@@ -82,7 +82,8 @@ def evaluate(
 
 def _run(policy: Any, task: SignalTask, days: list[int], engine: str) -> list[dict[str, float]]:
     controlled = getattr(policy, "controls", True)
-    runs = make_runs(of_days(task), engine, len(days), controlled=controlled)
+    by_phase = replace(of_days(task), action="phase")  # what every policy's `decide` gives
+    runs = make_runs(by_phase, engine, len(days), controlled=controlled)
     try:
         runs.reset(days)
         view = runs.control.view

@@ -29,6 +29,7 @@ from agents.registry import resolve
 from agents.train import Plan, make_tasks, train
 from agents.trained import TrainedAgent
 from envs import observation
+from envs.task import make_task
 from twin.errors import InputError, OutputError
 
 SMALL = Plan("frap", steps=3000, copies=2, validations=2, validation_days=2)
@@ -133,6 +134,30 @@ def test_a_training_killed_at_any_time_goes_on_as_if_nothing_had_happened(
     ]
     assert histories[0] == histories[1]
     assert len(histories[0]) >= 4
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "given", "said"),
+    [
+        ("frap", {"action": "switch"}, "use phase"),
+        ("ppo", {"action": "plan"}, "use phase or switch"),
+        ("attention", {"observation": "phases"}, "use 'lanes'"),
+    ],
+)
+def test_rows_that_a_network_is_not_made_for_are_refused(
+    algorithm: str, given: dict[str, str], said: str, scene: ToyScene, tmp_path: Path
+) -> None:
+    plan = replace(SMALL, algorithm=algorithm)
+    with pytest.raises(InputError, match=said):
+        train(make_tasks([scene], plan, **given), tmp_path, plan)
+
+
+def test_rules_are_evaluated_alike_whatever_the_task_s_actions(scene: ToyScene) -> None:
+    by_phase, by_switch = (
+        evaluate(resolve("greedy"), make_task(scene, action=action), [1, 2])
+        for action in ("phase", "switch")
+    )
+    assert by_phase.equals(by_switch)
 
 
 def test_a_folder_of_another_training_is_refused(scene: ToyScene, tmp_path: Path) -> None:
