@@ -62,6 +62,7 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
         self._over = np.zeros(num_envs, bool)
         self._ready = False
+        self._draws = [np.random.default_rng() for _ in range(num_envs)]
 
     def reset(
         self,
@@ -69,14 +70,20 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         seed: int | list[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[F4, dict[str, Any]]:
-        """Begin episodes in all copies; copy k has seed `seed + k`, or its own of a list."""
+        """Begin episodes in all copies; copy k has seed `seed + k`, or its own of a list.
+
+        Where there is no seed, the next episode is drawn as after the last one.
+        """
         n = self.num_envs
+        seed = int(seed) if isinstance(seed, np.integer) else seed
         super().reset(seed=seed if isinstance(seed, int) else None, options=options)
         given = [seed + k for k in range(n)] if isinstance(seed, int) else list(seed or [None] * n)
         if len(given) != n:
             msg = f"{len(given)} seeds for {n} copies: give one each"
             raise SimulationError(msg)
-        self._draws = [np.random.default_rng(s) for s in given]
+        for k, own in enumerate(given):
+            if own is not None:
+                self._draws[k] = np.random.default_rng(own)
         self.runs.reset([self._drawn(k) if s is None else s for k, s in enumerate(given)])
         self._over[:] = False
         self._ready = True

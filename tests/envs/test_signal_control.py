@@ -97,6 +97,17 @@ def test_dead_detectors_say_nothing(scene: ToyScene) -> None:
     assert {"shown", "lanes"} <= said <= known
 
 
+def test_a_reset_without_a_seed_goes_on_from_the_last_one(scene: ToyScene) -> None:
+    batch = SignalVectorEnv(scene, 2)
+    both = []
+    for seed in (5, np.int64(5)):
+        batch.reset(seed=seed)  # type: ignore[arg-type]
+        batch.reset()
+        act = np.zeros((2, *batch.single_action_space.shape), int)
+        both.append(sum(batch.step(act)[1] for _ in range(40)))
+    np.testing.assert_array_equal(*both)
+
+
 @pytest.mark.parametrize("n", [1, 3, 64])
 def test_every_copy_of_a_batch_sees_what_the_single_environment_sees(
     n: int, scene: ToyScene
