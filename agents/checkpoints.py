@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FOLDER, ABOUT, MODEL, BUFFER, REST = (
     "checkpoint", "checkpoint.json", "model.zip", "replay.pkl", "rest.pkl",
 )  # fmt: skip
+LSTM = "_last_lstm_states"  # what a recurrent policy remembers; SB3 begins anew without
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Kept:
     rows: JunctionRows
     state: dict[str, Any]
     random: dict[str, Any]
+    memory: Any
 
 
 def write(
@@ -59,6 +61,7 @@ def write(
     place, part, old = folder / FOLDER, folder / f".{FOLDER}.part", folder / f".{FOLDER}.old"
     rest = {
         "rows": rows,
+        "memory": getattr(model, LSTM, None),
         "random": {
             "torch": torch.get_rng_state(),
             "numpy": np.random.get_state(),  # noqa: NPY002 - what SB3 draws from
@@ -116,7 +119,7 @@ def read(folder: Path, identity: dict[str, Any]) -> Kept | None:
     except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
         msg = f"{place} is broken ({error}): remove it to begin anew"
         raise InputError(msg) from None
-    return Kept(place, rest["rows"], about["state"], rest["random"])
+    return Kept(place, rest["rows"], about["state"], rest["random"], rest["memory"])
 
 
 def resume(kept: Kept, model_class: Any) -> Any:
@@ -127,6 +130,8 @@ def resume(kept: Kept, model_class: Any) -> Any:
     model.tensorboard_log = str(kept.folder.parent / "logs")
     if (kept.folder / BUFFER).exists():
         model.load_replay_buffer(kept.folder / BUFFER)
+    if kept.memory is not None:
+        setattr(model, LSTM, kept.memory)
     kept.rows._reset_seeds()
     torch.set_rng_state(kept.random["torch"])
     np.random.set_state(kept.random["numpy"])  # noqa: NPY002 - what SB3 draws from
