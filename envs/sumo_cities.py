@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from twin.traffic.parameters import VehicleType
     from twin.traffic.records import State
 
-CONNECTION = re.compile(rb'<connection [^>]*\s(?:dis)?allow="[^>]*>')
-INNER_LANE = re.compile(rb'<lane id=":[^>]*\s(?:dis)?allow="[^>]*>')
+LIMITED = re.compile(rb'<(?:connection|lane) [^>]*\s(?:dis)?allow="[^>]*>')
 LANE_ID = re.compile(rb'<lane id="([^"]*)"')
 VIA = re.compile(rb'\svia="([^"]*)"')
-PERMISSION = re.compile(rb'\s(?:dis)?allow="[^"]*"')
+PERMISSION = re.compile(rb'\s((?:dis)?allow)="([^"]*)"')
 CLASSES = {"car": "passenger", "lorry": "truck", "bus": "bus"}
 # SUMO's own driver: with tau 1 s and sigma 0.5 its queues discharge as the kernel's with tau 1.4 s
 # (`twin.traffic.parameters`).
@@ -64,9 +63,11 @@ def write_files(
             f'departSpeed="max" type={quoteattr(network.types[v["type"][k]].name)}>'
             f'<route edges="{edges}"/></vehicle>'
         )
+    open_lanes = city.lanes["id"][city.lanes["lorries"]]
+    lorries = {name.encode() for name in open_lanes}
     net, routes = folder / "city.net.xml.gz", folder / "city.rou.xml"
     try:
-        net.write_bytes(gzip.compress(_open_turns(gzip.decompress(city.net)), 1))
+        net.write_bytes(gzip.compress(_opened(gzip.decompress(city.net), lorries), 1))
         routes.write_text("\n".join(["<routes>", *rows, "</routes>", ""]), encoding="utf-8")
     except OSError as error:
         msg = f"{folder}: SUMO's files cannot be written, {error.strerror or error}"
@@ -74,21 +75,32 @@ def write_files(
     return SumoFiles(net, (routes,), (), begin_s, end_s)
 
 
-def _open_turns(net: bytes) -> bytes:
-    """A network in which lanes alone say who may use them.
+def _opened(net: bytes, lorries: set[bytes]) -> bytes:
+    """A network whose lanes alone say who may use them, as the city's do.
 
     The city knows no turn that is for some of those who may use both of its lanes, as a left turn
-    for buses only; so that both engines drive on the same streets, SUMO does not either.
+    for buses only; so that both engines drive on the same streets, SUMO does not either.  And its
+    lorries deliver: `lorries` are the lanes that are open to them, be it for deliveries only.
     """
-    kept = CONNECTION.findall(net)
-    inner = {via for connection in kept for via in VIA.findall(connection)}
+    inner = set(VIA.findall(net))
 
     def opened(found: re.Match[bytes]) -> bytes:
         text = found[0]
         lane = LANE_ID.match(text)
-        return PERMISSION.sub(b"", text) if lane is None or lane[1] in inner else text
+        if lane is None or lane[1] in inner:
+            return PERMISSION.sub(b"", text)
+        return PERMISSION.sub(_for_trucks, text) if lane[1] in lorries else text
 
-    return INNER_LANE.sub(opened, CONNECTION.sub(opened, net))
+    return LIMITED.sub(opened, net)
+
+
+def _for_trucks(found: re.Match[bytes]) -> bytes:
+    """A list of permissions that lets SUMO's trucks in."""
+    kind, classes = found[1], found[2].split()
+    others = [name for name in classes if name != b"truck"]
+    if kind == b"allow":
+        return found[0] if b"all" in others else b' allow="%s"' % b" ".join([*others, b"truck"])
+    return b' disallow="%s"' % b" ".join(others) if others else b""
 
 
 def _type(kind: VehicleType) -> str:

@@ -214,6 +214,25 @@ def test_a_city_drives_in_sumo_as_in_the_twin() -> None:
         make_runs(make_task(replace(scene, city=replace(city, net=b""))), "sumo").reset([1])
 
 
+def test_lorries_drive_in_sumo_wherever_the_city_lets_them(tmp_path: Path) -> None:
+    """Also where SUMO's network has deliveries only, and through the junctions behind."""
+    sumolib = pytest.importorskip("sumolib")
+    city = open_city("helsinki")
+    scene = CityScene.of(city, end_s=7 * 3600.0 + 60.0, scale=0.01, iterations=1, warmup_s=60.0)
+    files = scene.sumo_files(1, tmp_path)
+    net = sumolib.net.readNet(str(files.net), withInternal=True)
+    lanes = city.lanes.set_index("id")
+    opened = lanes.index[lanes["lorries"]]
+    assert (lanes["lorries"] & ~lanes["cars"]).sum() > 10
+    for name in opened:
+        lane = net.getLane(name)
+        assert lane.allows("truck")
+        for turn in lane.getOutgoing():
+            if turn.getToLane().getID() in opened and turn.getViaLaneID():
+                assert net.getLane(turn.getViaLaneID()).allows("truck")
+    assert not all(net.getLane(name).allows("truck") for name in lanes.index.difference(opened))
+
+
 def test_what_sumo_cannot_do_is_one_line(scene: Scene) -> None:
     task = make_task(scene)
     with pytest.raises(InputError, match="2 copies asked for; SUMO is one simulation"):
