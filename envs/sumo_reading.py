@@ -78,6 +78,7 @@ class SumoReader:
         self.spacing_m = network.types[0].spacing_m
         self.vehicles: dict[str, _Vehicle] = {}
         self.waiting: dict[str, _Vehicle] = {}
+        self.heads: dict[int, tuple[str, float]] = {}  # of lanes: who, standing there since when
         self.gone: list[int] = []
         self.last_s = float(libsumo.simulation.getTime())
 
@@ -122,7 +123,7 @@ class SumoReader:
         n_links = len(self.network.arrays.link)
         standing, moving, wait_s = (np.zeros(n_links) for _ in range(3))
         inside = np.zeros(len(self.first) - 1)
-        head: dict[int, tuple[float, int, float]] = {}
+        head: dict[int, tuple[float, int, str, bool]] = {}
         watch = sight.watch
         width = sight.lane.shape[1]
         get = self.sumo.vehicle
@@ -175,12 +176,25 @@ class SumoReader:
             link = self.link.get((k, following), -1)
             if link >= 0:
                 (standing if stands else moving)[link] += 1
-                if far_m < head.get(k, (1e9, 0, 0.0))[0]:
-                    head[k] = (far_m, link, waiting_s)
-        for _, link, waiting_s in head.values():
-            wait_s[link] = waiting_s
+                if far_m < head.get(k, (1e9,))[0]:
+                    head[k] = (far_m, link, name, stands)
+        self._read_heads(head, wait_s, now_s)
         self._read_waiting(read)
         self._fill(read, standing, moving, wait_s, inside)
+
+    def _read_heads(
+        self, head: Mapping[int, tuple[float, int, str, bool]], wait_s: Any, now_s: float
+    ) -> None:
+        """How long each lane's first vehicle stands at the stop line, not in the queue before."""
+        before, self.heads = self.heads, {}
+        for k, (_, link, name, stands) in head.items():
+            known, since = before.get(k, ("", now_s))
+            if known != name:
+                if not stands:
+                    continue
+                since = now_s - float(self.sumo.vehicle.getWaitingTime(name))
+            self.heads[k] = (name, since)
+            wait_s[link] = now_s - since
 
     def _read_gone(self, read: Readings) -> None:
         for owner in self.gone:
