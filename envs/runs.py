@@ -331,16 +331,24 @@ class Runs:
         return self.control.view.now_s
 
     def delay_s(self, k: int) -> float:
-        """Delay of all trips of a copy since the begin of its episode, s."""
+        """Delay since the begin of the episode of all who were under way, s."""
         return float(self._totals[k, 0])
 
     def delay_per_trip_s(self, k: int) -> float:
-        """Mean of that over the trips that were due, never inserted ones included."""
-        return self.delay_s(k) / max(1, self._due(k))
+        """Mean delay of the trips that were due in the window so far, never inserted ones included.
 
-    def _due(self, k: int) -> int:
+        As the trip table has it, so without those of a warm-up that were still under way.
+        """
+        counted = self._counted(k)
+        lost_s = self.control.play.tally.vehicle["total_s"][k, : len(counted)][counted]
+        return float(lost_s.mean()) if len(lost_s) else 0.0
+
+    def _counted(self, k: int) -> Bools:
+        """[vehicles] whether each was due in the window so far."""
         state = self.control.batch.copies[k]
-        return int((state.vehicle["due"] < int(state.clock["now"][0])).sum())
+        due, from_s = state.vehicle["due"], self._starts[k].counted_from_s
+        begin = round(from_s * self.network.arrays.tps)
+        return np.asarray((due >= begin) & (due < int(state.clock["now"][0])))
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -354,14 +362,17 @@ class Runs:
 
         Those of `twin.traffic.indicators`, and of the signals: `waiting_*_s` (percentiles and
         the longest of what trips waited, at a stand or to enter the network), `stops_per_trip`,
-        `co2_per_trip_g` (`twin.traffic.emissions`).
+        `co2_per_trip_g` (`twin.traffic.emissions`); these two are what happened in the window
+        over all trips that were under way in it.
         """
         from twin.traffic.indicators import indicator_values
 
         values = indicator_values(self.trips(k), self._starts[k].counted_from_s)
         state, tps = self.control.batch.copies[k], self.network.arrays.tps
-        waited = waiting_s(self.control.play.tally, k, state, tps)
-        trips = max(1, self._due(k))
+        counted, v = self._counted(k), state.vehicle
+        waited = waiting_s(self.control.play.tally, k, state, tps)[counted]
+        before = (v["arrive"] >= 0) & (v["arrive"] < self._starts[k].counted_from_s * tps)
+        trips = max(1, int(((v["due"] < int(state.clock["now"][0])) & ~before).sum()))
         return {
             **values,
             "passed_jams": float(state.clock["passed_jams"][0]),

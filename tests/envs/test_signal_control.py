@@ -271,6 +271,10 @@ def test_city_of_open_street_map_is_a_scene() -> None:
     rewards = [env.step(env.action_space.sample())[1] for _ in range(12)]
     assert min(rewards) < 0.0
     assert len(env.runs.junctions) == 36
+    runs, trips = env.runs, env.runs.trips(0)
+    assert (trips["due_s"] < scene.begin_s).sum() > 10  # of the warm-up, and not counted
+    said_s = runs.indicators(0)["delay_per_trip_s"]
+    assert runs.delay_per_trip_s(0) == pytest.approx(said_s, rel=1e-5)
 
 
 @pytest.mark.parametrize(

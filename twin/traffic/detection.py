@@ -224,11 +224,11 @@ def free_times(
 
 
 def waiting_s(tally: Tally, k: int, state: State, tps: int) -> F8:
-    """[vehicles due so far] seconds that each waited to enter the network and stood in it."""
+    """[vehicles] seconds that each has waited to enter the network and stood in it."""
     v, now = state.vehicle, int(state.clock["now"][0])
     entered = np.where(v["depart"] < 0, now, v["depart"])
     whole = np.maximum(0, entered - v["due"]) / tps + tally.vehicle["stood_s"][k, : len(v)]
-    return np.asarray(whole[v["due"] < now], np.float64)
+    return np.asarray(whole, np.float64)
 
 
 def put_ways(tally: Tally, k: int, free: FreeTimes) -> None:
