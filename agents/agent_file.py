@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agents.algorithms import find, policy_settings
+from agents.algorithms import check_rows, find, policy_settings
 from envs import actions
 from envs import observation as rows
 from envs.task import SignalTask
@@ -153,7 +153,12 @@ def read_agent(path: Path) -> tuple[About, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of torch, about odd files
             _, parameters, _ = load_from_zip_file(path, device="cpu", load_data=False)
-        policy.load_state_dict(parameters["policy"])
+        weights: Any = parameters["policy"]
+        policy.load_state_dict(weights)
+        for name, weight in weights.items():
+            if not torch.isfinite(weight).all():
+                msg = f"weights of {name} are not finite"
+                raise ValueError(msg)
     except _BROKEN as error:
         raise _no_agent(path, error) from None
     policy.set_training_mode(False)
@@ -168,7 +173,7 @@ def _read_about(path: Path) -> About:
                 raise ValueError(msg)
             said = About.model_validate_json(file.read(ABOUT))
         find(said.algorithm)
-        actions.check(said.action)
+        check_rows(said.policy, said.action, said.observation)
         size = said.layout.size + find(said.algorithm).numbered
     except ValidationError as error:
         first = error.errors()[0]

@@ -84,6 +84,9 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 }  # fmt: skip
 
 
+READS = {"phase_competition": "phases", "lane_attention": "lanes"}  # observation of an encoder
+
+
 def find(name: str) -> Algorithm:
     """The algorithm of a name.
 
@@ -192,6 +195,30 @@ def new_model(
     except (TypeError, ValueError, AssertionError) as error:
         msg = f"settings of {name}: {str(error).splitlines()[0]}; see agents/hyperparameters.yaml"
         raise InputError(msg) from None
+
+
+def check_rows(policy: dict[str, Any], action: str, observation: str) -> None:
+    """Refuse actions and observations that an agent's network is not made for.
+
+    Parameters
+    ----------
+    policy
+        Arguments of the network.
+
+    Raises
+    ------
+    InputError
+        With what would do.
+    """
+    encoder = policy.get("encoder", "")
+    allowed = ("phase",) if encoder else ("phase", "switch")
+    if action not in allowed:
+        msg = f"action {action!r} is not for this algorithm: use {' or '.join(allowed)}"
+        raise InputError(msg)
+    wanted = READS.get(encoder, observation)
+    if observation != wanted:
+        msg = f"observation {observation!r} is not what {encoder} reads: use {wanted!r}"
+        raise InputError(msg)
 
 
 def policy_settings(name: str, given: dict[str, Any], junctions: int) -> dict[str, Any]:

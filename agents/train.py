@@ -146,22 +146,6 @@ def make_tasks(scenes: Sequence[Any], plan: Plan, **given: Any) -> list[SignalTa
     return [make_task(scene, **{**rows, **given}) for scene in scenes]
 
 
-READS = {"phase_competition": "phases", "lane_attention": "lanes"}  # observation of an encoder
-
-
-def _check_rows(tasks: Sequence[SignalTask], encoder: str) -> None:
-    """Refuse actions and observations that the agent's network is not made for."""
-    allowed = ("phase",) if encoder else ("phase", "switch")
-    for task in tasks:
-        if task.action not in allowed:
-            msg = f"action {task.action!r} is not for this algorithm: use {' or '.join(allowed)}"
-            raise InputError(msg)
-        wanted = READS.get(encoder, task.observation)
-        if task.observation != wanted:
-            msg = f"observation {task.observation!r} is not what {encoder} reads: use {wanted!r}"
-            raise InputError(msg)
-
-
 def _traffic(tasks: Sequence[SignalTask]) -> list[str]:
     """Window, and what was done to the demand and the streets, of each task's scene."""
     scenes = [task.scene for task in tasks]
@@ -197,7 +181,8 @@ def train(
     names = [task.scene.name for task in tasks]
     scene = names[0] if len(names) == 1 else ""
     given = algorithms.settings(plan.algorithm, scene, plan.hyperparameters)
-    _check_rows(tasks, given["policy"].get("encoder", ""))
+    for task in tasks:
+        algorithms.check_rows(given["policy"], task.action, task.observation)
     numbered = algorithms.find(plan.algorithm).numbered
     if numbered and len(tasks) > 1:
         msg = f"{plan.algorithm} has weights for the junctions of one scene; give one of {names}"

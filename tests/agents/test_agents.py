@@ -160,6 +160,11 @@ def test_rules_are_evaluated_alike_whatever_the_task_s_actions(scene: ToyScene) 
     assert by_phase.equals(by_switch)
 
 
+def test_a_day_without_trips_is_no_result() -> None:
+    with pytest.raises(InputError, match="toy: no trip is due in the window on day 3: raise"):
+        evaluate(resolve("greedy"), make_task(ToyScene.of(vehicles=0)), [3])
+
+
 def test_a_folder_of_another_training_is_refused(scene: ToyScene, tmp_path: Path) -> None:
     plan = replace(SMALL, steps=200)
     train(make_tasks([scene], plan), tmp_path, plan)
@@ -296,7 +301,9 @@ def about_with(agent: Path, **changes: Any) -> bytes:
         ({"algorithm": "sarsa"}, "algorithm 'sarsa' is unknown"),
         ({"policy": {"encoder": "phase_competition", "width": 8}}, "size mismatch"),
         ({"policy": {"encoder": "os.system", "width": 8}}, "os.system"),
-        ({"observation": "lanes"}, "rows of"),
+        ({"observation": "lanes"}, "observation 'lanes' is not what phase_competition reads"),
+        ({"action": "switch"}, "action 'switch' is not for this algorithm: use phase"),
+        ({"neighbours": True}, "rows of"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -308,6 +315,20 @@ def test_an_agent_of_another_environment_gives_one_line(
         resolve(str(path))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_no_numbers_give_one_line(agent: Path, tmp_path: Path) -> None:
+    import torch
+
+    with zipfile.ZipFile(agent) as file:
+        weights = torch.load(io.BytesIO(file.read("policy.pth")), weights_only=True)
+    name = next(iter(weights))
+    weights[name] = torch.full_like(weights[name], float("nan"))
+    buffer = io.BytesIO()
+    torch.save(weights, buffer)
+    path = changed(agent, tmp_path / "nan.zip", {"policy.pth": buffer.getvalue()})
+    with pytest.raises(InputError, match=rf"weights of {name} are not finite"):
+        resolve(str(path))
 
 
 def test_an_agent_with_weights_for_each_junction_stays_at_home(
