@@ -11,6 +11,7 @@ import numpy as np
 from agents.agent_file import About, check_fits
 from envs.signal_control import make_runs
 from envs.task import SignalTask
+from twin.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,9 +92,14 @@ def _run(policy: Any, task: SignalTask, days: list[int], engine: str) -> list[di
         keep = np.full((len(days), len(runs.junctions)), -1)
         while not runs.done.all():
             runs.step(policy.decide(view) if controlled else keep)
-        return [runs.indicators(k) for k in range(len(days))]
+        found = [runs.indicators(k) for k in range(len(days))]
     finally:
         runs.close()
+    for day, values in zip(days, found, strict=True):
+        if not values["trips"]:
+            msg = f"{task.scene.name}: no trip is due in the window on day {day}: raise the demand"
+            raise InputError(msg)
+    return found
 
 
 def delays(said: About, policy: Any, task: SignalTask, seeds: Sequence[int]) -> list[float]:

@@ -67,6 +67,9 @@ class JunctionRows(VecEnv):
     ) -> None:
         self.tasks = [task] if isinstance(task, SignalTask) else list(task)
         self.task = self.tasks[0]
+        if engine == "sumo" and len(self.tasks) > 1:
+            msg = "engine sumo: it is one simulation in a process; give one task"
+            raise SimulationError(msg)
         if len({(t.action, t.layout) for t in self.tasks}) > 1:
             msg = "tasks with different actions or observations cannot share a policy"
             raise SimulationError(msg)
@@ -78,7 +81,7 @@ class JunctionRows(VecEnv):
             [np.tile(np.arange(len(r.junctions)), len(r)) for r in self.parts]
         )
         self._numbered = numbered
-        self._action = np.zeros(0)
+        self._action, self._ready = np.zeros(0), False
         self._discount = discount
         self._return = [np.zeros((copies, len(r.junctions))) for r in self.parts]
         self._spread = [RunningMeanStd(shape=()) for _ in self.parts]
@@ -111,6 +114,7 @@ class JunctionRows(VecEnv):
         for part, runs in enumerate(self.parts):
             self._begin(part, range(len(runs)))
         self.reset_infos = [{} for _ in range(self.num_envs)]
+        self._ready = True
         return np.asarray(self._rows_now())
 
     def _begin(self, part: int, copies: Sequence[int]) -> None:
@@ -128,8 +132,25 @@ class JunctionRows(VecEnv):
         return np.concatenate(rows)
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keep the actions."""
-        self._action = np.asarray(actions)
+        """Keep the actions.
+
+        Raises
+        ------
+        SimulationError
+            Before `reset`, or where one is outside the action space.
+        """
+        if not self._ready:
+            msg = "the rows have not been reset; call reset() first"
+            raise SimulationError(msg)
+        found = np.asarray(actions)
+        fits = len(found) == self.num_envs if found.ndim else False
+        wrong = np.flatnonzero(_outside(self.action_space, found)) if fits else [0]
+        if len(wrong):
+            row = int(wrong[0])
+            what = f"row {row}: {found[row].tolist()}" if fits else f"shape {found.shape}"
+            msg = f"action of {what} is outside {self.num_envs} rows of {self.action_space}"
+            raise SimulationError(msg)
+        self._action = found
 
     def step_wait(self) -> VecEnvStepReturn:
         """Let a step pass; where the window is over the next episode begins."""
@@ -214,3 +235,16 @@ class JunctionRows(VecEnv):
 
     def _chosen(self, indices: Any) -> Sequence[int]:
         return list(self._get_indices(indices))
+
+
+def _outside(space: spaces.Space[Any], action: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """[rows] whether each action is none of the space."""
+    rows = action.reshape(len(action), -1)
+    shape: Any = space.shape
+    if rows.shape[1] != max(1, int(np.prod(shape))) or rows.dtype.kind not in "iuf":
+        return np.ones(len(action), bool)
+    if isinstance(space, spaces.Box):
+        return np.asarray(~((rows >= 0.0) & (rows <= 1.0)).all(axis=1))
+    sizes = space.nvec if isinstance(space, spaces.MultiDiscrete) else [space.n]  # type: ignore[attr-defined]
+    whole = (rows >= 0) & (rows < np.asarray(sizes)) & (rows == np.floor(rows))
+    return np.asarray(~whole.all(axis=1))

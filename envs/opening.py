@@ -96,17 +96,24 @@ def open_scene(
         it begins.
     """
     if isinstance(reference, Scene):
+        late = {
+            "begin_s": begin_s is not None, "end_s": end_s is not None, "scale": scale != 1.0,
+            "routes": bool(routes), "settings": settings is not None, "measures": bool(measures),
+            "response": response != "none", "phases": phases != "program", "closed": bool(closed),
+        }  # fmt: skip
+        for name in (name for name, is_given in late.items() if is_given):
+            msg = f"{name}: the scene {reference.name} is made; give it where it is opened"
+            raise InputError(msg)
         return reference
     if isinstance(reference, Path):
         reference = str(reference)
     if isinstance(closed, str):
         closed = (closed,)
-    if not 0.0 < scale < 100.0:
-        msg = f"scale(={scale:g}) is a factor on the demand: give one above 0 and below 100"
+    if not (isinstance(scale, int | float) and 0.0 < scale < 100.0):
+        msg = f"scale(={scale!r}) is a factor on the demand: give one above 0 and below 100"
         raise InputError(msg)
     found = _files_of(reference, routes)
-    if measures:
-        _check_measures(measures, of_files=found is not None)
+    _check_measures(measures, response, of_files=found is not None)
     if found is None:
         if closed:
             msg = "closed streets are for vehicles of SUMO's files; in a city write a measure"
@@ -139,6 +146,9 @@ def _files_of(
     """SUMO's files that a reference means, their name, settings and phases; None for a city."""
     from twin.city.opening import SUMO_SUFFIXES
 
+    if routes and not (isinstance(reference, str) and reference.endswith(SUMO_SUFFIXES)):
+        msg = f"{reference}: routes are for a SUMO network (.net.xml); leave them out"
+        raise InputError(msg)
     if isinstance(reference, SumoFiles):
         return reference, reference.net.name, None, ""
     if not isinstance(reference, str):
@@ -154,19 +164,20 @@ def _files_of(
         return read_configuration(Path(reference)), name.removesuffix(".sumocfg"), None, ""
     if not routes:
         return None
-    if not reference.endswith(SUMO_SUFFIXES):
-        msg = f"{reference}: routes are for a SUMO network (.net.xml); leave them out"
-        raise InputError(msg)
     files = SumoFiles(Path(reference), tuple(map(Path, routes)), (), 0.0, 3600.0)
     return files, name.split(".")[0], None, ""
 
 
 def _city(reference: Any, measures: Sequence[Measure]) -> City:
     """The city that a reference means, with the streets that measures name."""
+    from twin.city import City
     from twin.city.lookup import find_streets
     from twin.city.opening import open_city
 
-    city: City = reference
+    if not isinstance(reference, str | City):
+        msg = f"scene {reference!r}: give the name of a map or a city, a file, a folder, or a City"
+        raise InputError(msg)
+    city: City
     if isinstance(reference, str):
         try:
             city = open_city(reference)
@@ -174,6 +185,8 @@ def _city(reference: Any, measures: Sequence[Measure]) -> City:
             near = suggestion(reference, RESCO)
             hint = f"; as a map of RESCO: {near}" if near.startswith("did") else ""
             raise InputError(f"{error}{hint}") from None  # noqa: EM102
+    else:
+        city = reference
     for measure in measures:
         measure.check(city)
         for street in measure.streets():
@@ -181,9 +194,24 @@ def _city(reference: Any, measures: Sequence[Measure]) -> City:
     return city
 
 
-def _check_measures(measures: Sequence[Measure], *, of_files: bool) -> None:
+def _check_measures(measures: Sequence[Measure], response: str, *, of_files: bool) -> None:
     """Refuse measures where no process of a city goes on, and policies beside the agent."""
-    if of_files:
+    from typing import get_args
+
+    from twin.simulation import Response
+    from twin.system import Measure
+
+    if response not in get_args(Response):
+        msg = f"response {response!r} is unknown; there are {', '.join(get_args(Response))}"
+        raise InputError(msg)
+    if of_files and response != "none":
+        msg = f"response {response!r} is for measures in a city: leave it out"
+        raise InputError(msg)
+    for measure in measures:
+        if not isinstance(measure, Measure):
+            msg = f"measure {measure!r} is none: make it, as with twin.roads.works.Works(...)"
+            raise InputError(msg)
+    if of_files and measures:
         msg = "measures need a city with demand of its own: name a city, or leave them out"
         raise InputError(msg)
     for measure in measures:
@@ -196,6 +224,10 @@ def _window(
     begin_s: float | None, end_s: float | None, usual_s: float, usual_end_s: float | None = None
 ) -> tuple[float, float]:
     """The window asked for, else the usual one."""
+    for name, given in (("begin_s", begin_s), ("end_s", end_s)):
+        if given is not None and not isinstance(given, int | float):
+            msg = f"{name}(={given!r}) must be seconds from midnight, 25200 for seven o'clock"
+            raise InputError(msg)
     begin = usual_s if begin_s is None else begin_s
     after = begin + 3600.0 if usual_end_s is None else usual_end_s
     end = after if end_s is None else end_s

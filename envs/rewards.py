@@ -91,6 +91,9 @@ def weights(reward: str | Mapping[str, float]) -> F8:
     InputError
         For an unknown name, or a weight that is no number.
     """
+    if not isinstance(reward, str | Mapping):
+        msg = f"reward {reward!r}: give a name ({', '.join(TERMS)}), weights by name, or a function"
+        raise InputError(msg)
     given = {reward: 1.0} if isinstance(reward, str) else dict(reward)
     if not given:
         msg = f"the reward has no terms; there are {', '.join(TERMS)}"
@@ -101,8 +104,8 @@ def weights(reward: str | Mapping[str, float]) -> F8:
         if name not in TERMS:
             msg = f"reward {name!r} is unknown; {suggestion(name, names)}"
             raise InputError(msg)
-        if not np.isfinite(float(weight)):
-            msg = f"reward {name!r}: weight {weight} is no number; give a finite one"
+        if not (isinstance(weight, int | float) and np.isfinite(weight)):
+            msg = f"reward {name!r}: weight {weight!r} is no number; give a finite one"
             raise InputError(msg)
         found[names.index(name)] = float(weight)
     return found

@@ -133,8 +133,9 @@ class Runs:
             msg = f"{task.scene.name}: {error}"
             raise SimulationError(msg) from None
         n = len(every)
-        if junction is not None and not 0 <= junction < n:
-            msg = f"junction(={junction}) must be from 0 to {n - 1}"
+        is_one = isinstance(junction, int | np.integer)
+        if junction is not None and not (is_one and 0 <= junction < n):
+            msg = f"junction(={junction!r}) must be from 0 to {n - 1}"
             raise SimulationError(msg)
         self.junctions = every if junction is None else every.take(junction)
         self._copies, self._threads, self._controlled = copies, threads, controlled

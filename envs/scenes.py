@@ -191,6 +191,11 @@ class CityScene(Scene):
         network = Network.from_city(city)
         return cls(city.name, city, network, begin_s, end_s, settings or Settings(), **given)
 
+    @property
+    def from_s(self) -> float:
+        """When the simulation begins: before the window, but not before midnight."""
+        return max(0.0, self.begin_s - self.warmup_s)
+
     def prepared(self, seed: int) -> Prepared:
         """Trips and routes of a seed, made on first use."""
         from twin.simulation import prepare
@@ -201,7 +206,7 @@ class CityScene(Scene):
                 self.city,
                 Demand.generate(self.city, scale=self.scale),
                 seed=seed,
-                begin_s=self.begin_s - self.warmup_s,
+                begin_s=self.from_s,
                 end_s=self.end_s,
                 iterations=self.iterations,
             )
@@ -215,9 +220,8 @@ class CityScene(Scene):
             kinds = ", ".join(sorted({measure.kind for measure in self.measures}))
             msg = f"engine sumo: {self.name}: measures ({kinds}) are simulated by the twin alone"
             raise InputError(msg)
-        begin_s = self.begin_s - self.warmup_s
         state = self.start(seed).state
-        return write_files(self.city, self.network, state, begin_s, self.end_s, folder)
+        return write_files(self.city, self.network, state, self.from_s, self.end_s, folder)
 
     def _make(self, seed: int) -> Start:
         from twin.simulation import Simulation
@@ -228,9 +232,9 @@ class CityScene(Scene):
             self.city,
             self.prepared(seed),
             seed=seed,
-            begin_s=self.begin_s - self.warmup_s,
+            begin_s=self.from_s,
             end_s=self.end_s,
-            warmup_s=self.warmup_s,
+            warmup_s=self.begin_s - self.from_s,
             measures=self.measures,
             response=self.response,
         )

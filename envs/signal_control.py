@@ -90,6 +90,7 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[F4, dict[str, Any]]:
         """Begin an episode; the seed chooses the trips and drivers."""
+        seed = None if seed is None else int(seed)
         super().reset(seed=seed, options=options)
         number = int(self.np_random.integers(2**31)) if seed is None else seed
         self.runs.reset([number])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,7 @@ from envs.observation import Layout
 from envs.opening import open_scene
 from envs.scenes import Scene
 from twin.errors import InputError
-
-if TYPE_CHECKING:
-    from twin.traffic.control import Rules
+from twin.traffic.control import Rules
 
 ENGINES = ("twin", "sumo")
 PLACE = (  # arguments of `open_scene`
@@ -91,6 +89,12 @@ class SignalTask:
         observation.layout(self.observation)
         if not callable(self.reward):
             rewards.weights(self.reward)
+        if not isinstance(self.neighbours, bool):
+            msg = f"neighbours(={self.neighbours!r}) of the task must be True or False"
+            raise InputError(msg)
+        if not isinstance(self.rules, Rules):
+            msg = f"rules(={self.rules!r}) of the task must be of twin.traffic.control.Rules"
+            raise InputError(msg)
         least: dict[str, tuple[float, float]] = {
             "step_s": (0.5, 3600.0),
             "detector_m": (5.0, 1000.0),
@@ -103,8 +107,8 @@ class SignalTask:
             if not (isinstance(value, int | float) and low <= value <= high):
                 msg = f"{name}(={value!r}) of the task must be from {low:g} to {high:g}"
                 raise InputError(msg)
-        if self.draws is not None and self.draws < 1:
-            msg = f"draws(={self.draws}) of the task must be at least 1, or None"
+        if self.draws is not None and not (isinstance(self.draws, int) and self.draws >= 1):
+            msg = f"draws(={self.draws!r}) of the task must be at least 1, or None"
             raise InputError(msg)
         if self.action == "plan":
             object.__setattr__(self, "step_s", self.cycle_s)
@@ -154,13 +158,16 @@ def make_task(scene: Any = "helsinki", **given: Any) -> SignalTask:
         For a setting that there is not, or one of a wrong value.
     """
     place = {k: given.pop(k) for k in PLACE if k in given}
-    if isinstance(scene, SignalTask):
-        return replace(scene, **given) if given else scene
     known = list(SignalTask.__dataclass_fields__)[1:]
     for name in given:
         if name not in known:
             from twin.suggest import suggestion
 
-            msg = f"setting {name!r} of the task is unknown; {suggestion(name, known)}"
+            near = suggestion(name, [*known, *PLACE])
+            msg = f"setting {name!r} of the task is unknown; {near}"
             raise InputError(msg)
+    if isinstance(scene, SignalTask):
+        if place:
+            open_scene(scene.scene, **place)  # refuses what a scene that is made cannot take
+        return replace(scene, **given) if given else scene
     return SignalTask(open_scene(scene, **place), **given)

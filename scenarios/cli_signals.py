@@ -22,7 +22,7 @@ def train(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the agent.")],
-    algo: Annotated[str, typer.Option(help="Algorithm; see the README for all.")] = "frap",
+    algo: Annotated[str, typer.Option(help="Algorithm; docs/signals.md has all.")] = "frap",
     steps: Annotated[int, typer.Option(min=1, help="Decisions to learn from.")] = 1_000_000,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Wall time after which it ends in any case.")
@@ -113,8 +113,11 @@ def evaluate(
     if out is not None and not out.parent.is_dir():
         msg = f"{out.parent} is no folder; make it, or name another place for the table"
         raise OutputError(msg)
+    if out is not None and out.is_dir():
+        msg = f"{out} is a folder; name a file for the table, as {out / 'table.csv'}"
+        raise OutputError(msg)
     period = _period(begin, end)
-    with screen.progress_shown() as progress:
+    with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
         table = evaluate_signals(
             policies,
             open_scenes(on, period, scale, closed or ()),

@@ -42,18 +42,26 @@ def one_line(text: str) -> str:
 
 
 @contextmanager
+def stopped(said: str) -> Iterator[None]:
+    """Say this where Ctrl-C ends what goes on, and exit with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console(stderr=True).print(said)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
 def errors_told(*, debug: bool) -> Iterator[None]:
     """Turn whatever goes wrong into one line on stderr and an exit code.
 
     1 for an error, 130 for Ctrl-C; `debug` adds where an error came from.
     """
     try:
-        yield
+        with stopped(GOES_ON):
+            yield
     except TwinError as error:
         _fail(str(error), debug=debug)
-    except KeyboardInterrupt:
-        console(stderr=True).print(GOES_ON)
-        raise typer.Exit(130) from None
     except MemoryError:
         _fail("out of memory: use fewer --workers, a smaller city or a shorter period", debug=debug)
     except OSError as error:

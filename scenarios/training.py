@@ -152,6 +152,11 @@ def evaluate_signals(
     from envs.task import make_task
 
     report = progress or (lambda _: None)
+    for names, what in ((list(policies), "policies"), ([s.name for s in scenes], "maps")):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            msg = f"{twice} stands twice among the {what}: name each once"
+            raise InputError(msg)
     found = {name: resolve(name) for name in policies}  # refuse before anything is run
     seeds = [EVALUATION_SEED + k for k in range(n_seeds)]
     total = len(policies) * len(scenes) * n_seeds

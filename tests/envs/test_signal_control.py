@@ -19,6 +19,7 @@ from crossings import ToyScene
 
 import envs
 from envs import observation
+from envs.junction_rows import JunctionRows
 from envs.opening import open_scene
 from envs.parallel import parallel_env
 from envs.signal_control import SignalControlEnv
@@ -289,11 +290,24 @@ def test_city_of_open_street_map_is_a_scene() -> None:
         ({"stepp_s": 5.0}, "setting 'stepp_s' of the task is unknown"),
         ({"draws": 0}, "draws(=0)"),
         ({"engine": "vissim"}, "engine 'vissim' is unknown; there are twin, sumo"),
+        ({"reward": 5}, "reward 5: give a name (waiting_change"),
+        ({"reward": {"queue": "x"}}, "weight 'x' is no number"),
+        ({"neighbours": "no"}, "neighbours(='no') of the task must be True or False"),
+        ({"rules": 3}, "rules(=3) of the task must be of twin.traffic.control.Rules"),
+        ({"junction": "x"}, "junction(='x') must be from 0 to 2"),
+        ({"clossed": "x"}, "did you mean 'closed'"),
+        ({"closed": "x"}, "closed: the scene toy is made; give it where it is opened"),
+        ({"begin_s": 0.0}, "begin_s: the scene toy is made"),
+        ({"scene": "cologne1", "routes": ["a.xml"]}, "cologne1: routes are for a SUMO network"),
+        ({"scene": "cologne1", "begin_s": "07:00"}, "begin_s(='07:00') must be seconds"),
+        ({"scene": "helsinki", "response": "flight"}, "response 'flight' is unknown"),
+        ({"scene": "helsinki", "measures": [{"kind": "works"}]}, "measure {'kind': 'works'} is"),
+        ({"scene": None}, "scene None: give the name of a map or a city"),
     ],
 )
 def test_bad_settings_give_one_line(given: dict[str, Any], says: str, scene: ToyScene) -> None:
-    with pytest.raises(InputError) as caught:
-        SignalControlEnv(scene, **given)
+    with pytest.raises((InputError, SimulationError)) as caught:
+        SignalControlEnv(**{"scene": scene, **given})
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -317,6 +331,32 @@ def test_bad_actions_and_scenes_give_one_line(scene: ToyScene) -> None:
         SignalControlEnv(scene, junction=3)
     with pytest.raises(InputError, match="as a map of RESCO: did you mean"):
         open_scene("cologne2")
+
+
+@pytest.mark.parametrize("kind", ["phase", "switch", "duration", "plan"])
+def test_rows_take_what_their_space_holds_and_nothing_else(kind: str, scene: ToyScene) -> None:
+    rows = JunctionRows(make_task(scene, action=kind), 2)
+    good = np.array([rows.action_space.sample() for _ in range(rows.num_envs)])
+    with pytest.raises(SimulationError, match=r"call reset\(\) first"):
+        rows.step(good)
+    rows.reset()
+    rows.step(good)
+    for wrong in (99, -7, float("nan")):
+        bad = good.astype(float)
+        bad.reshape(rows.num_envs, -1)[4, -1] = wrong
+        with pytest.raises(SimulationError, match=r"action of row 4: .* is outside 6 rows of"):
+            rows.step(bad)
+    with pytest.raises(SimulationError, match=r"action of shape \(5,.*\) is outside 6 rows of"):
+        rows.step(good[:5])
+    with pytest.raises(SimulationError, match="one simulation in a process; give one task"):
+        JunctionRows([rows.task, rows.task], 1, engine="sumo")
+
+
+def test_a_city_at_midnight_warms_up_from_midnight_only() -> None:
+    scene = open_scene("helsinki", begin_s=60.0, end_s=120.0, scale=0.5)
+    env = SignalControlEnv(scene)
+    env.reset(seed=np.int64(1))
+    assert float(env.runs.now_s[0]) == 60.0
 
 
 def test_a_map_without_signals_and_one_without_a_choice_say_so() -> None:
