@@ -57,7 +57,7 @@ def _twin(
 ) -> None:
     """Try a traffic policy on an open digital twin of a city before the city pays for it.
 
-    Start with [bold]twin demo[/bold]: it needs no data and shows every step in four minutes.
+    Start with [bold]twin demo[/bold]: it needs no data and shows every step in a few minutes.
     """
 
 
@@ -230,7 +230,7 @@ def demo(
 ) -> None:
     """Show every step on central Helsinki: city, demand, an agent, two scenarios, one report.
 
-    Takes about four minutes on two cores. Interrupted, the same command goes on.
+    Takes a few minutes on two cores. Interrupted, the same command goes on.
     """
     from scenarios.demo import run_demo
 
