@@ -328,13 +328,13 @@ class SumoScene(Scene):
         found = read_routes([*files.additional, *files.routes], self.begin_s, self.end_s, seed)
         if self.scale != 1.0:
             found = _scaled(found, self.scale, seed)
-        flow = load_flow(self.city, found, seed, files.net, **window)
+        flow = load_flow(self.city, found, seed, files.net, made=self.network, **window)
         flow = flow.routed(self.begin_s, self.end_s)
         if not self.closed:
             return flow, {}
         at = [self.city.streets["id"].tolist().index(name) for name in self.closed]
         found, ways = around(self.city, found, flow, at)
-        return load_flow(self.city, found, seed, files.net, **window), ways
+        return load_flow(self.city, found, seed, files.net, made=flow.network, **window), ways
 
     def _make(self, seed: int) -> Start:
         flow = self.flow(seed)

@@ -62,21 +62,21 @@ def test_an_agent_is_trained_and_compared(
 
 
 def test_a_board_is_made_once_and_goes_on(tmp_path: Path) -> None:
-    board = Board(("cologne1",), ("greedy",), LEARNERS, 2000, 10.0, 1, 2, ("twin",))
+    board = Board(("cologne1",), ("greedy",), LEARNERS, 2000, 10.0, 1, 1, ("twin",))
     first = make_board(board, tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("agent.zip")}
     assert len(stamps) == 2
-    both = Board(("cologne1",), ("greedy",), LEARNERS, 2000, 10.0, 1, 2, ("twin", "sumo"))
+    both = Board(("cologne1",), ("greedy",), LEARNERS, 2000, 10.0, 1, 1, ("twin", "sumo"))
     second = make_board(both, tmp_path)
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("agent.zip")}
-    assert len(first) == 6
-    assert len(second) == 12
+    assert len(first) == 3
+    assert len(second) == 6
     again = second[second["engine"] == "twin"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, first, check_like=True)
     with pytest.raises(InputError, match="holds the agent of 'twin train"):
         make_board(replace(board, steps=3000), tmp_path)
-    more = Board(("cologne1",), ("greedy",), (), 2000, 10.0, 1, 3, ("twin",))
-    assert make_board(more, tmp_path)["seed"].nunique() == 3
+    more = Board(("cologne1",), ("greedy",), (), 2000, 10.0, 1, 2, ("twin",))
+    assert make_board(more, tmp_path)["seed"].nunique() == 2
     text = page(second, both)
     assert "Judged by SUMO" in text
     assert text.count("| cologne1 |") == 2 + 6 + 2

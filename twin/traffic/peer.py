@@ -125,6 +125,7 @@ def load_flow(
     end_s: float,
     interval_s: float = 900.0,
     jam_s: float | None = None,
+    made: Network | None = None,
 ) -> PeerFlow:
     """Put the vehicles of SUMO's route files on the network of a city.
 
@@ -144,13 +145,15 @@ def load_flow(
         Length of the intervals in which streets are measured.
     jam_s
         Wait after which a vehicle is taken past a jam (SUMO's `--time-to-teleport`).
+    made
+        Network of an earlier flow of the same city and `jam_s`, to share it where it is the same.
 
     Raises
     ------
     InputError
         If the routes do not fit the network.
     """
-    network, load = load_vehicles(city, found, seed, net, jam_s)
+    network, load = load_vehicles(city, found, seed, net, jam_s, made)
     state = _start(network, load, begin_s, end_s, interval_s)
     return PeerFlow(network, state, [v.id for v in found.vehicles], load)
 

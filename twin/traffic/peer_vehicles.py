@@ -63,7 +63,12 @@ class Load:
 
 
 def load_vehicles(
-    city: City, found: RouteFiles, seed: int, net: Path, jam_s: float | None
+    city: City,
+    found: RouteFiles,
+    seed: int,
+    net: Path,
+    jam_s: float | None,
+    made: Network | None = None,
 ) -> tuple[Network, Load]:
     """Return the network with the types of the files, and what is put on it.
 
@@ -72,7 +77,9 @@ def load_vehicles(
     net
         SUMO's network, for messages.
     jam_s
-        Wait after which a vehicle is taken past a jam; the kernel's own where None.
+        Wait after which a vehicle is taken past a jam; None never does.
+    made
+        What was returned before for the city and `jam_s`; it serves where the types are the same.
 
     Raises
     ------
@@ -81,11 +88,8 @@ def load_vehicles(
     """
     due = found.vehicles
     sumo_kinds, kind = _merged(found)
-    types = [kernel_type(t, f"type {k}") for k, t in enumerate(sumo_kinds)]
-    network = Network.from_city(city, types, jam_s=jam_s)
-    link = network.arrays.link
-    half_step = round(HALF_STEP_S * network.arrays.tps)
-    link["braking"] = np.maximum(0, link["braking"] - half_step)
+    types = tuple(kernel_type(t, f"type {k}") for k, t in enumerate(sumo_kinds))
+    network = made if made and made.types == types else _network(city, types, jam_s)
     ways = Ways(city, net)
     routes, trips = vehicle_routes(city, due, sumo_kinds, kind, ways)
     entity = np.array([entity_of(v.id) for v in due], np.int64)
@@ -110,6 +114,15 @@ def load_vehicles(
     )
     extra_s = HALF_STEP_S - start_m / (speed * slow)
     return network, Load(vehicles, factor, start_m / speed, start_m, extra_s, trips)
+
+
+def _network(city: City, types: tuple[VehicleType, ...], jam_s: float | None) -> Network:
+    """Streets on which drivers look once a step of SUMO, half a step late on average."""
+    network = Network.from_city(city, types, jam_s=jam_s)
+    link = network.arrays.link
+    half_step = round(HALF_STEP_S * network.arrays.tps)
+    link["braking"] = np.maximum(0, link["braking"] - half_step)
+    return network
 
 
 def kernel_type(kind: SumoType, name: str) -> VehicleType:
