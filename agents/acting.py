@@ -9,7 +9,7 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
-from agents.networks import Choose, Grouped, Judge, Reader
+from agents.networks import LIMITS, Choose, Grouped, Judge, Reader
 from envs.observation import PHASES
 
 
@@ -49,7 +49,7 @@ class _OwnHeads:
 
 class _Universal(_OwnHeads):
     def __init__(self: Any, *args: Any, encoder: str, width: int = 32, **given: Any) -> None:
-        own = {k: given.pop(k) for k in ("patience_s",) if k in given}
+        own = {name: given.pop(name) for name in LIMITS if name in given}
         given["features_extractor_class"] = Reader
         given["features_extractor_kwargs"] = {"encoder": encoder, "width": width, **own}
         self._width = width

@@ -23,14 +23,17 @@ P, F = obs.PHASES, len(obs.PHASE_FEATURES)
 L, LF = obs.LANES, len(obs.LANE_FEATURES)
 EXTRAS, NF = len(obs.EXTRAS), len(obs.NEIGHBOUR_FEATURES)
 FAR = -1e9
+LIMITS = ("starving_s", "patience_s", "discharge_s")  # arguments of `Limits`
 
 
 class Parts:
     """Where things stand in a row of phases."""
 
-    EXISTS, SHOWN, ALLOWED, HEAD = (
-        list(obs.PHASE_FEATURES).index(name) for name in ("exists", "shown", "allowed", "head")
+    EXISTS, SHOWN, ALLOWED, HEAD, LONGEST, STANDING = (
+        list(obs.PHASE_FEATURES).index(name)
+        for name in ("exists", "shown", "allowed", "head", "longest", "standing")
     )
+    GREEN = list(obs.EXTRAS).index("green")
 
 
 def _most(exists: torch.Tensor) -> int:
@@ -44,20 +47,86 @@ def _neighbours(row: torch.Tensor, after: int) -> torch.Tensor:
     return row[:, after:].reshape(len(row), -1, NF)
 
 
+class Limits:
+    """What may be chosen, whatever was learned; None for no such limit.
+
+    Where more than one says so, the last of them holds.
+
+    Parameters
+    ----------
+    starving_s
+        Where a vehicle has stood on its lane for longer, and what is shown has been green for
+        `SHARE_S`, the phase that serves the longest such wait is the only one.  A lane from which
+        one vehicle after the other gets away, but too few, starves nobody at its head.
+    patience_s
+        The same of vehicles at the head of their lane, with room behind the junction, without
+        waiting for `SHARE_S`.
+    discharge_s
+        A phase that has been green for less, and before which `QUEUE` vehicles or more still
+        stand, is kept: a queue that is let go and stopped again has only lost time.
+    """
+
+    SHARE_S, QUEUE = 30.0, 2.0
+
+    def __init__(
+        self,
+        starving_s: float | None = None,
+        patience_s: float | None = None,
+        discharge_s: float | None = None,
+    ) -> None:
+        for name, value in zip(LIMITS, (starving_s, patience_s, discharge_s), strict=True):
+            if value is not None and not (isinstance(value, int | float) and value >= 0.0):
+                msg = f"{name}(={value!r}) of the network must be 0 or more seconds, or None"
+                raise ValueError(msg)
+        self.starving_s, self.patience_s, self.discharge_s = starving_s, patience_s, discharge_s
+
+    def __call__(self, phases: torch.Tensor, green_s: torch.Tensor) -> torch.Tensor:
+        """[rows, phases] which may be asked for: 1, or 0.
+
+        Parameters
+        ----------
+        phases
+            [rows, phases, features].
+        green_s
+            [rows, 1] for which what is shown has been green.
+        """
+        shown, allowed = phases[..., Parts.SHOWN], phases[..., Parts.ALLOWED]
+        others = (1.0 - shown) * allowed
+        found = allowed
+        if self.starving_s is not None:
+            waits_s = phases[..., Parts.LONGEST] * others * obs.WAIT_S
+            found = _longest(waits_s, self.starving_s, found, green_s >= self.SHARE_S)
+        if self.patience_s is not None:
+            waits_s = phases[..., Parts.HEAD] * others * obs.WAIT_S
+            found = _longest(waits_s, self.patience_s, found)
+        if self.discharge_s is not None:
+            queues = phases[..., Parts.STANDING] * obs.VEHICLES >= self.QUEUE
+            kept = shown * allowed * queues * (green_s < self.discharge_s)
+            found = torch.where(kept.amax(1, keepdim=True) > 0, kept, found)
+        return found
+
+
+def _longest(
+    waits_s: torch.Tensor, limit_s: float, else_: torch.Tensor, where: torch.Tensor | None = None
+) -> torch.Tensor:
+    """[rows, phases] the longest wait alone where it is beyond a limit."""
+    longest = waits_s.amax(1, keepdim=True)
+    over = longest > limit_s if where is None else (longest > limit_s) & where
+    return torch.where(over, (waits_s >= longest).float(), else_)
+
+
 class PhaseEncoder(nn.Module):
     """[rows, phases, width] of what each phase has to say, by competition with every other.
 
     Parameters
     ----------
-    patience_s
-        Where a vehicle has stood at the head of its lane for longer, with room behind the
-        junction, the phase that serves the longest such wait is the only one that may be chosen:
-        nobody starves for the others' sake, whatever was learned.  None for no such limit.
+    limits
+        Arguments of `Limits`.
     """
 
-    def __init__(self, width: int, patience_s: float | None = None) -> None:
+    def __init__(self, width: int, **limits: float | None) -> None:
         super().__init__()
-        self.patience = None if patience_s is None else patience_s / obs.WAIT_S
+        self.limits = Limits(**limits)
         self.own = nn.Sequential(
             nn.Linear(F + EXTRAS, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
         )
@@ -70,12 +139,10 @@ class PhaseEncoder(nn.Module):
         n = _most(phases[..., Parts.EXISTS])
         phases = phases[:, :n]
         extras = row[:, P * F : P * F + EXTRAS][:, None].expand(-1, n, -1)
-        exists, allowed = phases[..., Parts.EXISTS], phases[..., Parts.ALLOWED]
+        exists = phases[..., Parts.EXISTS]
+        green_s = row[:, P * F + Parts.GREEN, None] * obs.GREEN_S
+        allowed = self.limits(phases, green_s)
         own = self.own(torch.cat([phases, extras], dim=2))
-        if self.patience is not None:
-            waits = phases[..., Parts.HEAD] * (1.0 - phases[..., Parts.SHOWN]) * allowed
-            longest = waits.amax(1, keepdim=True)
-            allowed = torch.where(longest > self.patience, (waits >= longest).float(), allowed)
         pairs = torch.relu(self.left(own)[:, :, None] + self.right(own)[:, None])
         other = exists[:, None, :, None] * (1.0 - torch.eye(n))[None, :, :, None]
         against = (pairs * other).sum(2) / other.sum(2).clamp(min=1.0)

@@ -122,7 +122,7 @@ class SumoRuns(Runs):
         self._left_out = {name for name, way in ways.items() if not way}
         self._reader = SumoReader(load_libsumo(), lanes, self.control, ways)
         self._reader.begin()
-        self._shown: dict[str, str] = {}
+        self._shown: dict[int, tuple[int, int, int]] = {}
         self._look()
 
     def _open(self, seed: int) -> None:
@@ -185,8 +185,8 @@ class SumoRuns(Runs):
             self._show()
             libsumo.simulationStep()
             now = min(now + tps, end)
-            control.advance(now)
             self._reader.follow()
+        control.advance(end)
         self._look()
         self._sum_up()
 
@@ -207,12 +207,12 @@ class SumoRuns(Runs):
             return
         libsumo = load_libsumo()
         state = self.control.batch.copies[0]
-        for s in self.junctions.signal:
-            name = self.network.signal_ids[s]
-            text = self._text(state.signal[s])
-            if self._shown.get(name) != text:
-                libsumo.trafficlight.setRedYellowGreenState(name, text)
-                self._shown[name] = text
+        lit = state.signal[self.junctions.signal][["phase", "target", "stage"]].tolist()
+        for s, shows in zip(self.junctions.signal.tolist(), lit, strict=True):
+            if self._shown.get(s) != shows:
+                text = self._text(state.signal[s])
+                libsumo.trafficlight.setRedYellowGreenState(self.network.signal_ids[s], text)
+                self._shown[s] = shows
 
     def _text(self, signal: Any) -> str:
         """What a signal shows, as SUMO writes it."""

@@ -243,33 +243,62 @@ def changed(agent: Path, path: Path, parts: dict[str, bytes]) -> Path:
     return path
 
 
-def test_patience_ends_where_somebody_waits_too_long() -> None:
-    """Of three phases the third has a vehicle that has stood for 150 s."""
+def open_phases(row: np.ndarray, **limits: float | None) -> list[int]:
+    """Phases that a network with limits may choose in a row of observations."""
     import torch
     from gymnasium import spaces
 
-    from agents.networks import Choose, P, Reader
+    from agents.networks import Choose, Reader
 
-    names = list(observation.PHASE_FEATURES)
-    row = np.random.default_rng(0).random((1, observation.SIZE)).astype(np.float32)
-    phases = row[:, : P * len(names)].reshape(P, len(names))
-    phases[3:] = 0.0
-    phases[:3, names.index("exists")] = phases[:3, names.index("allowed")] = 1.0
-    phases[:3, names.index("shown")] = [1.0, 0.0, 0.0]
-    phases[:3, names.index("head")] = [3.0, 0.5, 2.5]
+    torch.manual_seed(0)
     space = spaces.Box(0.0, 20.0, (observation.SIZE,))
+    with torch.no_grad():
+        reader = Reader(space, "phase_competition", 16, **limits)
+        score = Choose(16)(reader(torch.from_numpy(row)))
+    return np.flatnonzero(score[0] > -100.0).tolist()
 
-    def open_to(patience_s: float | None) -> list[int]:
-        torch.manual_seed(0)
-        with torch.no_grad():
-            reader = Reader(space, "phase_competition", 16, patience_s=patience_s)
-            score = Choose(16)(reader(torch.from_numpy(row)))
-        return np.flatnonzero(score[0] > -100.0).tolist()
 
-    assert open_to(120.0) == [2]  # the first has waited longer, but it is green already
-    assert open_to(200.0) == open_to(None) == [0, 1, 2]
-    phases[2, names.index("allowed")] = 0.0
-    assert open_to(120.0) == [0, 1]
+def three_phases(green_s: float, **features: list[float]) -> np.ndarray:
+    """A row of a junction with three phases, the first of them green."""
+    names = list(observation.PHASE_FEATURES)
+    row = np.zeros((1, observation.SIZE), np.float32)
+    phases = row[:, : observation.PHASES * len(names)].reshape(-1, len(names))
+    phases[:3, names.index("exists")] = phases[:3, names.index("allowed")] = 1.0
+    phases[0, names.index("shown")] = 1.0
+    for name, values in features.items():
+        phases[:3, names.index(name)] = values
+    row[:, phases.size + list(observation.EXTRAS).index("green")] = green_s / observation.GREEN_S
+    return row
+
+
+def test_patience_ends_where_somebody_waits_too_long() -> None:
+    """Of three phases the third has a vehicle that has stood at its stop line for 150 s."""
+    row = three_phases(0.0, head=[3.0, 0.5, 2.5])
+    assert open_phases(row, patience_s=120.0) == [2]  # the first is green already
+    assert open_phases(row, patience_s=200.0) == open_phases(row) == [0, 1, 2]
+    row = three_phases(0.0, head=[3.0, 0.5, 2.5], allowed=[1.0, 1.0, 0.0])
+    assert open_phases(row, patience_s=120.0) == [0, 1]
+
+
+def test_who_starves_in_a_lane_that_moves_is_served() -> None:
+    """Somebody has stood for 330 s on a lane whose head changes all the time."""
+    starves = {"head": [0.1, 0.1, 0.1], "longest": [0.5, 5.5, 1.0]}
+    assert open_phases(three_phases(30.0, **starves), starving_s=300.0) == [1]
+    assert open_phases(three_phases(29.0, **starves), starving_s=300.0) == [0, 1, 2]
+    assert open_phases(three_phases(30.0, **starves), starving_s=360.0) == [0, 1, 2]
+    heads = {**starves, "head": [0.1, 0.1, 2.5]}
+    assert open_phases(three_phases(30.0, **heads), starving_s=300.0, patience_s=120.0) == [2]
+
+
+def test_a_queue_that_was_let_go_is_not_stopped_at_once() -> None:
+    """A green of 7 s with three vehicles that still stand before it, somebody waits elsewhere."""
+    waits = {"standing": [0.3, 0.9, 0.0], "head": [0.0, 2.5, 0.0]}
+    assert open_phases(three_phases(7.0, **waits), patience_s=120.0, discharge_s=15.0) == [0]
+    assert open_phases(three_phases(15.0, **waits), patience_s=120.0, discharge_s=15.0) == [1]
+    waits["standing"] = [0.1, 0.9, 0.0]
+    assert open_phases(three_phases(7.0, **waits), patience_s=120.0, discharge_s=15.0) == [1]
+    shut = three_phases(7.0, **{**waits, "standing": [0.3, 0, 0], "allowed": [0.0, 1.0, 1.0]})
+    assert open_phases(shut, discharge_s=15.0) == [1, 2]
 
 
 def test_a_strangers_file_is_not_executed(
@@ -301,6 +330,7 @@ def about_with(agent: Path, **changes: Any) -> bytes:
         ({"algorithm": "sarsa"}, "algorithm 'sarsa' is unknown"),
         ({"policy": {"encoder": "phase_competition", "width": 8}}, "size mismatch"),
         ({"policy": {"encoder": "os.system", "width": 8}}, "os.system"),
+        ({"policy": {"encoder": "phase_competition", "patience_s": "long"}}, "patience_s(='long')"),
         ({"observation": "lanes"}, "observation 'lanes' is not what phase_competition reads"),
         ({"action": "switch"}, "action 'switch' is not for this algorithm: use phase"),
         ({"neighbours": True}, "rows of"),

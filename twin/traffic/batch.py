@@ -251,7 +251,7 @@ class Batch:
     def share(self, work: Callable[..., None], what: Any) -> None:
         """Call compiled work (net, sig, flat, what, first, end) on all copies, by threads."""
         net, sig, n = self.network.arrays, self.network.signals, len(self)
-        if self._pool is None:
+        if self._pool is None or n == 1:
             work(net, sig, self.flat, what, 0, n)
             return
         cuts = np.linspace(0, n, min(n, self.threads) + 1).astype(int).tolist()
