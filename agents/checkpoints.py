@@ -11,6 +11,7 @@ import json
 import pickle
 import random
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,27 @@ FOLDER, ABOUT, MODEL, BUFFER, REST = (
     "checkpoint", "checkpoint.json", "model.zip", "replay.pkl", "rest.pkl",
 )  # fmt: skip
 LSTM = "_last_lstm_states"  # what a recurrent policy remembers; SB3 begins anew without
+
+
+# What reading a damaged file may raise; pickles name modules, classes and their attributes.
+_BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    EOFError,
+    RuntimeError,
+    AssertionError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
+
+
+def _broken(place: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return InputError(f"{place} is broken ({reason}): remove it to begin anew")
 
 
 @dataclass(frozen=True)
@@ -116,20 +138,30 @@ def read(folder: Path, identity: dict[str, Any]) -> Kept | None:
             raise InputError(msg)
         with (place / REST).open("rb") as file:
             rest = pickle.load(file)  # noqa: S301 - written above by the same training
-    except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        msg = f"{place} is broken ({error}): remove it to begin anew"
-        raise InputError(msg) from None
-    return Kept(place, rest["rows"], about["state"], rest["random"], rest["memory"])
+        return Kept(place, rest["rows"], about["state"], rest["random"], rest["memory"])
+    except _BROKEN as error:
+        raise _broken(place, error) from None
 
 
 def resume(kept: Kept, model_class: Any) -> Any:
-    """The model of a checkpoint, ready to learn on, and the random generators as they were."""
+    """The model of a checkpoint, ready to learn on, and the random generators as they were.
+
+    Raises
+    ------
+    InputError
+        If it is broken.
+    """
     import torch
 
-    model = model_class.load(kept.folder / MODEL, env=kept.rows, device="cpu", force_reset=False)
+    try:
+        model = model_class.load(
+            kept.folder / MODEL, env=kept.rows, device="cpu", force_reset=False
+        )
+        if (kept.folder / BUFFER).exists():
+            model.load_replay_buffer(kept.folder / BUFFER)
+    except _BROKEN as error:
+        raise _broken(kept.folder, error) from None
     model.tensorboard_log = str(kept.folder.parent / "logs")
-    if (kept.folder / BUFFER).exists():
-        model.load_replay_buffer(kept.folder / BUFFER)
     if kept.memory is not None:
         setattr(model, LSTM, kept.memory)
     kept.rows._reset_seeds()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections import deque
@@ -146,14 +147,29 @@ def make_tasks(scenes: Sequence[Any], plan: Plan, **given: Any) -> list[SignalTa
     return [make_task(scene, **{**rows, **given}) for scene in scenes]
 
 
-def _traffic(tasks: Sequence[SignalTask]) -> list[str]:
-    """Window, and what was done to the demand and the streets, of each task's scene."""
-    scenes = [task.scene for task in tasks]
-    return [
+def _traffic(task: SignalTask) -> str:
+    """Window, what was done to the demand and the streets, and a hash of what drives where."""
+    scene = task.scene
+    start, digest = scene.start(task.day(0)), hashlib.sha256()
+    for arrays in (scene.network.arrays, scene.network.signals, start.state):
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return (
         f"{scene.begin_s:g} to {scene.end_s:g} s, scale {getattr(scene, 'scale', 1.0):g}, "
-        f"closed {', '.join(getattr(scene, 'closed', ())) or 'nothing'}"
-        for scene in scenes
-    ]
+        f"closed {', '.join(getattr(scene, 'closed', ())) or 'nothing'}, "
+        f"network and traffic {digest.hexdigest()[:12]}"
+    )
+
+
+def _task(task: SignalTask) -> str:
+    """What is decided, seen and paid."""
+    reward = task.reward if not callable(task.reward) else "a function"
+    parts = {
+        "action": task.action, "observation": task.observation, "neighbours": task.neighbours,
+        "reward": reward, "step": task.every_s, "rules": task.rules, "detectors": task.detector_m,
+        "noise": task.noise, "failed": task.failed, "days": (task.draws, task.first_seed),
+    }  # fmt: skip
+    return ", ".join(f"{name} {value}" for name, value in parts.items())
 
 
 def train(
@@ -177,7 +193,6 @@ def train(
     from envs.junction_rows import JunctionRows
 
     torch.set_num_threads(1)
-    _make_folder(folder)
     names = [task.scene.name for task in tasks]
     scene = names[0] if len(names) == 1 else ""
     given = algorithms.settings(plan.algorithm, scene, plan.hyperparameters)
@@ -187,7 +202,9 @@ def train(
     if numbered and len(tasks) > 1:
         msg = f"{plan.algorithm} has weights for the junctions of one scene; give one of {names}"
         raise InputError(msg)
-    identity = {**asdict(plan), "scenes": names, "traffic": _traffic(tasks), "settings": given}
+    identity = {**asdict(plan), "scenes": names, "settings": given}
+    identity["traffic"] = [_traffic(task) for task in tasks]
+    identity["tasks"] = [_task(task) for task in tasks]
     for free in ("minutes", "command", "hyperparameters", "steps"):
         identity.pop(free)
     kept = checkpoints.read(folder, identity)
@@ -200,6 +217,7 @@ def train(
             numbered=numbered,
             discount=given["model"].get("gamma", 0.99) if given["normalise"] else None,
         )
+        _make_folder(folder)
         model = algorithms.new_model(plan.algorithm, rows, given, plan.seed, folder / LOGS)
         state = State()
     else:

@@ -55,6 +55,7 @@ class TrainedAgent:
     def start(self, view: View) -> None:
         """Refuse cities that the agent cannot serve; forget what was."""
         observation.check(view.junctions)
+        observation.check_phases(view.junctions, view.network.signal_ids)
         own = self.about.junctions
         if own not in (0, len(view.junctions)):
             msg = (

@@ -1,7 +1,8 @@
 """What agents may do: actions become requests, and the controller keeps the rules.
 
 `phase`: the phase that shall be green next.
-`switch`: 0 keeps the phase, 1 asks for the next one in the order of the program.
+`switch`: 0 keeps the phase, 1 asks for the next one in the order of the program; where somebody
+    has waited too long, the phase that ends it comes in its place.
 `duration`: a phase, and for how many seconds it stays (`DURATIONS_S`); what is asked for
     before that is over is not served.
 `plan`: for the next cycle, a weight for the green of each phase, and an offset in cycles.
@@ -62,7 +63,7 @@ def mask_of(kind: str, allowed: Bools, phase: I8) -> Bools:
     if kind == "switch":
         here = np.arange(allowed.shape[-1]) == phase[..., None]
         stay = (allowed & here).any(-1)
-        return np.stack([stay, (allowed & ~here).any(-1)], axis=-1)
+        return np.stack([stay, (allowed & ~here).any(-1)], axis=-1)  # another one may be overdue
     if kind == "duration":
         return np.concatenate([phases, np.ones((*shape[:-1], len(DURATIONS_S)), bool)], axis=-1)
     if kind == "plan":

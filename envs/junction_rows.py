@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from envs import actions, observation
 from envs.signal_control import make_runs
-from envs.task import SignalTask
+from envs.task import SignalTask, make_task
 from twin.errors import SimulationError
 
 CUT = 10.0  # standard deviations
@@ -30,8 +30,8 @@ class JunctionRows(VecEnv):
     Parameters
     ----------
     task
-        Where, and what is decided; of several, which take turns in no way but step side by
-        side, actions and observations are the same.
+        Where, and what is decided, or a scene's name; of several, which take turns in no way but
+        step side by side, actions and observations are the same.
     copies
         Simulations at once, of each task.
     seed
@@ -55,7 +55,7 @@ class JunctionRows(VecEnv):
 
     def __init__(
         self,
-        task: SignalTask | Sequence[SignalTask],
+        task: SignalTask | str | Sequence[SignalTask | str],
         copies: int = 1,
         seed: int = 0,
         *,
@@ -65,7 +65,11 @@ class JunctionRows(VecEnv):
         engine: str = "twin",
         **given: Any,
     ) -> None:
-        self.tasks = [task] if isinstance(task, SignalTask) else list(task)
+        given_tasks = [task] if isinstance(task, SignalTask | str) else list(task)
+        if not given_tasks:
+            msg = "no task is given: give one, as of envs.task.make_task('cologne1')"
+            raise SimulationError(msg)
+        self.tasks = [make_task(one) for one in given_tasks]
         self.task = self.tasks[0]
         if engine == "sumo" and len(self.tasks) > 1:
             msg = "engine sumo: it is one simulation in a process; give one task"
@@ -74,6 +78,8 @@ class JunctionRows(VecEnv):
             msg = "tasks with different actions or observations cannot share a policy"
             raise SimulationError(msg)
         self.parts = [make_runs(t, engine, copies, junction, **given) for t in self.tasks]
+        for runs in self.parts:
+            observation.check_phases(runs.junctions, runs.network.signal_ids)
         self.next_seed = seed
         counts = [len(runs) * len(runs.junctions) for runs in self.parts]
         self._ends = np.cumsum([0, *counts])

@@ -16,7 +16,7 @@ of the nearest junctions upstream.  Counts are of vehicles within the detectors'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -165,6 +165,28 @@ def check(junctions: Junctions) -> None:
     if not len(junctions):
         msg = "no signal has two green phases: signal policies need at least one that has"
         raise SimulationError(msg)
+
+
+def check_phases(junctions: Junctions, ids: Sequence[str]) -> None:
+    """Refuse junctions with more phases than a row has room for: no agent could ask for them.
+
+    Parameters
+    ----------
+    ids
+        Names of all signals.
+
+    Raises
+    ------
+    SimulationError
+        With the first of them.
+    """
+    for signal, n in zip(junctions.signal, junctions.n_phases, strict=True):
+        if n > PHASES:
+            msg = (
+                f"signal {ids[signal]!r} has {n} green phases, agents see and ask for {PHASES} at "
+                "most: phases='conflicts' builds fewer, or choose another junction"
+            )
+            raise SimulationError(msg)
 
 
 @inlined

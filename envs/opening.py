@@ -62,7 +62,7 @@ def open_scene(
     begin_s: float | None = None,
     end_s: float | None = None,
     scale: float = 1.0,
-    routes: Sequence[str | Path] = (),
+    routes: str | Path | Sequence[str | Path] = (),
     settings: Settings | None = None,
     measures: Sequence[Measure] = (),
     response: Response = "none",
@@ -107,8 +107,7 @@ def open_scene(
         return reference
     if isinstance(reference, Path):
         reference = str(reference)
-    if isinstance(closed, str):
-        closed = (closed,)
+    closed, routes = _several("closed", closed), _several("routes", routes)
     if not (isinstance(scale, int | float) and 0.0 < scale < 100.0):
         msg = f"scale(={scale!r}) is a factor on the demand: give one above 0 and below 100"
         raise InputError(msg)
@@ -138,6 +137,16 @@ def open_scene(
         phases=own_phases or phases,
         closed=closed,
     )
+
+
+def _several(name: str, given: Any) -> tuple[Any, ...]:
+    """One name, or several."""
+    if isinstance(given, str | Path):
+        return (given,)
+    if not isinstance(given, Sequence) or not all(isinstance(one, str | Path) for one in given):
+        msg = f"{name}(={given!r}): give a name, or a list of names"
+        raise InputError(msg)
+    return tuple(given)
 
 
 def _files_of(

@@ -11,7 +11,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from envs import actions, observation
 from envs.signal_control import make_runs
-from envs.task import SignalTask, make_task
+from envs.task import SignalTask, check_seed, make_task
 from twin.errors import SimulationError
 
 F4 = npt.NDArray[np.float32]
@@ -46,6 +46,7 @@ class SignalParallelEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
     ) -> None:
         self.task = make_task(scene if task is None else task, **given)
         self.runs = make_runs(self.task, engine)
+        observation.check_phases(self.runs.junctions, self.runs.network.signal_ids)
         ids = self.task.scene.network.signal_ids
         self.possible_agents = [ids[s] for s in self.runs.junctions.signal]
         self.agents: list[str] = []
@@ -73,6 +74,7 @@ class SignalParallelEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
     ) -> tuple[dict[str, F4], dict[str, dict[str, Any]]]:
         """Begin an episode; the seed chooses the trips and drivers."""
         if seed is not None:
+            seed = check_seed(seed)
             self._rng = np.random.default_rng(seed)
         number = int(self._rng.integers(2**31)) if seed is None else seed
         self.runs.reset([number])
@@ -91,6 +93,9 @@ class SignalParallelEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
         """Ask for phases at all junctions and let a step pass."""
         if not self.agents:
             msg = "no agent is in the environment; call reset() first"
+            raise SimulationError(msg)
+        if not isinstance(actions, dict):
+            msg = f"actions {actions!r}: give a dict with one for each agent"
             raise SimulationError(msg)
         for agent in self.agents:
             space = self.action_spaces[agent]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def weights(reward: str | Mapping[str, float]) -> F8:
         if name not in TERMS:
             msg = f"reward {name!r} is unknown; {suggestion(name, names)}"
             raise InputError(msg)
-        if not (isinstance(weight, int | float) and np.isfinite(weight)):
+        if not (isinstance(weight, Real) and np.isfinite(weight)):
             msg = f"reward {name!r}: weight {weight!r} is no number; give a finite one"
             raise InputError(msg)
         found[names.index(name)] = float(weight)

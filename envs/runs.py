@@ -122,9 +122,10 @@ class Runs:
         controlled: bool = True,
         threads: int | None = None,
     ) -> None:
-        if copies < 1:
-            msg = f"{copies} copies of the simulation: give at least 1"
-            raise SimulationError(msg)
+        for name, value in (("copies", copies), ("threads", 1 if threads is None else threads)):
+            if not (isinstance(value, int | np.integer) and value >= 1):
+                msg = f"{name}(={value!r}) of the simulation: give a whole number from 1"
+                raise SimulationError(msg)
         self.task, self.network = task, task.scene.network
         every = Junctions.of(self.network)
         try:

@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from envs import actions, observation
 from envs.runs import Runs
-from envs.task import ENGINES, SignalTask, make_task
+from envs.task import ENGINES, SignalTask, check_seed, make_task
 from twin.errors import InputError, SimulationError
 
 F4 = npt.NDArray[np.float32]
@@ -80,6 +80,7 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
     ) -> None:
         self.task = make_task(scene if task is None else task, **given)
         self.runs = make_runs(self.task, engine, junction=junction)
+        observation.check_phases(self.runs.junctions, self.runs.network.signal_ids)
         self._n = len(self.runs.junctions)
         size = self.task.layout.size * self._n
         self.observation_space = spaces.Box(0.0, observation.HIGH, (size,), np.float32)
@@ -90,7 +91,7 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[F4, dict[str, Any]]:
         """Begin an episode; the seed chooses the trips and drivers."""
-        seed = None if seed is None else int(seed)
+        seed = None if seed is None else check_seed(seed)
         super().reset(seed=seed, options=options)
         number = int(self.np_random.integers(2**31)) if seed is None else seed
         self.runs.reset([number])

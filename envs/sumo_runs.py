@@ -21,6 +21,7 @@ import numpy.typing as npt
 from envs import actions
 from envs.runs import Runs, report, waiting_values
 from envs.scenes import Start, SumoScene
+from envs.sumo_order import in_order
 from envs.sumo_reading import SumoReader, read_trips
 from envs.task import SignalTask
 from twin.errors import InputError, SimulationError, TwinError
@@ -89,6 +90,12 @@ class SumoRuns(Runs):
         if copies != 1:
             msg = f"engine sumo: {copies} copies asked for; SUMO is one simulation in a process"
             raise InputError(msg)
+        for name, value in (
+            ("begin_s", task.scene.begin_s), ("end_s", task.scene.end_s), ("step_s", task.every_s),
+        ):  # fmt: skip
+            if value != round(value):
+                msg = f"engine sumo: {name}(={value:g}) must be whole seconds, the step of SUMO"
+                raise InputError(msg)
         load_libsumo()
         super().__init__(task, 1, junction=junction, controlled=controlled)
         self._scale = task.scene.scale if isinstance(task.scene, SumoScene) else 1.0
@@ -133,7 +140,9 @@ class SumoRuns(Runs):
         scene = self.task.scene
         self._folder = tempfile.TemporaryDirectory(prefix="twin-sumo-")
         try:
-            files = scene.sumo_files(seed, Path(self._folder.name))
+            files = in_order(
+                scene.sumo_files(seed, Path(self._folder.name)), Path(self._folder.name)
+            )
         except TwinError:
             self._folder.cleanup()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -104,12 +105,14 @@ class SignalTask:
         }
         for name, (low, high) in least.items():
             value = getattr(self, name)
-            if not (isinstance(value, int | float) and low <= value <= high):
+            if not (isinstance(value, Real) and low <= float(value) <= high):
                 msg = f"{name}(={value!r}) of the task must be from {low:g} to {high:g}"
                 raise InputError(msg)
-        if self.draws is not None and not (isinstance(self.draws, int) and self.draws >= 1):
+            object.__setattr__(self, name, float(value))
+        if self.draws is not None and not (isinstance(self.draws, Integral) and self.draws >= 1):
             msg = f"draws(={self.draws!r}) of the task must be at least 1, or None"
             raise InputError(msg)
+        object.__setattr__(self, "first_seed", check_seed(self.first_seed, "first_seed"))
         if self.action == "plan":
             object.__setattr__(self, "step_s", self.cycle_s)
 
@@ -136,6 +139,20 @@ class SignalTask:
     def with_scene(self, scene: Scene) -> SignalTask:
         """The same settings elsewhere, but with that scene's step, rules and detectors."""
         return replace(self, scene=scene, step_s=None, rules=None, detector_m=None)
+
+
+def check_seed(seed: Any, name: str = "seed") -> int:
+    """A seed as a whole number.
+
+    Raises
+    ------
+    InputError
+        If it is none, or negative.
+    """
+    if not isinstance(seed, Integral) or seed < 0:
+        msg = f"{name}(={seed!r}) must be a whole number from 0"
+        raise InputError(msg)
+    return int(seed)
 
 
 Options = Mapping[str, Any]

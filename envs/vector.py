@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 from envs import actions, observation
 from envs.signal_control import make_runs
-from envs.task import SignalTask, make_task
+from envs.task import SignalTask, check_seed, make_task
 from twin.errors import SimulationError
 
 F4 = npt.NDArray[np.float32]
@@ -52,6 +52,7 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         self.num_envs = num_envs
         more = {} if threads is None else {"threads": threads}
         self.runs = make_runs(self.task, engine, num_envs, junction, **more)
+        observation.check_phases(self.runs.junctions, self.runs.network.signal_ids)
         n = len(self.runs.junctions)
         self.single_observation_space = spaces.Box(
             0.0, observation.HIGH, (self.task.layout.size * n,), np.float32
@@ -75,9 +76,13 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         Where there is no seed, the next episode is drawn as after the last one.
         """
         n = self.num_envs
-        seed = int(seed) if isinstance(seed, np.integer) else seed
-        super().reset(seed=seed if isinstance(seed, int) else None, options=options)
-        given = [seed + k for k in range(n)] if isinstance(seed, int) else list(seed or [None] * n)
+        if seed is None:
+            given: list[int | None] = [None] * n
+        elif isinstance(seed, list | tuple | np.ndarray):
+            given = [None if own is None else check_seed(own) for own in seed]
+        else:
+            given = [check_seed(seed) + k for k in range(n)]
+        super().reset(seed=None if seed is None else given[0], options=options)
         if len(given) != n:
             msg = f"{len(given)} seeds for {n} copies: give one each"
             raise SimulationError(msg)
@@ -96,7 +101,7 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         if not self._ready:
             msg = "the environments have not been reset; call reset() first"
             raise SimulationError(msg)
-        if not self.action_space.contains(np.asarray(action, self.action_space.dtype)):
+        if not self.action_space.contains(self._cast(action)):
             msg = f"actions {action!r} are outside the action space {self.action_space}"
             raise SimulationError(msg)
         runs, again = self.runs, np.flatnonzero(self._over)
@@ -116,6 +121,15 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """[copies, junctions * choices] whether each would be served now."""
         return np.asarray(self.runs.mask.reshape(self.num_envs, -1))
+
+    def _cast(self, action: Any) -> Any:
+        """Actions in the type of the space, where that changes none of them."""
+        found = np.asarray(action)
+        if found.dtype.kind not in "iuf" or found.dtype == self.action_space.dtype:
+            return found
+        cast = found.astype(self.action_space.dtype)
+        exact = self.task.action == "plan" or np.array_equal(cast, found)
+        return cast if exact else found
 
     def close_extras(self, **_: Any) -> None:
         """Give back what the engine holds."""

@@ -188,7 +188,7 @@ def leaderboard(
     from scenarios.runs import write_text
     from twin.errors import OutputError
 
-    if not page.parent.is_dir():
+    if not page.parent.is_dir() and page.parent.resolve() != out.resolve():
         msg = f"{page.parent} is no folder; make it, or name another --page"
         raise OutputError(msg)
     board = board_of.Board(

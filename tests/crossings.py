@@ -39,6 +39,18 @@ def crossing(signals: int = 3, *, one_phase: bool = False) -> tuple[Network, lis
     return Network.from_city(city.build(), DEFAULT_TYPES, TPS), ways
 
 
+def crossroads(states: list[str]) -> tuple[Network, list[list[int]]]:
+    """One signal before which every link has a street of its own; greens as `states` say."""
+    city = ToyCity()
+    ways = []
+    for link in range(len(states[0])):
+        enter, leave = city.street(80.0), city.street(80.0)
+        city.turn(enter, leave, signal=0, link=link, length_m=10.0)
+        ways.append([enter, leave])
+    city.program(0, *[(20, state) for state in states])
+    return Network.from_city(city.build(), DEFAULT_TYPES, TPS), ways
+
+
 def demand(ways: list[list[int]], n: int, seed: int) -> Vehicles:
     rng = np.random.default_rng(seed)
     chosen = [ways[k] for k in rng.integers(0, len(ways), n)]
@@ -57,6 +69,13 @@ class ToyScene(Scene):
     """The crossings; `vehicles` in the first 200 s of a window of `end_s`."""
 
     vehicles: int = 120
+    ways: list[list[int]] | None = None
+
+    @classmethod
+    def at_crossroads(cls, states: list[str], end_s: float = 300.0, **given: Any) -> ToyScene:
+        network, ways = crossroads(states)
+        city: Any = None
+        return cls("toy", city, network, 0.0, end_s, Settings(5.0, Rules(), 50.0), ways=ways, **given)
 
     @classmethod
     def of(
@@ -68,6 +87,6 @@ class ToyScene(Scene):
         return cls("toy", city, network, 0.0, end_s, Settings(5.0, rules, 50.0), **given)
 
     def _make(self, seed: int) -> Start:
-        _, ways = crossing(len(self.network.signals.cycle))
+        ways = self.ways or crossing(len(self.network.signals.cycle))[1]
         state = initial_state(self.network, demand(ways, self.vehicles, seed), end_s=self.end_s)
         return Start(state, free_times(self.network, state), partial(trip_table, self.network), 0.0)

@@ -30,7 +30,7 @@ from agents.train import Plan, make_tasks, train
 from agents.trained import TrainedAgent
 from envs import observation
 from envs.task import make_task
-from twin.errors import InputError, OutputError
+from twin.errors import InputError, OutputError, SimulationError
 
 SMALL = Plan("frap", steps=3000, copies=2, validations=2, validation_days=2)
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to run PPO on the GPU")
@@ -174,6 +174,45 @@ def test_a_folder_of_another_training_is_refused(scene: ToyScene, tmp_path: Path
         train(make_tasks([shorter], plan), tmp_path, plan)
     with pytest.raises(InputError, match="has a training with seed 0, not 1: name another"):
         train(make_tasks([scene], other), tmp_path, other)
+    with pytest.raises(InputError, match="has a training with tasks"):
+        train(make_tasks([scene], plan, step_s=10.0), tmp_path, plan)
+
+
+def test_a_place_of_the_same_name_is_another_place(scene: ToyScene, tmp_path: Path) -> None:
+    """Another network, and other trips, under the name of those that a training began with."""
+    plan = replace(SMALL, steps=200)
+    train(make_tasks([scene], plan), tmp_path, plan)
+    for other in (ToyScene.of(2), ToyScene.of(vehicles=100)):
+        with pytest.raises(InputError, match=r"has a training with traffic .* name another"):
+            train(make_tasks([other], plan), tmp_path, plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("checkpoint.json", b"[]"),
+        ("checkpoint.json", b"{"),
+        ("model.zip", b"PK"),
+        ("rest.pkl", b"cnowhere_at_all\nthing\n."),
+        ("rest.pkl", b""),
+    ],
+)
+def test_a_broken_checkpoint_gives_one_line(
+    name: str, content: bytes, scene: ToyScene, tmp_path: Path
+) -> None:
+    plan = replace(SMALL, steps=200)
+    train(make_tasks([scene], plan), tmp_path, plan)
+    (tmp_path / "checkpoint" / name).write_bytes(content)
+    longer = replace(plan, steps=400)
+    with pytest.raises(InputError, match=r"checkpoint is broken .*: remove it to begin anew") as it:
+        train(make_tasks([scene], longer), tmp_path, longer)
+    assert "\n" not in str(it.value)
+
+
+def test_nothing_is_left_of_a_training_that_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SimulationError, match="no signal has two green phases"):
+        train(make_tasks([ToyScene.of(0)], SMALL), tmp_path / "new", SMALL)
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_agent_is_the_same_after_loading(agent: Path, scene: ToyScene) -> None:

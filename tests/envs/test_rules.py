@@ -144,6 +144,36 @@ def test_a_wait_at_red_ends_in_time_whatever_is_asked() -> None:
     assert waits[None] > 300.0
 
 
+def test_who_waits_in_vain_does_not_let_others_wait() -> None:
+    """A link that no phase ever serves keeps its first vehicle, but nobody else's wait goes on."""
+    scene = ToyScene.at_crossroads(["Grr", "rGr"], 600.0)
+    runs = Runs(make_task(scene, step_s=1.0, rules=Rules(3.0, 2.0, 5.0, None, 60.0)))
+    runs.reset([0])
+    worst = np.zeros(3)
+    for _ in range(500):
+        runs.step(np.zeros((1, 1), np.int64))
+        worst = np.maximum(worst, runs.control.play.read.head_wait[0, 0] / TPS)
+    assert worst[2] > 300.0
+    assert 60.0 <= worst[1] <= 72.0
+
+
+def test_a_green_lasts_as_asked_also_where_people_clear_the_road_first() -> None:
+    """The time to clear the road comes before the green that is asked for, not off it."""
+    scene = ToyScene.of(1, HOUR_S, vehicles=300)
+    scene.network.walk_clearance_s[:] = 17.0
+    rules = Rules(3.0, 0.0, 5.0, None, None)
+    runs = Runs(make_task(scene, action="duration", step_s=1.0, rules=rules))
+    runs.reset([0])
+    watch, phase = Watch(runs), 0
+    for second in range(1, 900):
+        shown = int(runs.served[0, 0])
+        phase = 1 - shown if runs.mask[0, 0, 1 - shown] else shown
+        runs.step(np.array([[[phase, 3]]]))  # for 20 s
+        watch.look(second)
+    assert min(watch.all_red_s) == 14
+    assert set(watch.green_s[1:]) == {20}
+
+
 def test_padded_phases_of_a_mixed_map_are_never_allowed() -> None:
     """A junction of fewer phases than its map's largest behaves as it would alone."""
     runs = Runs(make_task(ToyScene.of(3)))

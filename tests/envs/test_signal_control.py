@@ -25,6 +25,7 @@ from envs.parallel import parallel_env
 from envs.signal_control import SignalControlEnv
 from envs.task import SignalTask, make_task
 from envs.vector import SignalVectorEnv
+from twin.city import netconvert
 from twin.errors import InputError, SimulationError
 
 
@@ -293,6 +294,9 @@ def test_city_of_open_street_map_is_a_scene() -> None:
         ({"reward": 5}, "reward 5: give a name (waiting_change"),
         ({"reward": {"queue": "x"}}, "weight 'x' is no number"),
         ({"neighbours": "no"}, "neighbours(='no') of the task must be True or False"),
+        ({"first_seed": "a"}, "first_seed(='a') must be a whole number"),
+        ({"scene": "cologne1", "closed": 5}, "closed(=5): give a name, or a list of names"),
+        ({"scene": "cologne1", "routes": 5}, "routes(=5): give a name, or a list of names"),
         ({"rules": 3}, "rules(=3) of the task must be of twin.traffic.control.Rules"),
         ({"junction": "x"}, "junction(='x') must be from 0 to 2"),
         ({"clossed": "x"}, "did you mean 'closed'"),
@@ -364,6 +368,68 @@ def test_a_map_without_signals_and_one_without_a_choice_say_so() -> None:
         scene = ToyScene.of(signals, one_phase=True)
         with pytest.raises(SimulationError, match="toy: no signal has two green phases"):
             SignalControlEnv(scene)
+
+
+def test_a_phase_that_no_agent_could_ask_for_is_refused() -> None:
+    states = ["r" * k + "G" + "r" * (8 - k) for k in range(9)]
+    scene = ToyScene.at_crossroads(states)
+    for make in (SignalControlEnv, SignalVectorEnv, parallel_env):
+        with pytest.raises(SimulationError, match=r"signal 's0' has 9 green phases, .* 8 at most"):
+            make(scene)
+    with pytest.raises(SimulationError, match="9 green phases"):
+        JunctionRows(make_task(scene))
+    SignalControlEnv(ToyScene.at_crossroads(states[:8]))
+
+
+def test_phases_built_where_there_is_no_signal_say_so(tmp_path: Path) -> None:
+    (tmp_path / "n.nod.xml").write_text(
+        '<nodes><node id="a" x="0" y="0"/><node id="b" x="200" y="0"/></nodes>'
+    )
+    (tmp_path / "n.edg.xml").write_text('<edges><edge id="ab" from="a" to="b"/></edges>')
+    net, routes = tmp_path / "n.net.xml", tmp_path / "n.rou.xml"
+    given = ["-n", str(tmp_path / "n.nod.xml"), "-e", str(tmp_path / "n.edg.xml")]
+    netconvert.run(given, net, net)
+    routes.write_text('<routes><vehicle id="0" depart="1"><route edges="ab"/></vehicle></routes>')
+    for phases in ("program", "conflicts"):
+        with pytest.raises(SimulationError, match="no signal has two green phases"):
+            SignalControlEnv(str(net), routes=str(routes), phases=phases)
+
+
+@pytest.mark.parametrize(
+    ("seed", "says"),
+    [("a", "seed(='a')"), (-1, "seed(=-1)"), (1.5, "seed(=1.5)")],
+)
+def test_a_seed_that_is_none_gives_one_line(seed: Any, says: str, scene: ToyScene) -> None:
+    for env in (SignalControlEnv(scene), parallel_env(scene), SignalVectorEnv(scene, 2)):
+        with pytest.raises(InputError) as caught:
+            env.reset(seed=seed)
+        assert says in str(caught.value)
+    many = SignalVectorEnv(scene, num_envs=2)
+    with pytest.raises(InputError, match="seed"):
+        many.reset(seed=[3, seed])
+    many.reset(seed=np.array([3, 4]))
+    with pytest.raises(InputError, match=r"first_seed"):
+        make_task(scene, first_seed=seed)
+
+
+def test_the_batch_takes_actions_of_its_space_alone(scene: ToyScene) -> None:
+    many = SignalVectorEnv(scene, num_envs=2)
+    many.reset(seed=0)
+    many.step(np.ones((2, 3), np.int32))
+    many.step([[0.0, 1.0, 0.0], [1, 1, 1]])
+    for wrong in (np.full((2, 3), 0.7), "ab", None, np.zeros((3, 2), int)):
+        with pytest.raises(SimulationError, match="outside the action space"):
+            many.step(wrong)
+
+
+def test_rows_are_made_of_a_name_and_refuse_what_is_none() -> None:
+    with pytest.raises(SimulationError, match=r"no task is given"):
+        JunctionRows([])
+    scene = ToyScene.of()
+    for name, value in (("copies", "2"), ("copies", 0), ("threads", 1.5)):
+        with pytest.raises(SimulationError, match=rf"{name}\(="):
+            JunctionRows(make_task(scene), **{name: value})
+    assert JunctionRows("helsinki", 1).num_envs == 36
 
 
 def test_a_task_elsewhere_takes_the_rules_of_the_place(scene: ToyScene) -> None:

@@ -63,6 +63,37 @@ def test_same_seed_and_actions_give_the_same(scene: Scene) -> None:
     assert any(reward < 0.0 for _, reward in first)
 
 
+def test_a_step_that_sumo_cannot_take_is_refused() -> None:
+    scene = open_scene("cologne1", end_s=25200.0 + 600.0)
+    with pytest.raises(InputError, match=r"step_s\(=2.5\) must be whole seconds"):
+        SignalControlEnv(scene, engine="sumo", step_s=2.5)
+    with pytest.raises(InputError, match=r"step_s\(=22.5\) must be whole seconds"):
+        SignalControlEnv(scene, engine="sumo", action="plan", cycle_s=22.5)
+
+
+def test_route_files_in_any_order_are_driven_whole(tmp_path: Path) -> None:
+    """SUMO itself passes over vehicles that stand behind later ones in a file."""
+    files = resco_files("cologne1")
+    edges = "23429231#1 32038051#0"
+    flow = f'<flow id="f" begin="25200" end="25500" number="20"><route edges="{edges}"/></flow>'
+    late = f'<vehicle id="late" depart="25400"><route edges="{edges}"/></vehicle>'
+    said = []
+    for k, rows in enumerate(([late, flow], [flow, late])):
+        routes = tmp_path / f"{k}.rou.xml"
+        routes.write_text("<routes>" + "".join(rows) + "</routes>")
+        env = SignalControlEnv(
+            str(files.net), routes=routes, begin_s=25200.0, end_s=25800.0, engine="sumo"
+        )
+        env.reset(seed=0)
+        over = False
+        while not over:
+            _, _, _, over, info = env.step(np.zeros(1, np.int64))
+        said.append(info["indicators"])
+        env.close()
+    assert said[0]["trips"] == said[1]["trips"] == 21
+    assert said[0]["delay_per_trip_s"] == said[1]["delay_per_trip_s"]
+
+
 def test_sumo_shows_lights_that_keep_the_rules() -> None:
     """At every second of half an hour of random requests, read from SUMO itself."""
     scene = open_scene("cologne1", end_s=25200.0 + 1800.0)

@@ -40,6 +40,8 @@ def with_built_phases(city: City) -> City:
     """
     import pandas as pd
 
+    if not len(city.signals):
+        return city
     movements = city.movements
     parts: list[pd.DataFrame] = []
     for signal, rows in city.signals.groupby("signal", sort=True):

@@ -45,8 +45,8 @@ class Rules:
     max_green_s
         Longest green, after which the next phase follows; None for no limit.
     max_wait_s
-        Longest wait of the first vehicle of a lane at red, which is then ended by the phase
-        that serves it; None for no limit.
+        Longest wait of the first vehicle of a lane at red, after which the phase that serves it
+        is the only one that is served; looked at whenever a policy decides.  None for no limit.
     pedestrians
         Whether people on foot are given the time to clear the road that the program gives them.
 
@@ -65,9 +65,12 @@ class Rules:
 
     def __post_init__(self) -> None:
         for name in ("yellow_s", "all_red_s", "min_green_s", "max_green_s", "max_wait_s"):
-            value = getattr(self, name)
-            if value is not None and not 0.0 <= value < 1e5:
-                msg = f"{name}(={value}) of the signals' rules must be from 0 to 100,000 s"
+            value, limit = getattr(self, name), name.startswith("max")
+            if limit and value is None:
+                continue
+            if not (isinstance(value, int | float) and 0.0 <= value < 1e5):
+                none = ", or None for no limit" if limit else ""
+                msg = f"{name}(={value!r}) of the signals' rules must be from 0 to 100,000 s{none}"
                 raise InputError(msg)
         if self.max_green_s is not None and self.max_green_s < self.min_green_s:
             msg = (
@@ -132,17 +135,16 @@ def new_orders(copies: int, network: Network, junctions: Junctions, rules: Rules
 
 @inlined
 def _overdue(sight: Any, orders: Any, read: Any, k: int, j: int, shown: int) -> int:
-    """Phase that ends a wait at red that is too long, or -1."""
-    worst, longest = -1, np.int64(orders.max_wait)
+    """Phase that ends the longest wait at red that is too long and that a phase can end, or -1."""
+    due, longest = -1, np.int64(orders.max_wait)
     for m in range(sight.link.shape[1]):
         red = sight.link[j, m] >= 0 and not orders.green[j, shown, m]
         if red and read.head_wait[k, j, m] > longest:
-            worst, longest = m, np.int64(read.head_wait[k, j, m])
-    if worst >= 0:
-        for p in range(orders.n_phases[j]):
-            if orders.green[j, p, worst]:
-                return p
-    return -1
+            for p in range(orders.n_phases[j]):
+                if orders.green[j, p, m]:
+                    due, longest = p, np.int64(read.head_wait[k, j, m])
+                    break
+    return due
 
 
 @inlined
@@ -154,12 +156,17 @@ def _free(st: Any, sight: Any, orders: Any, j: int) -> bool:
 
 
 @inlined
+def _red(orders: Any, j: int, shown: int) -> int:
+    """Ticks of red to all behind the yellow of a phase, in which people on foot clear the road."""
+    return max(orders.all_red, orders.clearance[j, shown] - orders.yellow)
+
+
+@inlined
 def _change(net: Any, sig: Any, st: Any, sight: Any, orders: Any, j: int, phase: int) -> None:
     """Begin the change to a phase."""
     s = sight.signal[j]
     shown = shown_phase(st, sight, j)
-    walk = orders.clearance[j, shown] - orders.yellow
-    st.signal[s].all_red = max(orders.all_red, walk)
+    st.signal[s].all_red = _red(orders, j, shown)
     request_phase(net, sig, st, np.int64(s), np.int64(sight.row[j, phase]))
 
 
@@ -196,7 +203,7 @@ def serve(net: Any, sig: Any, st: Any, sight: Any, orders: Any, k: int) -> None:
         n = orders.n_phases[j]
         asked = 0 <= wanted < n and orders.allowed[k, j, wanted]
         if asked and orders.lasting[k, j] > 0 and now >= orders.hold[k, j]:
-            between = 0 if wanted == shown else orders.yellow + orders.all_red
+            between = 0 if wanted == shown else orders.yellow + _red(orders, j, shown)
             orders.hold[k, j] = now + between + orders.lasting[k, j]
         if not asked:
             wanted = shown
