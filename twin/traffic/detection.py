@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from twin.traffic.compiling import compiled, inlined, prefetch
+from twin.traffic.compiling import compiled, inlined
 from twin.traffic.emissions import co2_g_s, co2_of_stop_g
 from twin.traffic.junctions import Junctions, Sensors
 from twin.traffic.lanes import head_slot, ring_slot
 from twin.traffic.network import MAJOR, Network
-from twin.traffic.records import GREEN_STAGE, NEVER, State
+from twin.traffic.records import GREEN_STAGE, State
 
 I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
@@ -28,7 +28,6 @@ Records = npt.NDArray[np.void]
 # Of a queue at green, the front of those who have started runs ahead of those who have left:
 # a vehicle starts each second (START_WAVE_S) and one leaves each 1.9 s (a saturation headway).
 FRONT_PER_S = 1.0 - 1.0 / 1.9
-AHEAD = 8  # vehicles for which memory is asked before they are looked at
 QUEUE_SPEED = 0.4  # of the limit, of those who move in a queue
 
 
@@ -78,14 +77,6 @@ TRACKED = np.dtype(
 )
 
 
-QUEUED = np.dtype(
-    [
-        ("at", "i4"),  # position up to which a source is in `active`
-        ("due", "i4"),  # when the vehicle there is due; NEVER behind the last
-    ]
-)
-
-
 class Tally(NamedTuple):
     """What is remembered of vehicles between looks; [copies, ...]."""
 
@@ -93,7 +84,7 @@ class Tally(NamedTuple):
     vehicle: Records  # TRACKED [.., vehicles]
     active: I4  # [.., vehicles] those due who have not arrived: active[:n_active]
     n_active: I8  # [..]
-    source: Records  # QUEUED [.., sources]
+    source: I4  # [.., sources] position up to which a source is in `active`
     last: I8  # [..] tick of the last look
 
 
@@ -180,7 +171,7 @@ def new_tally(room: State) -> Tally:
         np.zeros((copies, vehicles), TRACKED),
         i4(vehicles),
         np.zeros(copies, np.int64),
-        np.zeros((copies, sources), QUEUED),
+        i4(sources),
         np.zeros(copies, np.int64),
     )
 
@@ -254,28 +245,15 @@ def begin_tally(tally: Tally, k: int, state: State, free: FreeTimes, nowhere: in
     one["total_s"], one["stood_s"], one["stands"] = 0.0, 0.0, 0
     one["owner"], one["place"], one["since"] = nowhere, -1, -1
     tally.n_active[k] = 0
-    first, n = _first_of_source(state), len(state.source)
-    due = np.append(state.vehicle["due"][state.source_vehicle], NEVER)
-    tally.source["at"][k, :n] = first
-    tally.source["due"][k, :n] = np.where(first < state.source["end"], due[first], NEVER)
+    starts = np.zeros(len(state.source), np.int32)
+    starts[:] = _first_of_source(state)
+    tally.source[k, : len(starts)] = starts
     tally.last[k] = int(state.clock["now"][0])
 
 
 def _first_of_source(state: State) -> I4:
     ends = state.source["end"]
     return np.concatenate([[0], ends[:-1]]).astype(np.int32) if len(ends) else ends
-
-
-@inlined
-def _fetch(st: Any, tally: Any, k: int) -> None:
-    """Ask for the memory of all who are under way, before it is read."""
-    vehicle = tally.vehicle[k]
-    for i in range(tally.n_active[k]):
-        prefetch(vehicle, tally.active[k, i])
-        prefetch(st.vehicle, tally.active[k, i])
-    for i in range(len(st.lane)):
-        if st.lane[i].inside > 0:
-            prefetch(st.slot, head_slot(st.lane[i]))
 
 
 @inlined
@@ -367,23 +345,20 @@ def _keep_account(net: Any, st: Any, sight: Any, tally: Any, read: Any, k: int, 
     n = int(tally.n_active[k])
     nowhere = len(sight.signal)
     for s in range(len(st.source)):
-        queued = tally.source[k, s]
-        while queued.due <= t:
-            v = st.source_vehicle[queued.at]
+        at = tally.source[k, s]
+        while at < st.source[s].end and (
+            at < st.source[s].next or st.vehicle[st.source_vehicle[at]].due <= t
+        ):
+            v = st.source_vehicle[at]
             street = st.route_street[st.vehicle[v].route]
             tally.vehicle[k, v].owner = sight.owner[sight.first_lane[street]]
             tally.active[k, n] = v
             n += 1
-            queued.at += 1
-            queued.due = NEVER
-            if queued.at < st.source[s].end:
-                queued.due = st.vehicle[st.source_vehicle[queued.at]].due
+            at += 1
+        tally.source[k, s] = at
     step_s = (t - tally.last[k]) / net.tps
     kept = 0
-    way = tally.way[k]
     for i in range(n):
-        if i + AHEAD < n:
-            prefetch(way, st.vehicle[tally.active[k, i + AHEAD]].route_at)
         v = tally.active[k, i]
         owner = tally.vehicle[k, v].owner
         total_s = _delay_s(net, st, tally, k, v, t)
@@ -450,7 +425,6 @@ def look(net: Any, st: Any, sight: Any, tally: Any, read: Any, weight: Any, k: i
     read.stops[k] = 0.0
     read.co2_g[k] = 0.0
     weight[:] = 0
-    _fetch(st, tally, k)
     for i in range(len(st.lane)):
         if st.lane[i].inside > 0:
             _look_at_lane(net, st, sight, tally, read, weight, k, i, t)
