@@ -18,6 +18,7 @@ from envs.actions import space
 from envs.observation import PHASES
 from envs.runs import Runs
 from envs.task import make_task
+from twin.errors import InputError
 from twin.traffic.control import Rules
 
 HOUR_S = 3600.0
@@ -142,6 +143,22 @@ def test_a_wait_at_red_ends_in_time_whatever_is_asked() -> None:
         waits[limit] = worst
     assert longest_s <= waits[longest_s] <= longest_s + 12.0
     assert waits[None] > 300.0
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"yellow_s": None}, "yellow_s(=None) of the signals' rules must be from 0 to 100,000 s"),
+        ({"min_green_s": "5"}, "min_green_s(='5') of the signals' rules"),
+        ({"max_wait_s": -1.0}, "max_wait_s(=-1.0) of the signals' rules must be from 0 to 100,000 s, or"),
+        ({"max_green_s": 3.0}, "max_green_s(=3) is below min_green_s(=5)"),
+    ],
+)
+def test_rules_that_are_none_give_one_line(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Rules(**given)
+    assert says in str(caught.value)
+    assert Rules(max_green_s=None, max_wait_s=None).max_wait_s is None
 
 
 def test_who_waits_in_vain_does_not_let_others_wait() -> None:

@@ -331,6 +331,8 @@ def test_bad_actions_and_scenes_give_one_line(scene: ToyScene) -> None:
     agents.reset(seed=0)
     with pytest.raises(SimulationError, match="agent 's2': action None is outside"):
         agents.step({"s0": 0, "s1": 0})
+    with pytest.raises(SimulationError, match="give a dict with one for each agent"):
+        agents.step([0, 0, 0])  # type: ignore[arg-type]
     with pytest.raises(SimulationError, match=r"junction\(=3\) must be from 0 to 2"):
         SignalControlEnv(scene, junction=3)
     with pytest.raises(InputError, match="as a map of RESCO: did you mean"):
