@@ -25,7 +25,7 @@ from twin.errors import InputError, OutputError
 
 ABOUT = "agent.json"
 LARGEST = 50_000_000  # bytes of a file that is read
-_BROKEN = (
+BROKEN = (  # what reading a damaged file may raise
     OSError,
     ValueError,
     KeyError,
@@ -159,7 +159,7 @@ def read_agent(path: Path) -> tuple[About, Any]:
             if not torch.isfinite(weight).all():
                 msg = f"weights of {name} are not finite"
                 raise ValueError(msg)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _no_agent(path, error) from None
     policy.set_training_mode(False)
     return said, policy
@@ -179,7 +179,7 @@ def _read_about(path: Path) -> About:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise _no_agent(path, ValueError(f"{ABOUT}: {where}: {first['msg']}")) from None
-    except (InputError, *_BROKEN) as error:
+    except (InputError, *BROKEN) as error:
         raise _no_agent(path, error) from None
     if size != said.size:
         msg = f"rows of {said.size} numbers; the environment's have {size}"
@@ -187,10 +187,15 @@ def _read_about(path: Path) -> About:
     return said
 
 
+def reason_of(error: Exception) -> str:
+    """What an error says, in one short line."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
 def _no_agent(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
     return InputError(
-        f"{path} holds no agent for signals that fits ({reason}); train one with `twin train`"
+        f"{path} holds no agent for signals that fits ({reason_of(error)}); "
+        "train one with `twin train`"
     )
 
 

@@ -11,13 +11,13 @@ import json
 import pickle
 import random
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agents.agent_file import BROKEN, reason_of
 from twin.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -27,27 +27,12 @@ FOLDER, ABOUT, MODEL, BUFFER, REST = (
     "checkpoint", "checkpoint.json", "model.zip", "replay.pkl", "rest.pkl",
 )  # fmt: skip
 LSTM = "_last_lstm_states"  # what a recurrent policy remembers; SB3 begins anew without
-
-
-# What reading a damaged file may raise; pickles name modules, classes and their attributes.
-_BROKEN = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    EOFError,
-    RuntimeError,
-    AssertionError,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
+# Pickles name modules, classes and their attributes.
+_BROKEN = (*BROKEN, LookupError, AttributeError, ImportError)
 
 
 def _broken(place: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
-    return InputError(f"{place} is broken ({reason}): remove it to begin anew")
+    return InputError(f"{place} is broken ({reason_of(error)}): remove it to begin anew")
 
 
 @dataclass(frozen=True)

@@ -107,12 +107,15 @@ class Limits:
 
 
 def _longest(
-    waits_s: torch.Tensor, limit_s: float, else_: torch.Tensor, where: torch.Tensor | None = None
+    waits_s: torch.Tensor,
+    limit_s: float,
+    otherwise: torch.Tensor,
+    where: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """[rows, phases] the longest wait alone where it is beyond a limit."""
     longest = waits_s.amax(1, keepdim=True)
     over = longest > limit_s if where is None else (longest > limit_s) & where
-    return torch.where(over, (waits_s >= longest).float(), else_)
+    return torch.where(over, (waits_s >= longest).float(), otherwise)
 
 
 class PhaseEncoder(nn.Module):

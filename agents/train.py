@@ -152,11 +152,14 @@ def _traffic(task: SignalTask) -> str:
     scene = task.scene
     start, digest = scene.start(task.day(0)), hashlib.sha256()
     for arrays in (scene.network.arrays, scene.network.signals, start.state):
-        for array in arrays:
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for array in map(np.asarray, arrays):
+            names = array.dtype.names  # of records, the bytes between fields say nothing
+            for part in [array[name] for name in names] if names else [array]:
+                digest.update(part.tobytes())
     return (
         f"{scene.begin_s:g} to {scene.end_s:g} s, scale {getattr(scene, 'scale', 1.0):g}, "
         f"closed {', '.join(getattr(scene, 'closed', ())) or 'nothing'}, "
+        f"measures {list(getattr(scene, 'measures', ())) or 'none'}, "
         f"network and traffic {digest.hexdigest()[:12]}"
     )
 
