@@ -22,7 +22,7 @@ import numpy.typing as npt
 from large_grid import grid_network, wandering
 from numba import njit
 
-from twin.traffic.compiling import prefetch
+from twin.compiling import prefetch
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
 from twin.traffic.records import LINE, State

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.traffic.compiling import compiled, inlined
+from twin.compiling import compiled, inlined
 
 
 @inlined

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.errors import InputError, SimulationError
-from twin.traffic.compiling import compiled, inlined
+from twin.compiling import compiled, inlined
 from twin.traffic.junctions import NEIGHBOURS, by_lane
 
 if TYPE_CHECKING:

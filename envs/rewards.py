@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from twin.errors import InputError
 from twin.suggest import suggestion
-from twin.traffic.compiling import compiled
+from twin.compiling import compiled
 
 if TYPE_CHECKING:
     from twin.traffic.signals import View

@@ -80,8 +80,8 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     _check_measures(source, city)
     say("demand")
     demand = Demand.generate(city, scale=scenario.demand.scale)
-    files = _agent_files(source)
-    manifests = _manifests(source, city, demand, files)
+    files, data = _agent_files(source), _data_files(source)
+    manifests = _manifests(source, city, demand, files, data)
     earlier = {name: runs.claim_run(folder / name, m["inputs"]) for name, m in manifests.items()}
     for name, manifest in manifests.items():
         manifest["wall_s"] = float((earlier[name] or {}).get("wall_s", 0.0))
@@ -90,7 +90,8 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     if not (folder / runs.CITY).exists():
         city.save(folder / runs.CITY)
     agents = {name: _copied(file, folder) for name, file in files.items()}
-    jobs = _jobs(source, folder, demand, agents)
+    told = {name: _copied(file, folder, "data") for name, file in data.items()}
+    jobs = _jobs(source, folder, demand, agents, told)
     return Plan(source, folder, city, demand, agents, manifests, jobs)
 
 
@@ -134,6 +135,12 @@ def _check_measures(source: Source, city: City) -> None:
             except ScenarioError as error:
                 msg = f"{source.at(*place, 'street')}: {error}"
                 raise ScenarioError(msg) from None
+        if measure.over_years and not scenario.years:
+            msg = (
+                f"{source.at(*place)}: {measure.kind} works over years: write 'years: 10', or as "
+                "many as are wanted, in the scenario"
+            )
+            raise ScenarioError(msg)
         try:
             measure.check(city)
             _check_policy(measure, scenario.agents)
@@ -144,11 +151,11 @@ def _check_measures(source: Source, city: City) -> None:
 
 def _check_policy(measure: Measure, agents: Mapping[str, str]) -> None:
     """Refuse a policy that is no baseline and no agent."""
-    from agents.registry import resolve
+    from agents.registry import domain_of, resolve
 
     policy = getattr(measure, "policy", None)
     if policy is not None and policy not in agents and not policy.endswith(".zip"):
-        resolve(policy)
+        resolve(policy, domain_of(measure))
 
 
 def _agent_files(source: Source) -> dict[str, Path]:
@@ -169,9 +176,24 @@ def _agent_files(source: Source) -> dict[str, Path]:
     return files
 
 
-def _copied(file: Path, folder: Path) -> Path:
-    """Return the folder's own copy of an agent's file, named by its content."""
-    copy = folder / "agents" / f"{_sha256(file)[:16]}{file.suffix}"
+def _data_files(source: Source) -> dict[str, Path]:
+    """Return the files that measures read, by the name that the scenario gives them."""
+    everything = [*source.scenario.base]
+    for alternative in source.scenario.alternatives:
+        everything.extend(alternative.measures)
+    found = {}
+    for name in (name for measure in everything for name in measure.files()):
+        file = source.folder / Path(name).expanduser()
+        if not file.is_file():
+            msg = f"{source.path}: no file {file}; write its name as seen from the scenario"
+            raise ScenarioError(msg)
+        found[name] = file
+    return found
+
+
+def _copied(file: Path, folder: Path, part_of: str = "agents") -> Path:
+    """Return the folder's own copy of a file, named by its content."""
+    copy = folder / part_of / f"{_sha256(file)[:16]}{file.suffix}"
     if copy.is_file():
         return copy
     part = copy.with_name(f".{copy.name}.part")
@@ -186,7 +208,11 @@ def _copied(file: Path, folder: Path) -> Path:
 
 
 def _manifests(
-    source: Source, city: City, demand: Demand, agents: Mapping[str, Path]
+    source: Source,
+    city: City,
+    demand: Demand,
+    agents: Mapping[str, Path],
+    data: Mapping[str, Path],
 ) -> dict[str, dict[str, Any]]:
     """Return the manifest of the base and of each alternative by name."""
     scenario = source.scenario
@@ -223,6 +249,7 @@ def _manifests(
             "response": response,
             "informed": informed,
             "agents": {k: _sha256(file) for k, file in sorted(agents.items()) if k in used},
+            **_files_read([*scenario.base, *measures], data),
         }
         manifests[name] = {
             **common,
@@ -239,6 +266,12 @@ def _manifests(
     return manifests
 
 
+def _files_read(measures: Sequence[Measure], data: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the hashes of the files that measures read, if there are any."""
+    names = sorted({name for measure in measures for name in measure.files()})
+    return {"files": {name: _sha256(data[name]) for name in names}} if names else {}
+
+
 def _shared_inputs(source: Source, city: City, demand: Demand) -> dict[str, Any]:
     """Return everything but its own measures that the results of a run depend on."""
     from twin.city.model import table_digest
@@ -252,6 +285,7 @@ def _shared_inputs(source: Source, city: City, demand: Demand) -> dict[str, Any]
         "equilibrium": scenario.equilibrium.model_dump(mode="json"),
         "base": _written(scenario.base),
         "systems": list(_systems(source)),
+        **({"years": scenario.years} if scenario.years else {}),
         "program": _program_digest(modules),
     }
 
@@ -270,7 +304,11 @@ def _pairs(measures: Sequence[Measure]) -> list[tuple[dict[str, Any], Measure]]:
 
 
 def _jobs(
-    source: Source, folder: Path, demand: Demand, agents: Mapping[str, Path]
+    source: Source,
+    folder: Path,
+    demand: Demand,
+    agents: Mapping[str, Path],
+    files: Mapping[str, Path],
 ) -> tuple[Job, ...]:
     """Return a job for each seed of which a replication is missing."""
     scenario, period = source.scenario, source.scenario.period
@@ -302,6 +340,8 @@ def _jobs(
                 systems=scenario.systems,
                 modules=modules,
                 agents=agents,
+                years=scenario.years,
+                files=files,
             )
             jobs.append(job)
     return tuple(jobs)

@@ -172,6 +172,14 @@ class Scenario(_Part):
     period: Period
     demand: DemandOptions = DemandOptions()
     equilibrium: EquilibriumOptions = EquilibriumOptions()
+    years: int = Field(
+        0,
+        ge=0,
+        le=50,
+        description=(
+            "Years, of 52 weeks, that slow systems (upkeep of roads) go on from the period's day."
+        ),
+    )
     replications: int = Field(10, ge=1, le=10_000, description="Random days per alternative.")
     seed: int = Field(1, ge=0, lt=2**31, description="Replication k of 0, 1, ... uses seed + k.")
     systems: tuple[str, ...] | None = Field(None, description="Systems at work; default all.")

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,8 @@ class Job:
     systems: tuple[str, ...] | None
     modules: tuple[str, ...]
     agents: Mapping[str, Path]
+    years: int = 0
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def units(self) -> float:
@@ -96,10 +98,13 @@ def run_job(job: Job, city: City, report: Report) -> None:
     """
     from twin.simulation import Simulation
 
-    usual = _prepare(job, city, job.base, report)
+    driven = job.systems is None or "traffic" in job.systems
+    usual = _prepare(job, city, job.base, report) if driven else None
     for variant in job.variants:
         learned = variant.response == "equilibrium"
-        prepared = _prepare(job, city, variant.measures, report) if learned else usual
+        prepared = usual
+        if learned and driven:
+            prepared = _prepare(job, city, variant.measures, report)
         simulation = Simulation(
             city,
             prepared,
@@ -111,12 +116,15 @@ def run_job(job: Job, city: City, report: Report) -> None:
             response=variant.response,
             informed=variant.informed,
             policies=_policies(job.agents),
+            demand=job.demand,
+            years=job.years,
+            files=_files(job.files),
             systems_on=job.systems,
             day=job.day,
             interval_s=job.interval_s,
         )
         results = simulation.run()
-        if learned or variant.base:
+        if prepared is not None and (learned or variant.base):
             results = _with_gaps(results, job.seed, prepared.gaps)
         results.save(variant.folder / job.seed_folder)
         report(RUN_UNITS)
@@ -206,16 +214,25 @@ def _city(folder: Path) -> City:
     return City.load(folder)
 
 
-def _policies(agents: Mapping[str, Path]) -> Callable[[str], Any]:
+def _policies(agents: Mapping[str, Path]) -> Callable[[str, str], Any]:
     """Return what finds a policy by its name: a trained agent of the scenario, or a baseline."""
 
-    def policy(name: str) -> Any:
+    def policy(name: str, domain: str = "signals") -> Any:
         from agents.registry import resolve
 
         file = agents.get(name)
-        return resolve(name if file is None else str(file))
+        return resolve(name if file is None else str(file), domain)
 
     return policy
+
+
+def _files(copies: Mapping[str, Path]) -> Callable[[str], Path]:
+    """Return what finds the copy of a file that a measure names."""
+
+    def file(name: str) -> Path:
+        return copies.get(name, Path(name))
+
+    return file
 
 
 def _with_gaps(results: Results, seed: int, gaps: list[float]) -> Results:

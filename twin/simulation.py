@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from twin.claims import Claims
@@ -15,9 +16,14 @@ from twin.system import Measure, Part, system_of, systems
 from twin.traffic.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
-    from twin.city import City
-    from twin.traffic.signals import Controller
+    import geopandas as gpd
 
+    from twin.city import City
+    from twin.roads.inventory import Use
+    from twin.traffic.demand import Demand
+
+DAY_S = 86_400.0
+WEEKS = 52  # of a year of slow systems
 Response = Literal["none", "en_route", "equilibrium"]
 __all__ = ["Prepared", "Simulation", "Snapshot", "prepare"]
 
@@ -56,7 +62,14 @@ class Simulation:
         Share of drivers, 0 to 1, who learn of a closure when it begins; the others respond
         where they meet it.
     policies
-        Finds the controller that a measure names.
+        Finds the controller, or the planner of another domain, that a measure names.
+    demand
+        Expected trips of a usual day, for systems that ask what closures cost over years.
+    years
+        Years, of 52 weeks, that slow systems go on after the window's first day; traffic is
+        simulated in the window only.
+    files
+        Finds the file that a measure names.
     systems_on
         Names of the systems that take part; all unless given.
     interval_s
@@ -82,7 +95,10 @@ class Simulation:
         measures: Sequence[Measure] = (),
         response: Response = "none",
         informed: float = 1.0,
-        policies: Callable[[str], Controller] | None = None,
+        policies: Callable[[str, str], Any] | None = None,
+        demand: Demand | None = None,
+        years: int = 0,
+        files: Callable[[str], Path] | None = None,
         systems_on: Sequence[str] | None = None,
         day: dt.date = dt.date(2026, 9, 15),
         interval_s: float = 900.0,
@@ -96,7 +112,8 @@ class Simulation:
         self.counted_from_s = begin_s + warmup_s
         self.measures, self.response = tuple(measures), response
         self.informed = informed
-        self._policies = policies
+        self._policies, self._files, self._demand = policies, files, demand
+        self.years = years
         self._arguments: dict[str, Any] = {
             "seed": seed,
             "begin_s": begin_s,
@@ -105,11 +122,14 @@ class Simulation:
             "response": response,
             "informed": informed,
             "policies": policies,
+            "demand": demand,
+            "years": years,
+            "files": files,
             "systems_on": systems_on,
             "day": day,
             "interval_s": interval_s,
         }
-        self.prepared = prepared or prepare(city, seed=seed, begin_s=begin_s, end_s=end_s)
+        self._prepared = prepared
         midnight = dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
         self.clock = Clock(midnight, begin_s if snapshot is None else snapshot.now_s)
         self.claims = Claims(len(city.streets))
@@ -121,6 +141,20 @@ class Simulation:
                 self.parts[name].restore(state)
         for part in self.parts.values():
             part.start()
+
+    @property
+    def prepared(self) -> Prepared:
+        """Trips and routes; made when first asked for, where none were given."""
+        if self._prepared is None:
+            window = {"seed": self.seed, "begin_s": self.begin_s, "end_s": self.end_s}
+            self._prepared = prepare(self.city, self._demand, **window)  # type: ignore[arg-type]
+        return self._prepared
+
+    @property
+    def last_s(self) -> float:
+        """Second at which the run ends: that of the window, or just after the years."""
+        days = self.begin_s // DAY_S + 7 * WEEKS * self.years
+        return max(self.end_s, days * DAY_S + 1.0) if self.years else self.end_s
 
     def _make_parts(self, systems_on: Sequence[str] | None) -> dict[str, Part]:
         known = systems()
@@ -145,8 +179,8 @@ class Simulation:
         """Write an event of now into the ledger."""
         self.ledger.record(self.clock.now_s, system, kind, text, street)
 
-    def policy(self, name: str) -> Controller:
-        """The controller of that name.
+    def policy(self, name: str, domain: str = "signals") -> Any:
+        """The controller of that name, or the planner of another domain.
 
         Raises
         ------
@@ -154,13 +188,38 @@ class Simulation:
             Where nobody was given who knows policies.
         """
         if self._policies is None:
-            msg = f"signal policy {name!r} cannot be found: the simulation was given no policies"
+            msg = f"policy {name!r} cannot be found: the simulation was given no policies"
             raise SimulationError(msg)
-        return self._policies(name)
+        return self._policies(name, domain)
+
+    def file(self, name: str) -> Path:
+        """Where a file lies that a measure names."""
+        return Path(name) if self._files is None else self._files(name)
+
+    def usage(self, sections: gpd.GeoDataFrame, *, closures: bool) -> Use:
+        """How sections of road are used on a usual day (`twin.usage`)."""
+        from twin.usage import make_use
+
+        return make_use(self.city, sections, self._usual_demand(), closures=closures)
+
+    def closures(self, sections: gpd.GeoDataFrame) -> Callable[..., tuple[float, float]]:
+        """What works cost drivers that go on at the same time (`twin.usage.Closures.cost`)."""
+        from twin.days import hours_of
+        from twin.usage import Closures
+
+        hours = hours_of(self.city, self._usual_demand())
+        return Closures(self.city, sections, hours, seed=0).cost
+
+    def _usual_demand(self) -> Demand:
+        from twin.traffic.demand import Demand
+
+        if self._demand is None:
+            self._demand = Demand.generate(self.city)
+        return self._demand
 
     def run(self, until_s: float | None = None) -> Results:
-        """Run to the end of the window, or to `until_s`, and report."""
-        self.clock.run(self.end_s if until_s is None else min(until_s, self.end_s))
+        """Run to the end of window and years, or to `until_s`, and report."""
+        self.clock.run(self.last_s if until_s is None else min(until_s, self.last_s))
         return self.results()
 
     def results(self) -> Results:
@@ -179,7 +238,8 @@ class Simulation:
     def without(self, system: str) -> Results:
         """Results of the same replication without the measures of one system."""
         rest = [m for m in self.measures if system_of(m).name != system]
-        arguments = {**self._arguments, "end_s": self.clock.now_s}
+        end_s = min(self.clock.now_s, self.end_s)
+        arguments = {**self._arguments, "end_s": end_s, "years": 0}
         if self.clock.now_s <= self.begin_s:
             return self.results()
         return Simulation(self.city, self.prepared, measures=rest, **arguments).run()

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,10 +30,15 @@ class Measure(BaseModel):
     """An intervention (Massnahme) as a scenario writes it; `kind` tells measures apart."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    over_years: ClassVar[bool] = False  # works in scenarios that go on for years, after the day
     kind: str
 
     def streets(self) -> tuple[str, ...]:
         """References to streets (name, id or OSM id) that must exist in the city."""
+        return ()
+
+    def files(self) -> tuple[str, ...]:
+        """Names of files that it reads, where the scenario lies."""
         return ()
 
     def check(self, city: City) -> None:

@@ -56,7 +56,7 @@ def test_a_crew_works_on_one_site_at_a_time(helsinki: City, prepared: Prepared) 
         Works(street=street, begin="09:00", hours=0.5, lanes_taken=1),
         Works(street=street, begin="09:00", hours=0.5, lanes_taken=1),
     )
-    first, second = sim.parts["roads"].sites  # type: ignore[attr-defined]
+    first, second = sim.parts["roads"].sites.sites  # type: ignore[attr-defined]
     assert (first.began_s, first.ended_s) == (BEGIN, BEGIN + 1800.0)
     assert (second.began_s, second.ended_s) == (BEGIN + 1800.0, BEGIN + 3600.0)
     assert sim.results().indicators["works_wait_h"] == pytest.approx(0.5)
@@ -71,7 +71,7 @@ def test_two_crews_work_side_by_side(helsinki: City, prepared: Prepared) -> None
         Works(street=street, begin="09:00", hours=0.5, lanes_taken=1, crew="north"),
         Works(street=street, begin="09:00", hours=0.5, lanes_taken=1, crew="south"),
     )
-    assert [s.began_s for s in sim.parts["roads"].sites] == [BEGIN, BEGIN]  # type: ignore[attr-defined]
+    assert [s.began_s for s in sim.parts["roads"].sites.sites] == [BEGIN, BEGIN]  # type: ignore[attr-defined]
 
 
 def test_nobody_enters_a_street_that_works_close_and_the_delay_is_counted(

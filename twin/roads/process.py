@@ -1,100 +1,162 @@
-"""Road works on the clock: crews are SimPy resources, sites file claims on streets."""
+"""The roads room at work in a simulation: road works of a day, and the upkeep of years."""
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import simpy
-
-from twin import times
-from twin.city.lookup import find_streets
-from twin.claims import Claim
-from twin.clock import Process
-from twin.roads.state import Site
+from twin.errors import ScenarioError
+from twin.roads import costs, files
+from twin.roads.decade import Settings
+from twin.roads.inventory import make_inventory
+from twin.roads.measures import Inspection, Maintenance, Pavement
+from twin.roads.planners import ByShift, DoNothing, FixedPlan
+from twin.roads.programme import Programme
+from twin.roads.sections import make_sections, make_tour
+from twin.roads.sites import Sites
+from twin.roads.tables import programme_indicators, programme_tables
 from twin.roads.works import Works
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from twin.roads.view import Planner
     from twin.simulation import Simulation
+
+LORRY_EUR_KM = 3.0  # of a camera on a refuse lorry, which drives there anyway; own estimate
+
+
+@dataclass
+class Upkeep:
+    """Measures of the upkeep of roads, the last of a kind counts."""
+
+    maintenance: Maintenance | None = None
+    inspection: Inspection = field(default_factory=Inspection)
+    pavement: Pavement = field(default_factory=Pavement)
 
 
 class Roads:
-    """Crews, sites, and the delay that they cause."""
+    """Sites of a day, and a programme of years where a scenario has one."""
 
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim
-        self.sites: list[Site] = []
-        self._works: list[Works] = []
-        self._crews: dict[str, simpy.Resource] = {}
-        self._waited_s = 0.0
+        self.sites = Sites(sim)
+        self._upkeep = Upkeep()
+        self._asked = False
+        self.programme: Programme | None = None
+        self.refused: tuple[str, ...] = ()
 
-    def apply(self, measure: Works) -> None:
-        """Plan works; the street must be in the city."""
-        streets = tuple(int(s) for s in find_streets(self.sim.city, measure.street))
-        lanes = self.sim.city.streets["lanes"].to_numpy()
-        taken = sum(int(lanes[s]) if measure.closes else measure.lanes_taken for s in streets)
-        self._works.append(measure)
-        self.sites.append(Site(f"roads/works-{len(self._works)}", streets, taken))
+    def apply(self, measure: Any) -> None:
+        """Take in a measure of roads."""
+        if isinstance(measure, Works):
+            self.sites.apply(measure)
+            return
+        self._asked = True
+        setattr(self._upkeep, measure.kind, measure)
 
     def start(self) -> None:
-        """Start a process for each site."""
-        for measure, site in zip(self._works, self.sites, strict=True):
-            if measure.crew not in self._crews:
-                self._crews[measure.crew] = simpy.Resource(self.sim.clock.env, capacity=1)
-            self.sim.clock.process(self._work(measure, site))
-
-    def _work(self, measure: Works, site: Site) -> Process:
-        sim = self.sim
-        if site.ended_s is not None:
+        """Start the processes of sites and programme."""
+        self.sites.start()
+        if not self._asked:
             return
-        if site.began_s is None:
-            yield sim.clock.until(times.seconds(measure.begin))
-        asked_s = max(times.seconds(measure.begin), sim.begin_s)
-        with self._crews[measure.crew].request() as crew:
-            yield crew
-            fresh = site.began_s is None
-            if site.began_s is None:
-                site.began_s = sim.clock.now_s
-                self._waited_s += site.began_s - asked_s
-            end_s = site.began_s + measure.hours * 3600.0
-            sim.claims.file(*(self._claim(measure, site, s, end_s) for s in site.streets))
-            if fresh:
-                sim.note("roads", "works_begin", measure.describe(), site.streets[0])
-            yield sim.clock.until(end_s)
-            sim.claims.withdraw(site.owner)
-            site.ended_s = sim.clock.now_s
-            sim.note("roads", "works_end", f"works on {measure.street} end", site.streets[0])
+        if self.sim.years < 1:
+            kind = "maintenance" if self._upkeep.maintenance else "inspection"
+            msg = f"measure {kind!r} works over years: write years: 10, or as many as are wanted"
+            raise ScenarioError(msg)
+        self.programme = self._make_programme()
+        self.programme.start()
 
-    def _claim(self, measure: Works, site: Site, street: int, until_s: float) -> Claim:
-        if measure.closes:
-            return Claim(site.owner, street, open=False, until_s=until_s)
-        lanes = int(self.sim.city.streets["lanes"].iloc[street])
-        return Claim(site.owner, street, lanes=max(0, lanes - measure.lanes_taken), until_s=until_s)
+    def _make_programme(self) -> Programme:
+        sim, upkeep = self.sim, self._upkeep
+        wanted = upkeep.maintenance or Maintenance(policy="do_nothing", closures="none")
+        sections = make_sections(sim.city)
+        tour, tour_km = make_tour(sim.city, sections)
+        use = sim.usage(sections, closures=wanted.closures != "none")
+        prices = costs.DEFAULT
+        if upkeep.inspection.carrier == "refuse_lorry":
+            prices = replace(prices, inspection_eur_km=LORRY_EUR_KM)
+        settings = Settings(
+            years=sim.years,
+            budget_eur=wanted.budget_eur,
+            crews=wanted.crews,
+            pavers=wanted.pavers,
+            passes_per_year=upkeep.inspection.passes_per_year,
+            truth=upkeep.pavement.truth,
+            belief=upkeep.pavement.belief,
+            start_week=min(51, sim.clock.start.timetuple().tm_yday // 7),
+            prices=prices,
+        )
+        inventory = make_inventory(
+            sections, use, tour=tour, tour_km=tour_km, belief=settings.belief, prices=prices
+        )
+        rules = settings.rules(inventory)
+        planner = ByShift(self._planner(wanted, sections), wanted.shift)
+        joint = sim.closures(sections) if wanted.closures == "joint" else None
+        programme = Programme(
+            sim, sections, inventory, rules, planner,
+            vehicles=upkeep.inspection.vehicles, closures=wanted.closures,
+            arrangement=use.arrangement, joint=joint,
+        )  # fmt: skip
+        self._read_files(programme)
+        return programme
+
+    def _planner(self, wanted: Maintenance, sections: pd.DataFrame) -> Planner:
+        """Who decides: a plan of the scenario, nobody, or a policy by name."""
+        if wanted.plan is not None:
+            path = Path(self.sim.file(wanted.plan))
+            return FixedPlan(files.read_plan(path, sections))
+        if wanted.policy == "do_nothing":
+            return DoNothing()
+        planner: Planner = self.sim.policy(wanted.policy, "roads")
+        return planner
+
+    def _read_files(self, programme: Programme) -> None:
+        """Let the belief take in what the city has been told."""
+        pavement, sim = self._upkeep.pavement, self.sim
+        now = sim.clock.start + dt.timedelta(seconds=sim.begin_s)
+        readers = {
+            "condition": files.read_condition,
+            "detections": files.read_detections,
+            "reports": files.read_reports,
+        }
+        told: dict[str, files.Rows] = {}
+        for name, read in readers.items():
+            file = getattr(pavement, name)
+            if file is not None:
+                told[name] = read(Path(sim.file(file)), sim.city, programme.sections, now)
+                self.refused += told[name].refused
+        files.believe(programme.inventory, programme.rules, programme.state, **told)
+        programme.note_start()
+        for line in self.refused:
+            sim.note("roads", "refused", line)
 
     def indicators(self) -> dict[str, float]:
-        """Delay against the same day without works, lane hours, waits for crews."""
-        now_s = self.sim.clock.now_s
-        hours = sum(s.lanes_taken * s.worked_s(now_s) for s in self.sites) / 3600.0
-        return {
-            "works_delay_h": self._delay_caused() if self.sites else 0.0,
-            "works_lane_h": hours,
-            "works_wait_h": self._waited_s / 3600.0,
-        }
-
-    def _delay_caused(self) -> float:
-        """Total delay with the works less that of the same replication without them."""
-        ours = self.sim.parts["traffic"].indicators()["total_delay_h"]
-        return float(ours - self.sim.without("roads").indicators["total_delay_h"])
+        """Values of the indicators of roads."""
+        found = self.sites.indicators()
+        if self.programme is not None:
+            found.update(programme_indicators(self.programme))
+            found["rows_refused"] = float(len(self.refused))
+        return found
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """No tables of its own: sites are events."""
-        return {}
+        """Tables of a programme; sites are events."""
+        return {} if self.programme is None else programme_tables(self.programme)
 
     def snapshot(self) -> Any:
-        """Copies of the sites."""
-        return [Site(**vars(s)) for s in self.sites], self._waited_s
+        """Copies of the sites.
+
+        Raises
+        ------
+        ScenarioError
+            While a programme of years is under way: its processes cannot be copied.
+        """
+        if self.programme is not None:
+            msg = "a programme of years cannot be copied half way; take the snapshot without it"
+            raise ScenarioError(msg)
+        return self.sites.snapshot()
 
     def restore(self, state: Any) -> None:
         """Go back to a copy."""
-        sites, self._waited_s = state
-        self.sites = [Site(**vars(s)) for s in sites]
+        self.sites.restore(state)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.roads.indicators import INDICATORS
+from twin.roads.indicators import INDICATORS, LAYERS, UPKEEP
+from twin.roads.measures import Inspection, Maintenance, Pavement
 from twin.roads.works import Works
 from twin.system import Part, System, register
 
@@ -18,14 +19,22 @@ def _create(sim: Simulation) -> Part:
     return Roads(sim)
 
 
+def _assumptions() -> list[tuple[str, float | str, str, str]]:
+    from twin.roads.assumptions import rows
+
+    return rows()
+
+
 ROADS = register(
     System(
         name="roads",
-        title="Road works",
+        title="Roads",
         create=_create,
-        measures=(Works,),
-        indicators=INDICATORS,
-        claims=("open", "lanes"),
+        measures=(Works, Maintenance, Inspection, Pavement),
+        indicators=(*INDICATORS, *UPKEEP),
+        layers=LAYERS,
+        claims=("open", "lanes", "speed_m_s"),
+        assumptions=_assumptions,
         module=__name__,
     )
 )

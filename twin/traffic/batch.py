@@ -20,8 +20,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from twin.compiling import compiled
 from twin.errors import SimulationError
-from twin.traffic.compiling import compiled
 from twin.traffic.kernel import advance, queues
 from twin.traffic.network import Network
 from twin.traffic.records import State, aligned

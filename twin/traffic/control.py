@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from twin.compiling import compiled, inlined
 from twin.errors import InputError, SimulationError
 from twin.traffic import parameters as par
-from twin.traffic.compiling import compiled, inlined
 from twin.traffic.detection import shown_phase
 from twin.traffic.junctions import Junctions
 from twin.traffic.kernel import advance

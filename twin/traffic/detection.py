@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from twin.traffic.compiling import compiled, inlined
+from twin.compiling import compiled, inlined
 from twin.traffic.emissions import co2_g_s, co2_of_stop_g
 from twin.traffic.junctions import Junctions, Sensors
 from twin.traffic.lanes import head_slot, ring_slot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin.traffic.compiling import called, inlined
+from twin.compiling import called, inlined
 from twin.traffic.lanes import ring_slot
 from twin.traffic.network import RED, YELLOW
 from twin.traffic.records import INNER

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.traffic.compiling import compiled, inlined, prefetch
+from twin.compiling import compiled, inlined, prefetch
 from twin.traffic.gaps import blocking_place, gap_is_free, left_now
 from twin.traffic.lanes import choose, choose_at, fits, head_slot, onward, ring_slot, slot_code
 from twin.traffic.lights import change_signals, light_allows, next_change, order_signals, start_loss

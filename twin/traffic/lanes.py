@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.traffic.compiling import called, inlined
+from twin.compiling import called, inlined
 from twin.traffic.records import NEAR_SHORT, NEVER
 
 DEEP = 4  # short streets over which lanes are chosen together

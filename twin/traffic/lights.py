@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.traffic.compiling import called, compiled, inlined
+from twin.compiling import called, compiled, inlined
 from twin.traffic.lanes import head_slot, release, ring_slot
 from twin.traffic.network import MAJOR, MINOR, RED, STOP_LIGHT, UNSIGNALLED, YELLOW
 from twin.traffic.records import (

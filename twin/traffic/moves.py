@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.traffic.compiling import called, inlined
+from twin.compiling import called, inlined
 from twin.traffic.lanes import choose_at, entry_lane, head_slot, onward, ring_slot, slot_code
 from twin.traffic.records import EVEN, INNER, NEVER
 from twin.traffic.wheel import room_comes, schedule

@@ -129,7 +129,7 @@ def prepare(
     iterations: int = 8,
     gap: float = 0.02,
     measures: Sequence[Measure] = (),
-    policies: Callable[[str], Any] | None = None,
+    policies: Callable[[str, str], Any] | None = None,
     progress: Callable[[int, float], None] | None = None,
     route_choice: str = "equilibrium",
     theta_per_min: float = THETA_PER_MIN,
@@ -225,7 +225,7 @@ class _Assignment:
         self,
         learning: Mapping[str, Any],
         measures: Sequence[Measure],
-        policies: Callable[[str], Any] | None,
+        policies: Callable[[str, str], Any] | None,
     ) -> Prepared:
         graph = self.graphs["cars"]
         blocked: Any = None
@@ -293,7 +293,7 @@ class _Assignment:
                 return state
 
     def _simulation(
-        self, measures: Sequence[Measure], policies: Callable[[str], Any] | None
+        self, measures: Sequence[Measure], policies: Callable[[str, str], Any] | None
     ) -> Any:
         from twin.simulation import Simulation
 
@@ -304,7 +304,7 @@ class _Assignment:
             seed=self.seed,
             begin_s=self.begin_s,
             end_s=self.end_s,
-            measures=measures,
+            measures=[m for m in measures if not m.over_years],
             response="none",
             policies=policies,
             interval_s=INTERVAL_S,

@@ -53,6 +53,7 @@ class Traffic:
         self._closed = np.zeros(self.network.n_streets, bool)
         self._measures: list[Any] = []
         self._marked = 0
+        self._end = sim.clock.ticks(sim.end_s)  # the flow is simulated up to here
         self._blocked = np.zeros(self.state.entered.shape, bool)
         sim.claims.on_change(self._claimed)
 
@@ -61,7 +62,7 @@ class Traffic:
     def sync(self) -> State:
         """Bring the flow to the present tick, and return its state."""
         net = self.network
-        now = self.sim.clock.now
+        now = min(self.sim.clock.now, self._end)
         if now > int(self.state.clock["now"][0]):
             if self.control is None:
                 advance(net.arrays, net.signals, self.state, now)
@@ -80,6 +81,16 @@ class Traffic:
     def arrival(self, vehicle: int) -> simpy.Event:
         """Event of a vehicle's arrival."""
         return self.when(lambda state: bool(state.vehicle["arrive"][vehicle] >= 0))
+
+    def hold(self, street: int, held: bool) -> None:
+        """Let nobody enter a street, or let them again: a temporary signal, which nobody avoids.
+
+        What claims have closed stays closed.
+        """
+        state, lanes_of = self.sync(), self.network.arrays.street_lane
+        if not self._closed[street]:
+            state.lane["open"][int(lanes_of[street]) : int(lanes_of[street + 1])] = not held
+            wake_all(self.network.arrays, state)
 
     def blocked(self) -> Bools:
         """[intervals, streets] whether a street was closed at some time of an interval."""
@@ -141,7 +152,7 @@ class Traffic:
 
     def _advance(self) -> Process:
         clock = self.sim.clock
-        while True:
+        while clock.now < self._end:
             bound = clock.wait(STEP_S if self._awaited else BOUND_S)
             yield bound | self._wakened
             if self._wakened.triggered:
@@ -184,6 +195,8 @@ class Traffic:
         self._marked = min(k, len(self._blocked) - 1)
 
     def _claimed(self, streets: tuple[int, ...]) -> None:
+        if self.sim.clock.now > self._end:
+            return
         state = self.sync()
         self._mark_blocked()
         lanes_of = self.network.arrays.street_lane

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from twin.compiling import compiled
 from twin.errors import SimulationError
 from twin.traffic import control as ctl
 from twin.traffic.batch import Batch, copy_of
-from twin.traffic.compiling import compiled
 from twin.traffic.control import Orders, Rules
 from twin.traffic.detection import (
     FreeTimes,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from twin.traffic.compiling import called, inlined
+from twin.compiling import called, inlined
 from twin.traffic.records import CHUNK, WHEEL
 
 MASK = WHEEL - 1

@@ -1,4 +1,4 @@
-"""How the kernel is compiled: decorators, and prefetching."""
+"""How kernels are compiled: decorators, and prefetching."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
 LLVM: Any = cgutils  # has no types
+TWIN = Path(__file__).parent
 
 
 @cache
 def _sources(own: Path) -> str:
-    """What a module and all of this folder say: compiled code holds parts of several of them."""
+    """What a module, its room (without one: every room) and the random numbers say.
+
+    Compiled code holds parts of several modules.
+    """
+    rooms = [own.parent] if own.parent.parent == TWIN else [p for p in TWIN.iterdir() if p.is_dir()]
+    files = {own, TWIN / "random.py", *(path for room in rooms for path in room.glob("*.py"))}
     digest = sha256()
-    for path in sorted({own, *Path(__file__).parent.glob("*.py")}):
+    for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -31,7 +37,7 @@ def compiled(function: F) -> F:
 
     It is compiled without Numba's reference counting: nothing here allocates, and counting
     would touch every array of the state at every call.  Numba compiles again when the file
-    of the function has changed; here, when any file of this folder has.
+    of the function has changed; here, when any file of its room has.
     """
     made: Any = njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]
     made._cache._cache_file._source_stamp = _sources(Path(function.__code__.co_filename))

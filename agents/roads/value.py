@@ -1,0 +1,139 @@
+"""What a section is expected to cost, by the chain: the arithmetic of planning policies.
+
+All values are euros of today's worth for one section, by band: drivers' operating cost and patches
+of the weeks to come, and at the end what it would take to repair it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import expm
+
+from twin.roads import costs, deterioration
+from twin.roads.deterioration import BANDS
+from twin.roads.state import F8, I8
+from twin.roads.treatments import OPTIONS, TREATMENTS
+from twin.roads.view import View
+
+SEAL_BANDS = np.array([0.0, 0.4])  # share of band 1 that a seal lifts into band 0
+
+
+def effects() -> F8:
+    """[treatments, 5, 5] share that goes from a band to a band when a treatment is done.
+
+    The chain knows the band only, so a lift moves the part of a band that lies near enough to the
+    next; a band that is too bad for a treatment stays as it is.
+    """
+    edges = np.array(deterioration.EDGES)
+    moved = np.zeros((len(TREATMENTS), BANDS, BANDS))
+    for k, treatment in enumerate(TREATMENTS):
+        for b in range(BANDS):
+            top, low = edges[b], edges[b + 1]
+            if low < treatment.lowest_pci - 1e-9:
+                moved[k, b, b] = 1.0
+            elif treatment.target > 0.0:
+                to = min(b, int(deterioration.band_of(treatment.target)))
+                moved[k, b, to] = 1.0
+            else:
+                share = 0.0 if b == 0 else min(1.0, treatment.lift / (top - low))
+                moved[k, b, b] = 1.0 - share
+                moved[k, b, max(0, b - 1)] += share
+    return moved
+
+
+def feasible() -> F8:
+    """[treatments, 5] whether a treatment can be done in a band."""
+    edges = np.array(deterioration.EDGES)
+    lowest = np.array([t.lowest_pci for t in TREATMENTS])
+    return (edges[None, 1:] >= lowest[:, None] - 1e-9).astype(float)
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Expected costs of every section of a view.
+
+    Attributes
+    ----------
+    weekly
+        [n, 5] euros a week in a band.
+    step
+        [n, 5, 5] chain over the weeks of a step.
+    backlog
+        [n, 5] euros to repair a section in a band.
+    worth
+        Of a euro a step later.
+    """
+
+    weekly: F8
+    step: F8
+    backlog: F8
+    worth: F8
+    weeks: int
+
+    @classmethod
+    def of(cls, view: View, weeks: int) -> Values:
+        """Values for steps of so many weeks."""
+        inventory, rule = view.inventory, view.rules[0]
+        place, middle = inventory.place, costs.middle_of_bands()
+        at = np.round(middle).astype(int)
+        tables = inventory.step
+        weekly = (
+            place["km_week"][:, None] * tables["operating"][at][None, :]
+            + place["area_m2"][:, None] * tables["patching"][at][None, :]
+        )
+        backlog = np.array([tables[f"backlog{k}"][at] for k in range(3)])
+        step = np.zeros((len(place), BANDS, BANDS))
+        for klass in range(3):
+            rates = deterioration.leave_rates()[klass] * weeks
+            generator = np.diag(-rates) + np.diag(rates[:-1], 1)
+            mine = np.flatnonzero(place["klass"] == klass)
+            factors, where = np.unique(np.round(place["factor"][mine], 2), return_inverse=True)
+            chains = np.array([expm(generator * f) for f in factors])
+            step[mine] = chains[where] if len(mine) else step[mine]
+        worth = np.asarray(float(rule["discount"]) ** weeks)
+        owed = backlog[place["klass"]] * place["area_m2"][:, None]
+        return cls(weekly, step, owed, worth, weeks)
+
+    def untreated(self, steps: int) -> F8:
+        """[steps + 1, n, 5] cost to go without any treatment, by steps that are left."""
+        cost = np.zeros((steps + 1, *self.weekly.shape))
+        cost[0] = self.backlog
+        for k in range(1, steps + 1):
+            cost[k] = self.weekly * self.weeks + self.worth * self._expected(cost[k - 1])
+        return cost
+
+    def _expected(self, cost: F8) -> F8:
+        """[n, 5] mean of a cost after a step, by the band before it."""
+        return np.asarray(np.matmul(self.step, cost[:, :, None])[:, :, 0])
+
+    def later(self, shares: F8, steps: int) -> F8:
+        """[n, 5] shares of bands some steps later."""
+        for _ in range(steps):
+            shares = np.matmul(shares[:, None, :], self.step)[:, 0, :]
+        return np.asarray(shares)
+
+
+def cheapest_options(view: View, scale: float = 1.0) -> tuple[I8, F8, F8]:
+    """By treatment: the option whose shift costs least in all, its price, and its social cost.
+
+    Parameters
+    ----------
+    scale
+        Weight of what drivers and climate bear.
+
+    Returns
+    -------
+    [n, treatments] options, euros of the city, euros of all.
+    """
+    n = len(view.price)
+    options = np.zeros((n, len(TREATMENTS)), np.int64)
+    price, total = np.zeros(options.shape), np.full(options.shape, np.inf)
+    social = view.price + scale * view.user_price
+    for k, (treatment, _) in enumerate(OPTIONS, start=1):
+        better = social[:, k] < total[:, treatment]
+        options[better, treatment] = k
+        price[better, treatment] = view.price[better, k]
+        total[better, treatment] = social[better, k]
+    return options, price, total

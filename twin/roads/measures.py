@@ -1,0 +1,96 @@
+"""What a scenario may say of the upkeep of roads."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from twin.system import Measure
+
+Shift = Literal["any", "day", "night"]
+Closures = Literal["none", "table", "joint"]
+Model = Literal["markov", "curve"]
+
+
+class Maintenance(Measure):
+    """A maintenance programme: who decides, with what money, and who works."""
+
+    over_years: ClassVar[bool] = True
+    kind: Literal["maintenance"] = "maintenance"
+    policy: str = Field(
+        "worst_first", min_length=1, description="A maintenance policy, or a trained agent's file"
+    )
+    plan: Annotated[
+        str | None, Field(description="CSV of works (section, year, treatment, shift), no policy")
+    ] = None
+    budget_eur: Annotated[
+        float | None,
+        Field(
+            ge=0.0, le=1e12, description="Euros a year, inspections included; 2.2 EUR/m2 if none"
+        ),
+    ] = None
+    crews: Annotated[
+        int | None, Field(ge=1, le=1000, description="Crews; by the network's size if none")
+    ] = None
+    pavers: Annotated[
+        int | None, Field(ge=1, le=1000, description="Road pavers; by the network's size if none")
+    ] = None
+    shift: Shift = Field("any", description="When crews work: as the policy says, by day, by night")
+    closures: Closures = Field(
+        "table",
+        description=(
+            "Delay of drivers: none; each site by itself; or works of a day simulated together."
+        ),
+    )
+
+    def files(self) -> tuple[str, ...]:
+        return () if self.plan is None else (self.plan,)
+
+    def describe(self) -> str:
+        who = self.policy if self.plan is None else f"the plan {self.plan}"
+        money = "2.20 EUR/m\u00b2" if self.budget_eur is None else f"{self.budget_eur:,.0f} EUR"
+        when = "" if self.shift == "any" else f", works by {self.shift}"
+        return f"roads kept by {who} with {money} a year{when}"
+
+
+class Inspection(Measure):
+    """Cameras that pass the streets."""
+
+    over_years: ClassVar[bool] = True
+    kind: Literal["inspection"] = "inspection"
+    passes_per_year: float = Field(1.0, ge=0.0, le=52.0, description="Passes of each street a year")
+    vehicles: int = Field(1, ge=1, le=100, description="Vehicles that share the way")
+    carrier: Literal["survey_vehicle", "refuse_lorry"] = Field(
+        "survey_vehicle", description="What carries the camera; a lorry drives there anyway"
+    )
+
+    def describe(self) -> str:
+        what = {"survey_vehicle": "survey vehicles", "refuse_lorry": "refuse lorries"}
+        return f"{what[self.carrier]} pass each street {self.passes_per_year:g} times a year"
+
+
+class Pavement(Measure):
+    """How pavements age, and what the city holds true of it."""
+
+    over_years: ClassVar[bool] = True
+    kind: Literal["pavement"] = "pavement"
+    truth: Model = Field("markov", description="How pavements age")
+    belief: Model = Field("markov", description="How the city believes that they age")
+    condition: Annotated[
+        str | None, Field(description="CSV or GeoJSON of a survey: position, pci, time")
+    ] = None
+    detections: Annotated[
+        str | None,
+        Field(description="CSV or GeoJSON of detections: position, class, confidence, time"),
+    ] = None
+    reports: Annotated[
+        str | None, Field(description="CSV or GeoJSON of citizens' reports: position, time")
+    ] = None
+
+    def files(self) -> tuple[str, ...]:
+        return tuple(f for f in (self.condition, self.detections, self.reports) if f is not None)
+
+    def describe(self) -> str:
+        known = f"; known from {', '.join(self.files())}" if self.files() else ""
+        return f"pavements age by {self.truth}, believed to by {self.belief}{known}"
