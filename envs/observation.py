@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from twin.errors import InputError, SimulationError
 from twin.compiling import compiled, inlined
+from twin.errors import InputError, SimulationError
 from twin.traffic.junctions import NEIGHBOURS, by_lane
 
 if TYPE_CHECKING:

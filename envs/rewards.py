@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from twin.compiling import compiled
 from twin.errors import InputError
 from twin.suggest import suggestion
-from twin.compiling import compiled
 
 if TYPE_CHECKING:
     from twin.traffic.signals import View

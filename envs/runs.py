@@ -15,10 +15,10 @@ import numpy.typing as npt
 from envs import actions, observation, rewards
 from envs.noise import blind
 from envs.task import SignalTask
+from twin.compiling import compiled
 from twin.errors import SimulationError
 from twin.random import Stream
 from twin.traffic.batch import Batch, copy_of
-from twin.compiling import compiled
 from twin.traffic.detection import waiting_s
 from twin.traffic.junctions import Junctions
 from twin.traffic.signals import Play, SignalControl, play_copy, watch_copy

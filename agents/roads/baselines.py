@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.roads.value import Values, cheapest_options, effects, feasible
 from twin.roads.planners import DoNothing
 from twin.roads.state import F8, I8
 from twin.roads.treatments import usual_treatment
+from twin.roads.values import Values, cheapest_options, effects, feasible
 from twin.roads.view import View
 
 __all__ = [
@@ -25,7 +25,7 @@ LIKELY = 0.5  # least chance that the street is good enough for the treatment
 
 def _asked(view: View, order: I8, treatment: I8) -> tuple[I8, I8]:
     """Sections in an order, each with the cheapest option of a treatment, where it is allowed."""
-    options, _, _ = cheapest_options(view)
+    options, _, _ = cheapest_options(view.inventory, view.rules)
     order = order[treatment[order] >= 0]
     asked = options[order, treatment[order]]
     granted = view.allowed[order, asked] == 1
@@ -99,10 +99,10 @@ def gains(view: View) -> tuple[F8, F8, I8]:
     [n, treatments] euros saved, euros that the city pays, options.
     """
     steps = max(1, round(view.years_left * 52 / QUARTER))
-    values = Values.of(view, QUARTER)
+    values = Values.of(view.inventory, view.rules, QUARTER)
     to_go = values.untreated(steps)[steps]
     shares, can = view.seen[:, :5], feasible()
-    options, price, total = cheapest_options(view)
+    options, price, total = cheapest_options(view.inventory, view.rules)
     moved, saved = effects(), np.zeros(price.shape)
     for k in range(price.shape[1]):
         after = to_go @ moved[k].T  # [n, 5] cost to go if treated in a band

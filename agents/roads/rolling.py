@@ -2,8 +2,8 @@
 
 For each section and year a treatment may be chosen, at most one a section; what it saves is the
 expected cost to go without it less that with it, by the chain and the present belief.  Budgets of
-the years and the working days of crews are limits.  The programme is solved by HiGHS (through SciPy)
-to a gap of 0.1 %; what it wants now is asked for, the rest is planned again later.
+the years and the working days of crews are limits.  The programme is solved by CP-SAT (OR-tools) to
+a gap of 0.1 %; what it wants now is asked for, the rest is planned again later.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
+import numpy.typing as npt
 
 from agents.roads.baselines import QUARTER
-from agents.roads.value import Values, cheapest_options, effects, feasible
 from twin.errors import SimulationError
 from twin.roads.state import F8, I8
 from twin.roads.treatments import TREATMENTS
+from twin.roads.values import Values, cheapest_options, effects, feasible
 from twin.roads.view import View
 
+Bools = npt.NDArray[np.bool_]
+
 GAP = 1e-3
-LONGEST_S = 20.0
+LONGEST = 20.0  # deterministic time, about seconds, after which the best so far is taken
 USUAL_DAYS = 165.0  # working days of a year; weather of `twin.roads.kernel.work_chance`
 
 
@@ -84,10 +85,10 @@ def crew_days(view: View, years: int) -> F8:
 
 def candidates(view: View, years: int) -> Choice:
     """What is worth considering: treatments by section and year that save more than they cost."""
-    values = Values.of(view, QUARTER)
+    values = Values.of(view.inventory, view.rules, QUARTER)
     steps = max(1, round(view.years_left * 52 / QUARTER))
     to_go = values.untreated(steps)
-    options, price, total = cheapest_options(view)
+    options, price, total = cheapest_options(view.inventory, view.rules)
     can, moved = feasible(), effects()
     visit = float(view.rules[0]["survey"])
     parts: list[tuple[I8, I8, I8, F8]] = []
@@ -121,35 +122,43 @@ def candidates(view: View, years: int) -> Choice:
     return Choice(section, year_of, treatment, option, saved, price[section, treatment], days)
 
 
-def solve(choice: Choice, money: F8, days: F8, gap: float = GAP) -> tuple[np.ndarray, float]:  # type: ignore[type-arg]
+def solve(choice: Choice, money: F8, days: F8, gap: float = GAP) -> tuple[Bools, float]:
     """Choose what saves most within budgets and crews; the choice, and euros saved.
+
+    Euros and days are rounded to whole ones, prices and days up, so that a budget is kept.
 
     Raises
     ------
     SimulationError
-        If the solver fails.
+        If the solver finds nothing, which choosing nothing always is.
     """
+    from ortools.sat.python import cp_model
+
     n = len(choice.section)
     if n == 0:
         return np.zeros(0, bool), 0.0
-    one = np.ones(n)
-    column = np.arange(n)
-    once = sparse.csr_array((one, (choice.section, column)))
-    years = len(money)
-    spend = sparse.csr_array((choice.price, (choice.year, column)), shape=(years, n))
-    work = sparse.csr_array((choice.days, (choice.year, column)), shape=(years, n))
-    found = milp(
-        -choice.saved,
-        integrality=one,
-        bounds=Bounds(0, 1),
-        constraints=[
-            LinearConstraint(once, -np.inf, 1.0),
-            LinearConstraint(spend, -np.inf, money),
-            LinearConstraint(work, -np.inf, days),
-        ],
-        options={"mip_rel_gap": gap, "time_limit": LONGEST_S},
-    )
-    if found.x is None:
-        msg = f"the integer programme of {n} choices was not solved ({found.message})"
+    model = cp_model.CpModel()
+    chosen = [model.new_bool_var("") for _ in range(n)]
+    saved = np.floor(choice.saved).astype(np.int64)
+    price, work = (np.ceil(v - 1e-9).astype(np.int64) for v in (choice.price, choice.days))
+    for section in np.unique(choice.section):
+        mine = np.flatnonzero(choice.section == section)
+        if len(mine) > 1:
+            model.add_at_most_one(chosen[k] for k in mine)
+    for year in range(len(money)):
+        mine = np.flatnonzero(choice.year == year)
+        variables = [chosen[k] for k in mine]
+        for amount, limit in ((price, money[year]), (work, days[year])):
+            weights = amount[mine].tolist()
+            model.add(cp_model.LinearExpr.weighted_sum(variables, weights) <= int(limit))
+    model.maximize(cp_model.LinearExpr.weighted_sum(chosen, saved.tolist()))
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1  # the same choice on every machine
+    solver.parameters.relative_gap_limit = gap
+    solver.parameters.max_deterministic_time = LONGEST
+    status = solver.solve(model)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        msg = f"the integer programme of {n} choices was not solved ({solver.status_name(status)})"
         raise SimulationError(msg)
-    return found.x > 0.5, float(-found.fun)
+    found = np.array([solver.boolean_value(v) for v in chosen])
+    return found, float(solver.objective_value)

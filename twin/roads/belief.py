@@ -26,7 +26,7 @@ from twin.roads.state import CELLS, F4, F8, SITES, SUBCELLS, Lens
 BANDS = CELLS // SUBCELLS
 TERMS = 8  # of the exponential's series
 FORGOTTEN = 1e-15  # weight of a hypothesis that no longer counts
-NEGLIGIBLE = 1e-9  # weight that a further term would move
+NEGLIGIBLE = 1e-7  # weight that a further term would move
 LARGEST_STEP = 0.4  # of a rate times time that the series is used for
 
 
@@ -176,27 +176,29 @@ def observe_counts(
     klass: int,
     hundred_m: float,
     counts: F8,
+    work: F8,
     known: bool,
 ) -> None:
     """Take in the numbers of detections of one pass, by class of damage.
 
-    `known` is False where one hears of a section only if something was detected there.
+    `work` is room for a number of each hypothesis.  `known` is False where one hears of a section
+    only if something was detected there.
     """
     greatest = -math.inf
     for s in range(SITES):
         for j in range(CELLS):
+            value = _log_likelihood(lens, chain, ages, klass, hundred_m, counts, known, s, j)
+            work[s * CELLS + j] = value
             if weights[s * CELLS + j] > FORGOTTEN:
-                value = _log_likelihood(lens, chain, ages, klass, hundred_m, counts, known, s, j)
                 greatest = max(greatest, value)
     total = 0.0
-    for s in range(SITES):
-        for j in range(CELLS):
-            value = _log_likelihood(lens, chain, ages, klass, hundred_m, counts, known, s, j)
-            h = s * CELLS + j
-            weights[h] *= math.exp(min(value - greatest, 40.0))
-            total += weights[h]
     for h in range(CELLS * SITES):
-        weights[h] /= total
+        value = work[h] - greatest
+        weights[h] *= np.float32(math.exp(min(value, 40.0)) if value > -40.0 else 0.0)
+        total += weights[h]
+    share = np.float32(1.0 / total)
+    for h in range(CELLS * SITES):
+        weights[h] *= share
 
 
 @inlined
@@ -311,7 +313,7 @@ def look(lens: Lens, chain: bool, weights: F4, ages: F4, klass: int, seen: F8) -
         for s in range(SITES):
             weight += weights[s * CELLS + j]
         pci = 100.0 - 100.0 * badness(lens, chain, klass, ages, j)
-        seen[band_of(lens, pci)] += weight
+        seen[j // SUBCELLS if chain else band_of(lens, pci)] += weight
         seen[5] += weight * pci
         square += weight * pci * pci
         total += weight

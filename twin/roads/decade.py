@@ -25,6 +25,7 @@ from twin.roads.state import (
     Inventory,
     Records,
     empty_condition,
+    pass_room,
 )  # fmt: skip
 from twin.roads.treatments import MORATORIUM_YEARS, SURVEY_EUR
 from twin.roads.view import Planner, View
@@ -181,7 +182,7 @@ class Decades:
     def __init__(self, inventory: Inventory, rules: Records, copies: int = 1) -> None:
         self.inventory, self.rules, self.copies = inventory, rules, copies
         self.state = make_condition(inventory, rules, copies)
-        self._found = np.zeros(len(inventory.lens.damage))
+        self._found = pass_room(inventory)[0]
 
     def reset(self, copy: int, seed: int) -> None:
         """Begin a copy anew."""

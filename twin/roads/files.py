@@ -20,7 +20,7 @@ import numpy as np
 from twin.errors import InputError
 from twin.roads import filtering
 from twin.roads.inventory import DAMAGES
-from twin.roads.state import F8, I8, Condition, Inventory, Records
+from twin.roads.state import F8, HYPOTHESES, I8, Condition, Inventory, Records
 from twin.roads.treatments import DAY, NIGHT, TREATMENTS, option_of
 
 if TYPE_CHECKING:
@@ -359,10 +359,11 @@ def believe(
         for section, pci in zip(condition.table["section"], condition.table["pci"], strict=True):
             filtering.measured(inventory, rules, state, 0, int(section), float(pci), SURVEY_ERROR)
     if detections is not None:
+        work = np.zeros(HYPOTHESES)
         for section in np.unique(detections.table["section"].to_numpy(np.int64)):
             mine = detections.table[detections.table["section"] == section]
             for counts in _passes(mine):
-                filtering.detected(inventory, rules, state, 0, int(section), counts)
+                filtering.detected(inventory, rules, state, 0, int(section), counts, work)
     if reports is not None:
         for section in reports.table["section"]:
             filtering.reported(inventory, rules, state, 0, int(section))

@@ -9,13 +9,13 @@ from twin.roads.state import F8, Condition, Inventory, Records
 
 @compiled
 def detected(
-    inventory: Inventory, rules: Records, state: Condition, c: int, i: int, counts: F8
+    inventory: Inventory, rules: Records, state: Condition, c: int, i: int, counts: F8, work: F8
 ) -> None:
     """A pass of which one hears only since it detected something."""
     place = inventory.place[i]
     observe_counts(
         inventory.lens, rules[0]["belief"] == 0, state.belief[c, i], state.hypothesis_age[c, i],
-        place["klass"], place["hundred_m"], counts, False,
+        place["klass"], place["hundred_m"], counts, work, False,
     )  # fmt: skip
 
 

@@ -428,11 +428,15 @@ def handle_reports(rules: Records, state: Condition, c: int) -> None:
 def pass_section(
     inventory: Inventory, rules: Records, state: Condition, c: int, i: int, found: F8
 ) -> None:
-    """A camera passes: draw its detections into `found` by class, and believe them."""
+    """A camera passes: draw its detections into `found` by class, and believe them.
+
+    `found` has room for the classes of damage and, behind them, for the hypotheses.
+    """
     rule, lens, place, it = rules[0], inventory.lens, inventory.place[i], state.section[c, i]
     week = state.copy[c]["week"]
     bad, site = 1.0 - it["pci"] / 100.0, lens.site[it["site"], 0]
-    for d in range(len(found)):
+    classes = lens.damage.shape[0]
+    for d in range(classes):
         mean = detections_mean(lens, place["hundred_m"], bad, site, d)
         found[d] = poisson(mean, draw(state, c, i, week, COUNT + d))
         state.counts[c, 4] += found[d]
@@ -441,7 +445,7 @@ def pass_section(
     tell_belief(inventory, rule, state, c, i, week)
     observe_counts(
         lens, rule["belief"] == 0, state.belief[c, i], state.hypothesis_age[c, i],
-        place["klass"], place["hundred_m"], found, True,
+        place["klass"], place["hundred_m"], found[:classes], found[classes:], True,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from twin.roads import kernel, orders
 from twin.roads.costs import CATEGORIES
 from twin.roads.decade import ask, make_condition, make_view
 from twin.roads.deterioration import BAD_GRADE, BANDS, WEEKS, band_of, german_grade
-from twin.roads.state import COUNTS, F8, I8, LEFT, Condition, Inventory, Records
+from twin.roads.state import COUNTS, F8, I8, LEFT, Condition, Inventory, Records, pass_room
 from twin.roads.treatments import AROUND, OPTIONS, SHIFTS, TREATMENTS, option_name
 from twin.roads.view import Planner, View
 
@@ -119,7 +119,7 @@ class Programme:
         self.budget = simpy.Container(env, init=self._left())
         self._in_hand: list[Work] = []
         self._passed: list[int] = []
-        self._found = np.zeros(len(inventory.lens.damage))
+        self._found = pass_room(inventory)[0]
         self._origin_s = DAY_S * (sim.begin_s // DAY_S)
 
     @property

@@ -213,6 +213,11 @@ def empty_condition(
     )
 
 
+def pass_room(inventory: Inventory, copies: int = 1) -> F8:
+    """[copies, ...] memory in which a camera's pass is worked out."""
+    return np.zeros((copies, len(inventory.lens.damage) + HYPOTHESES))
+
+
 def copy_condition(state: Condition) -> Condition:
     """A copy that shares nothing."""
     copies: Any = (array.copy() for array in state)

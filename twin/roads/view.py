@@ -61,13 +61,6 @@ class View:
         """[n, options + 1] euros that an option costs the city."""
         return np.asarray(self.inventory.choice["price"])
 
-    @property
-    def user_price(self) -> F8:
-        """[n, options + 1] euros that it costs drivers and climate: delay, detours and works."""
-        choice, rule = self.inventory.choice, self.rules[0]
-        tonnes = choice["co2_t"] + choice["delay_co2_t"]
-        return np.asarray(choice["delay_h"] * rule["time_eur_h"] + tonnes * rule["co2_eur_t"])
-
 
 class Planner(Protocol):
     """A maintenance policy: decides every so many weeks what is asked for."""

@@ -13,11 +13,8 @@ from scipy.linalg import expm
 
 from twin.roads import costs, deterioration
 from twin.roads.deterioration import BANDS
-from twin.roads.state import F8, I8
+from twin.roads.state import F8, I8, Inventory, Records
 from twin.roads.treatments import OPTIONS, TREATMENTS
-from twin.roads.view import View
-
-SEAL_BANDS = np.array([0.0, 0.4])  # share of band 1 that a seal lifts into band 0
 
 
 def effects() -> F8:
@@ -52,7 +49,7 @@ def feasible() -> F8:
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """Expected costs of every section of a view.
+    """Expected costs of every section.
 
     Attributes
     ----------
@@ -73,9 +70,9 @@ class Values:
     weeks: int
 
     @classmethod
-    def of(cls, view: View, weeks: int) -> Values:
+    def of(cls, inventory: Inventory, rules: Records, weeks: int) -> Values:
         """Values for steps of so many weeks."""
-        inventory, rule = view.inventory, view.rules[0]
+        rule = rules[0]
         place, middle = inventory.place, costs.middle_of_bands()
         at = np.round(middle).astype(int)
         tables = inventory.step
@@ -101,10 +98,10 @@ class Values:
         cost = np.zeros((steps + 1, *self.weekly.shape))
         cost[0] = self.backlog
         for k in range(1, steps + 1):
-            cost[k] = self.weekly * self.weeks + self.worth * self._expected(cost[k - 1])
+            cost[k] = self.weekly * self.weeks + self.worth * self.expected(cost[k - 1])
         return cost
 
-    def _expected(self, cost: F8) -> F8:
+    def expected(self, cost: F8) -> F8:
         """[n, 5] mean of a cost after a step, by the band before it."""
         return np.asarray(np.matmul(self.step, cost[:, :, None])[:, :, 0])
 
@@ -115,25 +112,28 @@ class Values:
         return np.asarray(shares)
 
 
-def cheapest_options(view: View, scale: float = 1.0) -> tuple[I8, F8, F8]:
-    """By treatment: the option whose shift costs least in all, its price, and its social cost.
+def user_prices(inventory: Inventory, rules: Records) -> F8:
+    """[n, options + 1] euros that an option costs drivers and climate: delay, detours, works."""
+    choice, rule = inventory.choice, rules[0]
+    tonnes = choice["co2_t"] + choice["delay_co2_t"]
+    return np.asarray(choice["delay_h"] * rule["time_eur_h"] + tonnes * rule["co2_eur_t"])
 
-    Parameters
-    ----------
-    scale
-        Weight of what drivers and climate bear.
+
+def cheapest_options(inventory: Inventory, rules: Records) -> tuple[I8, F8, F8]:
+    """By treatment: the option whose shift costs least in all, its price, and its social cost.
 
     Returns
     -------
     [n, treatments] options, euros of the city, euros of all.
     """
-    n = len(view.price)
+    city = inventory.choice["price"]
+    n = len(city)
     options = np.zeros((n, len(TREATMENTS)), np.int64)
     price, total = np.zeros(options.shape), np.full(options.shape, np.inf)
-    social = view.price + scale * view.user_price
+    social = city + user_prices(inventory, rules)
     for k, (treatment, _) in enumerate(OPTIONS, start=1):
         better = social[:, k] < total[:, treatment]
         options[better, treatment] = k
-        price[better, treatment] = view.price[better, k]
+        price[better, treatment] = city[better, k]
         total[better, treatment] = social[better, k]
     return options, price, total

@@ -1,0 +1,1 @@
+"""Environments over the upkeep of roads."""

@@ -1,0 +1,161 @@
+"""Episodes of a task, many at once: what all environments of roads do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.roads import features
+from envs.roads.scenes import RoadTask
+from twin.errors import InputError
+from twin.roads import kernel
+from twin.roads.costs import CATEGORIES
+from twin.roads.decade import make_condition
+from twin.roads.deterioration import BANDS
+from twin.roads.programme import standing
+from twin.roads.state import F4, I8, LEFT, OPTION_COUNT, REFUSALS, pass_room
+
+
+class RoadRuns:
+    """Copies of a task.
+
+    Parameters
+    ----------
+    task
+        What is done.
+    copies
+        How many.
+    threads
+        That share them; one for each core at hand unless given.
+    """
+
+    def __init__(self, task: RoadTask, copies: int = 1, threads: int | None = None) -> None:
+        if copies < 1:
+            msg = f"copies(={copies}) must be 1 or more"
+            raise InputError(msg)
+        self.task, self.copies = task, copies
+        self.inventory, self.rules = task.made()
+        self.state = make_condition(self.inventory, self.rules, copies)
+        n = self.n = len(task.scene)
+        self.unit = task.unit
+        self.units = int(self.unit.max()) + 1
+        crews = int(self.rules[0]["crews"] + self.rules[0]["pavers"])
+        self.room = features.Room(
+            seen=np.zeros((copies, n, 7)),
+            rows=np.zeros((copies, n, features.SIZE), np.float32),
+            allowed=np.zeros((copies, n, OPTION_COUNT), np.int8),
+            reward=np.zeros(copies),
+            refused=np.zeros((copies, len(REFUSALS)), np.int64),
+            before=np.zeros((copies, len(CATEGORIES))),
+            found=pass_room(self.inventory, copies),
+            scratch=np.zeros((copies, crews), np.int64),
+            order=np.zeros((copies, n), np.int64),
+            wanted=np.zeros((copies, n), np.int64),
+            answers=np.zeros((copies, n), np.int64),
+        )
+        self.rows, self.reward = self.room.rows, self.room.reward
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.threads = max(1, min(copies, threads or cores or 1))
+        self._pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+
+    @property
+    def done(self) -> Any:
+        """[copies] whether the run has ended."""
+        return self.state.copy["week"] >= int(self.rules[0]["weeks"])
+
+    def reset(self, seeds: Sequence[int], copies: Sequence[int] | None = None) -> None:
+        """Begin copies anew."""
+        chosen = range(self.copies) if copies is None else copies
+        room = self.room
+        for c, seed in zip(chosen, seeds, strict=True):
+            kernel.reset(self.inventory, self.rules, self.state, c, int(seed))
+            room.before[c], room.reward[c], room.refused[c] = 0.0, 0.0, 0
+            features.observe(
+                self.inventory, self.rules, self.state, c, room.seen[c], room.rows[c],
+                room.allowed[c],
+            )  # fmt: skip
+
+    def social_cost(self, copy: int) -> float:
+        """Euros booked so far, discounted to the start."""
+        return float(self.state.euros[copy, 1].sum())
+
+    def step(self, wanted: Any, copies: Sequence[int] | None = None) -> None:
+        """Ask for options [copies, units] (or scores [copies, units, options]); let weeks pass."""
+        chosen = np.array(range(self.copies) if copies is None else copies, np.int64)
+        asked = np.asarray(wanted)
+        if self.task.action == "scores":
+            options = np.zeros((len(chosen), self.n), np.int64)
+            for k, c in enumerate(chosen):
+                sections, best = features.by_score(asked[k][self.unit])
+                options[k, 0] = len(sections)
+                self.room.order[c, : len(sections)] = sections
+                self.room.wanted[c, : len(sections)] = best
+        else:
+            options = np.ascontiguousarray(asked[:, self.unit], np.int64)
+        if self._pool is None or len(chosen) < 2:
+            self._step_some(chosen, options)
+            return
+        parts = np.array_split(np.arange(len(chosen)), self.threads)
+        jobs = [
+            self._pool.submit(self._step_some, chosen[part], options[part]) for part in parts[1:]
+        ]
+        self._step_some(chosen[parts[0]], options[parts[0]])
+        for job in jobs:
+            job.result()
+
+    def _step_some(self, chosen: I8, options: I8) -> None:
+        features.step_many(
+            self.inventory, self.rules, self.state, chosen, options, self.room, self.task.weeks,
+            self.task.action == "scores",
+        )  # fmt: skip
+
+    def info(self, c: int) -> dict[str, Any]:
+        """Euros of the step and the network's state, of one copy."""
+        spent = self.state.euros[c, 0] - self.room.before[c]
+        found = standing(self.inventory, self.state, c)
+        return {
+            "week": int(self.state.copy[c]["week"]),
+            "social_cost_eur": self.social_cost(c),
+            "euros": {name: float(v) for name, v in zip(CATEGORIES, spent, strict=True)},
+            "area_m2": np.array([found[f"area_band_{b}_m2"] for b in range(BANDS)]),
+            "bad_percent": found["bad_percent"],
+            "mean_pci": found["mean_pci"],
+            "delay_h": found["delay_h"],
+            "reports_open": found["reports_open"],
+            "budget_left_eur": float(self.state.budget[c, LEFT]),
+            "requests": dict(zip(REFUSALS, self.room.refused[c].tolist(), strict=True)),
+            "action_mask": self.masks(c),
+        }
+
+    def masks(self, c: int) -> Any:
+        """[units * (options + 1)] whether a request by itself would be granted somewhere."""
+        if self.units == self.n:
+            return (self.room.allowed[c] == 1).reshape(-1)
+        found = np.zeros((self.units, OPTION_COUNT), bool)
+        np.logical_or.at(found, self.unit, self.room.allowed[c] == 1)
+        return found.reshape(-1)
+
+    def observation(self, c: int) -> F4:
+        """[sections * features] of a copy."""
+        row: F4 = self.rows[c].reshape(-1).copy()
+        return row
+
+    def observation_space(self) -> spaces.Box:
+        """Of one copy."""
+        return spaces.Box(features.LOW, features.HIGH, (self.n * features.SIZE,), np.float32)
+
+    def action_space(self) -> spaces.Space[Any]:
+        """Of one copy."""
+        if self.task.action == "scores":
+            return spaces.Box(-1.0, 1.0, (self.units, OPTION_COUNT - 1), np.float32)
+        return spaces.MultiDiscrete(np.full(self.units, OPTION_COUNT))
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
