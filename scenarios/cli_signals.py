@@ -10,6 +10,8 @@ import typer
 Begin = Annotated[str | None, typer.Option(help="Time of day that an episode begins, HH:MM.")]
 End = Annotated[str | None, typer.Option(help="Time of day that it ends, HH:MM.")]
 Scale = Annotated[float, typer.Option(min=0.01, help="Factor on the demand.")]
+Sections = Annotated[int, typer.Option(min=0, help="Roads: sections of each network; 0 takes all.")]
+Budget = Annotated[float, typer.Option(help="Roads: factor on a budget of 2.20 EUR/m2 a year.")]
 
 
 def train(
@@ -35,8 +37,10 @@ def train(
     begin: Begin = None,
     end: End = None,
     scale: Scale = 1.0,
+    sections: Sections = 100,
+    budget: Budget = 1.0,
 ) -> None:
-    """Train an agent that controls signals; killed, the same command goes on.
+    """Train an agent that controls signals or keeps roads; killed, signals go on.
 
     OUT gets agent.zip (the weights that were best on days of their own), training.json, logs for
     TensorBoard, and checkpoints. Name the agent in a scenario: agents: {mine: OUT/agent.zip},
@@ -47,9 +51,15 @@ def train(
       twin train cologne1 -o cologne1
 
       twin train cologne3 ingolstadt7 --algo attention --steps 5000000 -o both
+
+      twin train roads:generated:0 roads:helsinki --algo es --minutes 10 -o roads
     """
+    from scenarios import roads_commands, screen
+
+    if roads_commands.are_roads(places):
+        _train_roads(places, out, algo, steps, minutes, seed, sections, budget)
+        return
     from agents.train import Plan
-    from scenarios import screen
     from scenarios.training import open_scenes, train_signals
 
     period = _period(begin, end)
@@ -94,8 +104,11 @@ def evaluate(
     noise: Annotated[
         float, typer.Option(min=0.0, help="Standard deviation of detectors, share of a reading.")
     ] = 0.0,
+    sections: Sections = 100,
+    budget: Budget = 1.0,
+    truth: Annotated[str, typer.Option(help="Roads: markov, curve; how pavements age.")] = "markov",
 ) -> None:
-    """Compare policies for signals, on days that no training sees.
+    """Compare policies for signals, or for roads, on days or decades that no training sees.
 
     Examples:
 
@@ -104,6 +117,8 @@ def evaluate(
       twin evaluate frap_resco --on cologne1 --on ingolstadt7 --engine sumo --seeds 5
 
       twin evaluate frap_resco max_pressure --on cologne8 --scale 1.3 --failed 0.1
+
+      twin evaluate worst_first greedy_knapsack rolling_optimum --on roads:helsinki --seeds 100
     """
     from agents.evaluation import REPORTED
     from scenarios import screen
@@ -116,6 +131,11 @@ def evaluate(
     if out is not None and out.is_dir():
         msg = f"{out} is a folder; name a file for the table, as {out / 'table.csv'}"
         raise OutputError(msg)
+    from scenarios import roads_commands
+
+    if roads_commands.are_roads(on):
+        _evaluate_roads(policies, on, seeds, out, sections, budget, truth)
+        return
     period = _period(begin, end)
     with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
         table = evaluate_signals(
@@ -206,6 +226,56 @@ def leaderboard(
         table = board_of.make_board(board, out, workers=workers, progress=progress)
     write_text(page, leaderboard_page.page(table, board))
     screen.say(f"Page: {page}")
+
+
+def _train_roads(
+    places: list[str],
+    out: Path,
+    algo: str,
+    steps: int,
+    minutes: float | None,
+    seed: int,
+    sections: int,
+    budget: float,
+) -> None:
+    from scenarios import screen
+    from scenarios.roads_commands import open_tasks, train_roads
+
+    algo = "es" if algo == "frap" else algo  # the default of signals
+    command = (
+        f"twin train {' '.join(places)} --algo {algo} --steps {steps} --seed {seed} "
+        f"--sections {sections} --budget {budget:g}"
+    )
+    with screen.progress_shown() as progress:
+        tasks = open_tasks(places, sections=sections, budget=budget, report=progress)
+        file = train_roads(
+            tasks, out, algo=algo, steps=steps, minutes=minutes, seed=seed, command=command,
+            report=progress,
+        )  # fmt: skip
+    screen.say(f"Agent: {file}")
+
+
+def _evaluate_roads(
+    policies: list[str],
+    on: list[str],
+    seeds: int,
+    out: Path | None,
+    sections: int,
+    budget: float,
+    truth: str,
+) -> None:
+    from scenarios import screen
+    from scenarios.roads_commands import evaluate_roads, lines_of, open_tasks
+
+    with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
+        tasks = open_tasks(on, sections=sections, budget=budget, truth=truth, report=progress)
+        table = evaluate_roads(policies, tasks, seeds, report=progress)
+    heads = ("cost, M€", "of worst first", "city, M€", "bad, %", "delay, veh h", "found worse")
+    for scene, rows in table.groupby("scene", sort=False):
+        screen.table(f"{scene}, {seeds} decades", ("policy", *heads), lines_of(rows))
+    if out is not None:
+        table.to_csv(out, index=False)
+        screen.say(f"Table: {out}")
 
 
 def _period(begin: str | None, end: str | None) -> tuple[str, str] | None:

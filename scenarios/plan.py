@@ -89,6 +89,10 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
         runs.write_text(folder / name / runs.SCENARIO, source.text)
     if not (folder / runs.CITY).exists():
         city.save(folder / runs.CITY)
+    if any(measure.over_years for measure in _measures(source)):
+        say("what closures of streets cost, once for this city")
+        for measure in _measures(source):
+            measure.prepare(city, demand)
     agents = {name: _copied(file, folder) for name, file in files.items()}
     told = {name: _copied(file, folder, "data") for name, file in data.items()}
     jobs = _jobs(source, folder, demand, agents, told)
@@ -161,10 +165,7 @@ def _check_policy(measure: Measure, agents: Mapping[str, str]) -> None:
 def _agent_files(source: Source) -> dict[str, Path]:
     """Return files of trained agents by policy: those listed, and policies that are files."""
     named = dict(source.scenario.agents)
-    everything = [*source.scenario.base]
-    for alternative in source.scenario.alternatives:
-        everything.extend(alternative.measures)
-    for measure in everything:
+    for measure in _measures(source):
         policy = str(getattr(measure, "policy", ""))
         if policy.endswith(".zip"):
             named.setdefault(policy, policy)
@@ -176,13 +177,18 @@ def _agent_files(source: Source) -> dict[str, Path]:
     return files
 
 
-def _data_files(source: Source) -> dict[str, Path]:
-    """Return the files that measures read, by the name that the scenario gives them."""
+def _measures(source: Source) -> list[Measure]:
+    """Return the measures of the base and of all alternatives."""
     everything = [*source.scenario.base]
     for alternative in source.scenario.alternatives:
         everything.extend(alternative.measures)
+    return everything
+
+
+def _data_files(source: Source) -> dict[str, Path]:
+    """Return the files that measures read, by the name that the scenario gives them."""
     found = {}
-    for name in (name for measure in everything for name in measure.files()):
+    for name in (name for measure in _measures(source) for name in measure.files()):
         file = source.folder / Path(name).expanduser()
         if not file.is_file():
             msg = f"{source.path}: no file {file}; write its name as seen from the scenario"

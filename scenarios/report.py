@@ -152,7 +152,7 @@ def _chapter(
         "notes": getattr(comparison, "notes", ()),
         "csv": _csv(comparison, k),
         "alternatives": [_alternative(comparison, run) for run in comparison.alternatives],
-        "trips": figures.trip_figures(comparison),
+        "trips": [*figures.system_figures(comparison), *figures.trip_figures(comparison)],
         "maps": figures.map_figures(comparison, base, chosen),
         "events": figures.event_figure(comparison),
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from scenarios.compare import indicator_values, read_table
 from scenarios.report_words import effect, records, table_row, texts
 from twin import times
-from twin.system import Layer, layers
+from twin.system import Course, Layer, Tradeoff, indicators, layers, systems
 from viz import maps, plots
 from viz.palette import Scale, number
 from viz.trips import under_way
@@ -47,6 +48,9 @@ def intervals(rows: pd.DataFrame, title: str) -> str:
 
 def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the distribution of trip durations and the vehicles under way over the day."""
+    runs = (comparison.base, *comparison.alternatives)
+    if not all(_has(comparison, run, "trips") for run in runs):
+        return []  # traffic was off
     t = texts()
     durations, courses, arrived = {}, {}, []
     begin_s = times.seconds(str(comparison.base.manifest["period"]["begin"]))
@@ -73,12 +77,78 @@ def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _has(comparison: Comparison, run: RunInfo, table: str) -> bool:
+    """Return whether the replications of a run that are compared have a table."""
+    seeds = comparison.seeds[run.name]
+    return all((run.replication(seed) / f"{table}.parquet").is_file() for seed in seeds)
+
+
+def system_figures(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the courses and the trade-offs that systems bring, where their tables are there."""
+    runs = (comparison.base, *comparison.alternatives)
+    found: list[dict[str, Any]] = []
+    for system in systems().values():
+        for tradeoff in system.tradeoffs:
+            figure = _tradeoff(comparison, tradeoff)
+            if figure is not None:
+                found.append(figure)
+        for course in system.courses:
+            if not all(_has(comparison, run, course.table) for run in runs):
+                continue
+            lines = {run.title: _mean_course(comparison, run, course) for run in runs}
+            drawn = plots.line_plot(
+                lines, title=course.title, x_label=course.x_label, y_label=course.y_label,
+                height=260.0,
+            )  # fmt: skip
+            source = texts()["source"]["course"].format(table=course.table)
+            found.append({"title": course.title, "svg": drawn, "source": source})
+    return found
+
+
+def _mean_course(comparison: Comparison, run: RunInfo, course: Course) -> tuple[Any, Any]:
+    """Return abscissae, and the mean of the ordinates over the seeds."""
+    import pandas as pd
+
+    tables = [
+        read_table(run.replication(seed) / f"{course.table}.parquet", [course.x, course.y])
+        for seed in comparison.seeds[run.name]
+    ]
+    mean = pd.concat(tables).groupby(course.x)[course.y].mean()
+    return mean.index.to_numpy(float), mean.to_numpy(float)
+
+
+def _tradeoff(comparison: Comparison, tradeoff: Tradeoff) -> dict[str, Any] | None:
+    """Return the runs as points over two indicators, where two of them differ in the first."""
+    known = indicators()
+    x, y = known[tradeoff.x], known[tradeoff.y]
+    points = {}
+    for run in (comparison.base, *comparison.alternatives):
+        values = indicator_values(run, comparison.seeds[run.name])
+        if tradeoff.x not in values or tradeoff.y not in values:
+            return None
+        points[run.title] = (
+            float(values[tradeoff.x].mean()), float(values[tradeoff.y].mean())
+        )  # fmt: skip
+    if len({a for a, _ in points.values()}) < 2:
+        return None
+    drawn = plots.point_plot(
+        points, title=tradeoff.title, x_label=f"{x.title}, {x.unit}",
+        y_label=f"{y.title}, {y.unit}", height=320.0,
+    )  # fmt: skip
+    source = texts()["source"]["tradeoff"].format(x=x.name, y=y.name)
+    return {"title": tradeoff.title, "svg": drawn, "source": source}
+
+
 def map_figures(
     comparison: Comparison, base: MapBase, chosen: Sequence[str] | None
 ) -> list[dict[str, Any]]:
     """Return a map of differences per layer and alternative; one scale per layer."""
     found: list[dict[str, Any]] = []
     for layer in layers().values():
+        if layer.shown != "difference":
+            if chosen is None or layer.name in chosen:
+                found.extend(_absolute_maps(comparison, base, layer))
+            continue
         column = f"diff_{layer.name}"
         if column not in comparison.streets or (chosen is not None and layer.name not in chosen):
             continue
@@ -88,6 +158,45 @@ def map_figures(
         ends = Scale.of(values, diverging=True)
         scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
         found.extend(_map(comparison, base, layer, r, scale) for r in comparison.alternatives)
+    return found
+
+
+def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[dict[str, Any]]:
+    """Return maps of a layer itself: of the base, and of each alternative; one scale for all."""
+    streets = comparison.streets
+    if f"base_{layer.name}" not in streets or not len(streets):
+        return []
+    first = streets[streets["alternative"] == comparison.alternatives[0].name]
+    shown = {comparison.base.title: first.set_index("street")[f"base_{layer.name}"]}
+    if layer.shown == "each":
+        for run in comparison.alternatives:
+            rows = streets[streets["alternative"] == run.name].set_index("street")
+            shown[run.title] = rows[layer.name]
+    filled = {
+        name: values.astype(float).where(values.ne(0.0) | (layer.better != "neither"))
+        for name, values in shown.items()
+    }
+    every = [v for values in filled.values() for v in values.dropna()]
+    if not every:
+        return []
+    scale = Scale(float(min(every)), float(max(every)) + 1e-9)
+    t, found = texts(), []
+    words = ("", "")
+    for name, values in filled.items():
+        title = t["map"]["absolute"].format(layer=layer.title, run=name)
+        drawn = maps.street_map(
+            base, values, title=title, unit=layer.unit, scale=scale, digits=1, standalone=False
+        )
+        found.append(
+            {
+                "title": title,
+                "unit": layer.unit,
+                "svg": drawn,
+                "legend": maps.legend(scale, layer.title, layer.unit, words),
+                "top": [],
+                "source": t["source"]["map_of"].format(layer=layer.name, alternative=name),
+            }
+        )
     return found
 
 

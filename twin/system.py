@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from twin.city import City
     from twin.simulation import Simulation
+    from twin.traffic.demand import Demand
 
 BUILT_IN = ("twin.traffic.system", "twin.roads.system")
 ENTRY_POINTS = "stadtzwilling.systems"
@@ -40,6 +41,9 @@ class Measure(BaseModel):
     def files(self) -> tuple[str, ...]:
         """Names of files that it reads, where the scenario lies."""
         return ()
+
+    def prepare(self, city: City, demand: Demand) -> None:
+        """Compute once, before all replications, what they will read from the cache."""
 
     def check(self, city: City) -> None:
         """Refuse what the city cannot do, before anything is simulated.
@@ -77,6 +81,29 @@ class Layer:
     table: str
     column: str
     better: Literal["lower", "higher", "neither"] = "lower"
+    shown: Literal["difference", "base", "each"] = "difference"
+    """What the report maps: the difference to the base, the base itself, or each run itself."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Columns of a result table that the report draws as a course, a line for each run."""
+
+    title: str
+    table: str
+    x: str
+    y: str
+    x_label: str
+    y_label: str
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """Two indicators that the report draws against each other, a point for each run."""
+
+    title: str
+    x: str
+    y: str
 
 
 class Part(Protocol):
@@ -111,8 +138,8 @@ class System:
         Makes the domain's part of a simulation.
     measures
         Models of its measures; each has a literal `kind` of its own.
-    indicators, layers
-        What it reports, and what of it can be mapped.
+    indicators, layers, courses, tradeoffs
+        What it reports, and what of it can be mapped and drawn.
     claims
         Fields of `Claim` that it may file.
     assumptions
@@ -125,6 +152,8 @@ class System:
     measures: tuple[type[Measure], ...] = ()
     indicators: tuple[Indicator, ...] = ()
     layers: tuple[Layer, ...] = ()
+    courses: tuple[Course, ...] = ()
+    tradeoffs: tuple[Tradeoff, ...] = ()
     claims: tuple[str, ...] = ()
     assumptions: Callable[[], list[tuple[str, float | str, str, str]]] = field(default=list)
     module: str = ""

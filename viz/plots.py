@@ -186,6 +186,46 @@ def line_plot(
     return _page(axes, parts, list(lines) if len(lines) > 1 else [], title)
 
 
+def point_plot(
+    points: Mapping[str, tuple[float, float]],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    height: float = 260.0,
+) -> str:
+    """Return named points over two quantities, each with its number, and the key below.
+
+    Parameters
+    ----------
+    points
+        Abscissa and ordinate by name.
+    title
+        For screen readers.
+    x_label, y_label
+        Quantities with units.
+    """
+    known = {n: (x, y) for n, (x, y) in points.items() if np.isfinite(x) and np.isfinite(y)}
+    if not known:
+        return _nothing(title)
+    xs, ys = (np.array(values) for values in zip(*known.values(), strict=True))
+    room = 0.06 * (float(np.ptp(xs)) or 1.0)
+    axes = _Axes(
+        (max(0.0, float(xs.min()) - room), float(xs.max()) + room),
+        (0.0, float(ys.max()) * 1.1 or 1.0),
+        height,
+    )
+    parts = [_frame(axes, x_label, y_label)]
+    for k, (x, y) in enumerate(known.values()):
+        colour = CATEGORIES[k % len(CATEGORIES)]
+        parts.append(svg.tag("circle", cx=axes.at_x(x), cy=axes.at_y(y), r=5, fill=colour))
+        parts.append(
+            svg.tag("text", x=axes.at_x(x) + 8, y=axes.at_y(y) - 7, text=str(k + 1), **_FONT)
+        )
+    names = [f"{k + 1}  {name}" for k, name in enumerate(known)]
+    return _page(axes, parts, names, title)
+
+
 def timeline_plot(rows: Sequence[tuple[str, Sequence[tuple[float, str]]]], *, title: str) -> str:
     """Return events along the day: one row per kind, a mark per event with its text."""
     times = [t for _, events in rows for t, _ in events]

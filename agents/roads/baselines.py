@@ -10,17 +10,16 @@ import numpy as np
 from twin.roads.planners import DoNothing
 from twin.roads.state import F8, I8
 from twin.roads.treatments import usual_treatment
-from twin.roads.values import Values, cheapest_options, effects, feasible
+from twin.roads.values import cheapest_options, savings
 from twin.roads.view import View
 
 __all__ = [
-    "AgeInterval", "ConditionThreshold", "DoNothing", "GreedyKnapsack", "WorstFirst", "gains",
+    "AgeInterval", "ConditionThreshold", "DoNothing", "GreedyKnapsack", "WorstFirst",
 ]  # fmt: skip
 
 QUARTER = 13
 INTERVAL_YEARS = (30.0, 20.0, 22.0)  # residential, collector, arterial; own estimate
 THRESHOLD_PCI = 68.0
-LIKELY = 0.5  # least chance that the street is good enough for the treatment
 
 
 def _asked(view: View, order: I8, treatment: I8) -> tuple[I8, I8]:
@@ -80,9 +79,15 @@ class GreedyKnapsack:
 
     weeks = QUARTER
 
+    def __init__(self) -> None:
+        self._known: tuple[bytes, F8] | None = None
+
     def plan(self, view: View) -> tuple[I8, I8]:
         """Ask for all that saves more than it costs."""
-        benefit, price, options = gains(view)
+        saved = self._savings(view)
+        options, price, _ = cheapest_options(view.inventory, view.rules)
+        left = min(len(saved) - 1, max(1, round(view.years_left * 52 / QUARTER)))
+        benefit = np.einsum("nb,nbk->nk", view.seen[:, :5], saved[left])
         best = np.argmax(benefit / np.maximum(price, 1.0), axis=1)
         rows = np.arange(len(best))
         gain, cost, asked = benefit[rows, best], price[rows, best], options[rows, best]
@@ -90,24 +95,9 @@ class GreedyKnapsack:
         order = order[(gain[order] > 0.0) & (view.allowed[order, asked[order]] == 1)]
         return order, asked[order]
 
-
-def gains(view: View) -> tuple[F8, F8, I8]:
-    """Expected saving of each treatment now, over doing nothing, all costs counted.
-
-    Returns
-    -------
-    [n, treatments] euros saved, euros that the city pays, options.
-    """
-    steps = max(1, round(view.years_left * 52 / QUARTER))
-    values = Values.of(view.inventory, view.rules, QUARTER)
-    to_go = values.untreated(steps)[steps]
-    shares, can = view.seen[:, :5], feasible()
-    options, price, total = cheapest_options(view.inventory, view.rules)
-    moved, saved = effects(), np.zeros(price.shape)
-    for k in range(price.shape[1]):
-        after = to_go @ moved[k].T  # [n, 5] cost to go if treated in a band
-        done = shares @ can[k]
-        visit = np.minimum(float(view.rules[0]["survey"]), price[:, k])
-        saved[:, k] = (shares * (to_go - after)).sum(axis=1)
-        saved[:, k] -= done * total[:, k] + (1.0 - done) * visit
-    return saved, price, options
+    def _savings(self, view: View) -> F8:
+        """Savings of the network, computed once."""
+        mark = view.rules.tobytes() + view.inventory.choice.tobytes()
+        if self._known is None or self._known[0] != mark:
+            self._known = (mark, savings(view.inventory, view.rules, QUARTER))
+        return self._known[1]

@@ -1,4 +1,4 @@
-"""The rolling-horizon optimum: an integer programme over the years to come, solved anew each quarter.
+"""The rolling-horizon optimum: an integer programme over years to come, solved each quarter.
 
 For each section and year a treatment may be chosen, at most one a section; what it saves is the
 expected cost to go without it less that with it, by the chain and the present belief.  Budgets of

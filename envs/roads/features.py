@@ -2,7 +2,8 @@
 
 The belief, not the truth: shares of the five bands, mean and spread of the PCI; then what the
 section is and costs, when it was last seen and treated; then the network's season and money, the
-same in each row.
+same in each row; last what the city's own planning expects each treatment to save for a euro if
+nothing follows (`twin.roads.values.savings`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from twin.compiling import compiled, inlined
-from twin.roads.belief import look
+from twin.roads.belief import look, weigh_cells
 from twin.roads.orders import ACCEPTED, answer, request, step
-from twin.roads.state import F4, F8, I1, I8, LEFT, Condition, Inventory, Records
+from twin.roads.state import CELLS, F4, F8, I1, I8, LEFT, Condition, Inventory, Records
 
 NAMES = (
     "band 0", "band 1", "band 2", "band 3", "band 4", "mean PCI / 100", "spread of PCI / 25",
@@ -24,6 +25,7 @@ NAMES = (
     "pace of ageing", "moratorium left, 3 years", "since treatment, 10 years",
     "since a camera passed, 2 years", "order open", "reports, 5", "season, sine", "season, cosine",
     "years left, 10", "budget left, of a usual year's", "budget a year, of the usual",
+    "expected saving for a euro: seal", "preserve", "rehabilitate", "reconstruct",
 )  # fmt: skip
 SIZE = len(NAMES)
 LOW, HIGH = -5.0, 5.0
@@ -34,13 +36,14 @@ REHABILITATE_DAY, REHABILITATE_NIGHT, RECONSTRUCT = 5, 6, 7
 class Room(NamedTuple):
     """Memory of a batch: what it works in, and what it leaves."""
 
+    savings: F4  # [steps + 1, n, cells, treatments] for a euro
     seen: F8  # [copies, n, 7]
     rows: F4  # [copies, n, SIZE]
     allowed: I1  # [copies, n, options + 1]
     reward: F8  # [copies]
     refused: I8  # [copies, answers]
     before: F8  # [copies, categories] euros before the step
-    found: F8  # [copies, damage classes]
+    found: F8  # [copies, ...] of a camera's pass, and to work in
     scratch: I8  # [copies, crews + pavers]
     order: I8  # [copies, n]
     wanted: I8  # [copies, n]
@@ -61,6 +64,8 @@ def observe(
     rules: Records,
     state: Condition,
     c: int,
+    savings: F4,
+    work: F8,
     seen: F8,
     rows: F4,
     allowed: I1,
@@ -69,9 +74,13 @@ def observe(
 
     Parameters
     ----------
+    savings : [steps + 1, n, cells, treatments] for a euro of the price (`twin.roads.values`)
+    work : room for a number of each cell
     seen : [n, 7] gets the belief (`twin.roads.belief.look`)
     """
     rule, chain, week = rules[0], rules[0]["belief"] == 0, state.copy[c]["week"]
+    whole = savings.shape[0] - 1
+    steps = (rule["weeks"] - week) * whole // rule["weeks"]
     area = 0.0
     for i in range(len(inventory.place)):
         area += inventory.place[i]["area_m2"]
@@ -103,6 +112,15 @@ def observe(
         row[19] = min(HIGH, it["reports"] / 5.0)
         row[20], row[21] = math.sin(angle), math.cos(angle)
         row[22], row[23], row[24] = years, left, yearly
+        weigh_cells(
+            inventory.lens, chain, state.belief[c, i], state.hypothesis_age[c, i],
+            place["klass"], work,
+        )  # fmt: skip
+        for k in range(savings.shape[3]):
+            saved = 0.0
+            for j in range(CELLS):
+                saved += work[j] * savings[steps, i, j, k]
+            row[25 + k] = max(LOW, min(HIGH, saved))
         allowed[i, 0] = 1
         for option in range(1, len(inventory.treatment)):
             allowed[i, option] = answer(inventory, rules, state, c, i, option) == ACCEPTED
@@ -173,7 +191,17 @@ def step_many(
         for j in range(state.euros.shape[2]):
             after += state.euros[c, 1, j]
         room.reward[c] = before - after
-        observe(inventory, rules, state, c, room.seen[c], room.rows[c], room.allowed[c])
+        observe(
+            inventory,
+            rules,
+            state,
+            c,
+            room.savings,
+            room.found[c],
+            room.seen[c],
+            room.rows[c],
+            room.allowed[c],
+        )
 
 
 def by_score(scores: F4) -> tuple[I8, I8]:

@@ -29,9 +29,9 @@ class RoadMaintenanceEnv(gymnasium.Env[F4, Any]):
 
     **Reward**: minus the social cost of the step in euros, discounted to the start: works, visits,
     cameras, reports, patches, drivers' operating cost and delay, CO2, and at the end what is left
-    to repair.  Rewards of an episode sum to what was booked before its first step (a year's cameras,
-    less what the network would cost to repair as it is: `info["first_cost_eur"]` of the reset) less
-    `info["social_cost_eur"]` at its end.
+    to repair.  Rewards of an episode sum to what was booked before its first step (a year's
+    cameras, less what the network would cost to repair as it is: `info["first_cost_eur"]` of the
+    reset) less `info["social_cost_eur"]` at its end.
 
     The episode ends with `truncated` after the settings' years; it never terminates.
 

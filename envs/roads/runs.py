@@ -18,7 +18,25 @@ from twin.roads.costs import CATEGORIES
 from twin.roads.decade import make_condition
 from twin.roads.deterioration import BANDS
 from twin.roads.programme import standing
-from twin.roads.state import F4, I8, LEFT, OPTION_COUNT, REFUSALS, pass_room
+from twin.roads.state import (
+    F4,
+    I8,
+    LEFT,
+    OPTION_COUNT,
+    REFUSALS,
+    SUBCELLS,
+    Inventory,
+    Records,
+    pass_room,
+)
+from twin.roads.values import cheapest_options, savings
+
+
+def savings_for_a_euro(inventory: Inventory, rules: Records, weeks: int) -> F4:
+    """[steps + 1, n, cells, treatments] what a treatment now is expected to save for its price."""
+    saved = savings(inventory, rules, weeks, SUBCELLS)
+    _, price, _ = cheapest_options(inventory, rules)
+    return np.ascontiguousarray(saved / np.maximum(price, 1.0)[None, :, None, :], np.float32)
 
 
 class RoadRuns:
@@ -46,6 +64,7 @@ class RoadRuns:
         self.units = int(self.unit.max()) + 1
         crews = int(self.rules[0]["crews"] + self.rules[0]["pavers"])
         self.room = features.Room(
+            savings=savings_for_a_euro(self.inventory, self.rules, task.weeks),
             seen=np.zeros((copies, n, 7)),
             rows=np.zeros((copies, n, features.SIZE), np.float32),
             allowed=np.zeros((copies, n, OPTION_COUNT), np.int8),
@@ -76,8 +95,8 @@ class RoadRuns:
             kernel.reset(self.inventory, self.rules, self.state, c, int(seed))
             room.before[c], room.reward[c], room.refused[c] = 0.0, 0.0, 0
             features.observe(
-                self.inventory, self.rules, self.state, c, room.seen[c], room.rows[c],
-                room.allowed[c],
+                self.inventory, self.rules, self.state, c, room.savings, room.found[c],
+                room.seen[c], room.rows[c], room.allowed[c],
             )  # fmt: skip
 
     def social_cost(self, copy: int) -> float:
@@ -97,22 +116,28 @@ class RoadRuns:
                 self.room.wanted[c, : len(sections)] = best
         else:
             options = np.ascontiguousarray(asked[:, self.unit], np.int64)
-        if self._pool is None or len(chosen) < 2:
-            self._step_some(chosen, options)
-            return
-        parts = np.array_split(np.arange(len(chosen)), self.threads)
-        jobs = [
-            self._pool.submit(self._step_some, chosen[part], options[part]) for part in parts[1:]
-        ]
-        self._step_some(chosen[parts[0]], options[parts[0]])
+        self._run(chosen, options, ordered=self.task.action == "scores")
+
+    def step_ordered(self, numbers: I8, copies: I8) -> None:
+        """As `step`, with `numbers` requests of each copy in `room.order` and `room.wanted`."""
+        options = np.zeros((len(copies), self.n), np.int64)
+        options[:, 0] = numbers
+        self._run(copies, options, ordered=True)
+
+    def _run(self, chosen: I8, options: I8, *, ordered: bool) -> None:
+        """Step copies, shared by the threads."""
+
+        def some(part: I8) -> None:
+            features.step_many(
+                self.inventory, self.rules, self.state, chosen[part], options[part], self.room,
+                self.task.weeks, ordered,
+            )  # fmt: skip
+
+        parts = np.array_split(np.arange(len(chosen)), min(self.threads, len(chosen)))
+        jobs = [self._pool.submit(some, part) for part in parts[1:]] if self._pool else []
+        some(parts[0])
         for job in jobs:
             job.result()
-
-    def _step_some(self, chosen: I8, options: I8) -> None:
-        features.step_many(
-            self.inventory, self.rules, self.state, chosen, options, self.room, self.task.weeks,
-            self.task.action == "scores",
-        )  # fmt: skip
 
     def info(self, c: int) -> dict[str, Any]:
         """Euros of the step and the network's state, of one copy."""

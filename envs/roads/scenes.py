@@ -42,6 +42,9 @@ class RoadScene:
         Way of a camera.
     district
         [sections] number of the district.
+    city, scale
+        The city and the factor on its demand, with which closures can be simulated; no city for a
+        generated network.
     """
 
     name: str
@@ -50,6 +53,8 @@ class RoadScene:
     tour: I8 | None = None
     tour_km: Any = None
     district: I8 = field(default_factory=lambda: np.zeros(0, np.int64))
+    city: City | None = None
+    scale: float = 1.0
 
     def __len__(self) -> int:
         return len(self.sections)
@@ -126,7 +131,7 @@ def _of_city(
     use = make_use(city, table, demand, closures=closures, progress=progress)
     middle = table.geometry.interpolate(0.5, normalized=True)
     district = split(np.column_stack([middle.x, middle.y]), table["area_m2"].to_numpy(), districts)
-    return RoadScene(city.name, table, use, tour, tour_km, district)
+    return RoadScene(city.name, table, use, tour, tour_km, district, city, scale)
 
 
 def _nearest_to_middle(table: gpd.GeoDataFrame, number: int) -> I8:

@@ -150,7 +150,10 @@ def test_a_wait_at_red_ends_in_time_whatever_is_asked() -> None:
     [
         ({"yellow_s": None}, "yellow_s(=None) of the signals' rules must be from 0 to 100,000 s"),
         ({"min_green_s": "5"}, "min_green_s(='5') of the signals' rules"),
-        ({"max_wait_s": -1.0}, "max_wait_s(=-1.0) of the signals' rules must be from 0 to 100,000 s, or"),
+        (
+            {"max_wait_s": -1.0},
+            "max_wait_s(=-1.0) of the signals' rules must be from 0 to 100,000 s, or",
+        ),
         ({"max_green_s": 3.0}, "max_green_s(=3) is below min_green_s(=5)"),
     ],
 )

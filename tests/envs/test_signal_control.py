@@ -35,7 +35,7 @@ def scene() -> ToyScene:
 
 
 def registered() -> list[str]:
-    return [name for name in gymnasium.registry if name.startswith("Twin/")]
+    return [name for name in gymnasium.registry if name.startswith("Twin/Signal")]
 
 
 def test_an_environment_is_registered() -> None:

@@ -320,3 +320,22 @@ def look(lens: Lens, chain: bool, weights: F4, ages: F4, klass: int, seen: F8) -
     for k in range(6):
         seen[k] /= total
     seen[6] = math.sqrt(max(0.0, square / total - seen[5] * seen[5]))
+
+
+@inlined
+def weigh_cells(lens: Lens, chain: bool, weights: F4, ages: F4, klass: int, cells: F8) -> None:
+    """Write into `cells` [cells, or more] what is believed of each cell of the PCI."""
+    total = 0.0
+    for j in range(CELLS):
+        cells[j] = 0.0
+    for j in range(CELLS):
+        weight = 0.0
+        for s in range(SITES):
+            weight += weights[s * CELLS + j]
+        if chain:
+            cells[j] += weight
+        else:
+            cells[cell_of(lens, curve_pci(lens, klass, float(ages[j])))] += weight
+        total += weight
+    for j in range(CELLS):
+        cells[j] /= total

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from twin.errors import InputError
 from twin.roads import costs, deterioration, kernel, orders
 from twin.roads.state import (
+    CELLS,
     F8,
     HYPOTHESES,
     I8,
@@ -254,7 +255,8 @@ def make_view(
     """What a policy sees."""
     n = len(inventory.place)
     seen, allowed = np.zeros((n, 7)), np.zeros((n, OPTION_COUNT), np.int8)
-    orders.look_at_all(inventory, rules, state, copy, seen)
+    cells = np.zeros((n, CELLS))
+    orders.look_at_all(inventory, rules, state, copy, seen, cells)
     orders.masks(inventory, rules, state, copy, allowed)
     week, section = int(state.copy[copy]["week"]), state.section[copy]
 
@@ -268,12 +270,14 @@ def make_view(
         week=week,
         weeks=weeks,
         seen=seen,
+        cells=cells,
         allowed=allowed,
         budget=float(state.budget[copy, LEFT]),
         treated=since("treated"),
         passed=since("passed"),
         moratorium=np.maximum(0, section["moratorium"].astype(np.int64) - week),
         reported=section["reports"].astype(np.int64),
+        ordered=section["order"] != 0,
     )
 
 

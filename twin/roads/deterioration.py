@@ -14,6 +14,7 @@ same mean; its 52nd root would leave up to 17 % too early.)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +94,13 @@ def band_of(pci: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Band 0 (best) to 4 of a PCI; a limit belongs to the better band."""
     inner = np.array(EDGES[1:BANDS])[::-1]
     return np.asarray(BANDS - 1 - np.searchsorted(inner, np.asarray(pci, float), side="right"))
+
+
+def slices(parts: int) -> F8:
+    """[5 * parts + 1] limits of equal slices of the bands, best first."""
+    edges = np.array(EDGES)
+    inner = [np.linspace(a, b, parts + 1)[:-1] for a, b in pairwise(edges)]
+    return np.concatenate([*inner, edges[-1:]])
 
 
 def german_grade(pci: npt.ArrayLike) -> F8:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.system import Indicator, Layer
+from twin.system import Course, Indicator, Layer, Tradeoff
 
 INDICATORS = (
     Indicator("works_delay_h", "Delay caused by road works", "veh·h", "lower", 1, key=True),
@@ -31,8 +31,17 @@ UPKEEP = (
     Indicator("rows_refused", "Rows of files refused", "1", "lower", 0),
 )
 LAYERS = (
-    Layer("pci_begin", "Condition now", "PCI", "road_streets", "pci_begin", "higher"),
-    Layer("pci_end", "Condition at the end", "PCI", "road_streets", "pci_end", "higher"),
-    Layer("works_eur", "Works on pavements", "€", "road_streets", "works_eur", "neither"),
-    Layer("works_year", "Year of the first works", "year", "road_streets", "works_year", "neither"),
+    Layer("pci_begin", "Condition now", "PCI", "road_streets", "pci_begin", "higher", "base"),
+    Layer("pci_end", "Condition at the end", "PCI", "road_streets", "pci_end", "higher", "each"),
+    Layer("works_eur", "Works on pavements", "€", "road_streets", "works_eur", "neither", "each"),
+    Layer("works_year", "Year of the first works", "year", "road_streets", "works_year", "neither",
+          "each"),
+)  # fmt: skip
+COURSES = (
+    Course("Roads in bad condition", "road_years", "year", "bad_percent", "years",
+           "share of the area, %"),
+    Course("Mean condition", "road_years", "year", "mean_pci", "years", "PCI"),
+)  # fmt: skip
+TRADEOFFS = (
+    Tradeoff("What money buys: cost and condition", "roads_agency_meur", "roads_bad_percent"),
 )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twin.random import Stream
 from twin.roads import costs, deterioration
-from twin.roads.deterioration import CLASSES, CURVES, EDGES, WEEKS
+from twin.roads.deterioration import CLASSES, CURVES, WEEKS
 from twin.roads.state import (
     CELLS,
     CHOICE,
@@ -123,13 +122,6 @@ def ages_of(sections: pd.DataFrame) -> F8:
     spans = np.array([deterioration.age_span(k) for k in range(len(CLASSES))])
     level = Stream(0, "inventory").uniform(sections["street"].to_numpy(np.int64))
     return np.asarray(spans[klass] * level)
-
-
-def cells() -> F8:
-    """[cells + 1] limits of the cells of the PCI, best first: each band in four."""
-    edges = np.array(EDGES)
-    inner = [np.linspace(a, b, SUBCELLS + 1)[:-1] for a, b in pairwise(edges)]
-    return np.concatenate([*inner, edges[-1:]])
 
 
 def pace_hypotheses(spread: float = deterioration.SPREAD) -> F8:
@@ -257,7 +249,7 @@ def _steps(prices: costs.Prices) -> Records:
 
 def make_lens() -> Lens:
     """What beliefs are read and changed with."""
-    limit, site = cells(), np.array(SITES_SEEN)
+    limit, site = deterioration.slices(SUBCELLS), np.array(SITES_SEEN)
     bad = 1.0 - (limit[1:] + limit[:-1]) / 200.0
     damage = np.column_stack([np.array(DENSITY), SEEN, false_alarms()])
     density = damage[:, 0] * bad[:, None] ** damage[:, 1]  # [cells, damage classes]

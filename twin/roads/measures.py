@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from twin.system import Measure
+
+if TYPE_CHECKING:
+    from twin.city import City
+    from twin.traffic.demand import Demand
 
 Shift = Literal["any", "day", "night"]
 Closures = Literal["none", "table", "joint"]
@@ -46,6 +50,12 @@ class Maintenance(Measure):
 
     def files(self) -> tuple[str, ...]:
         return () if self.plan is None else (self.plan,)
+
+    def prepare(self, city: City, demand: Demand) -> None:
+        from twin.roads.sections import make_sections
+        from twin.usage import make_use
+
+        make_use(city, make_sections(city), demand, closures=self.closures != "none")
 
     def describe(self) -> str:
         who = self.policy if self.plan is None else f"the plan {self.plan}"

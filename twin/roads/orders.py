@@ -9,7 +9,7 @@ does not begin before it.  The SimPy processes of `programme.py` do the same wit
 from __future__ import annotations
 
 from twin.compiling import compiled, inlined
-from twin.roads.belief import look
+from twin.roads.belief import look, weigh_cells
 from twin.roads.kernel import (
     BACKLOG,
     OPERATING,
@@ -335,9 +335,13 @@ def masks(inventory: Inventory, rules: Records, state: Condition, c: int, allowe
 
 
 @compiled
-def look_at_all(inventory: Inventory, rules: Records, state: Condition, c: int, seen: F8) -> None:
-    """Write into `seen` [sections, 7] what is believed (`belief.look`)."""
-    chain = rules[0]["belief"] == 0
+def look_at_all(
+    inventory: Inventory, rules: Records, state: Condition, c: int, seen: F8, cells: F8
+) -> None:
+    """Write into `seen` [sections, 7] and `cells` what is believed (`belief.look`)."""
+    lens, chain = inventory.lens, rules[0]["belief"] == 0
     for i in range(len(inventory.place)):
         klass = inventory.place[i]["klass"]
-        look(inventory.lens, chain, state.belief[c, i], state.hypothesis_age[c, i], klass, seen[i])
+        weights, ages = state.belief[c, i], state.hypothesis_age[c, i]
+        look(lens, chain, weights, ages, klass, seen[i])
+        weigh_cells(lens, chain, weights, ages, klass, cells[i])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.roads.indicators import INDICATORS, LAYERS, UPKEEP
+from twin.roads.indicators import COURSES, INDICATORS, LAYERS, TRADEOFFS, UPKEEP
 from twin.roads.measures import Inspection, Maintenance, Pavement
 from twin.roads.works import Works
 from twin.system import Part, System, register
@@ -33,6 +33,8 @@ ROADS = register(
         measures=(Works, Maintenance, Inspection, Pavement),
         indicators=(*INDICATORS, *UPKEEP),
         layers=LAYERS,
+        courses=COURSES,
+        tradeoffs=TRADEOFFS,
         claims=("open", "lanes", "speed_m_s"),
         assumptions=_assumptions,
         module=__name__,

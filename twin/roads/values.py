@@ -17,26 +17,26 @@ from twin.roads.state import F8, I8, Inventory, Records
 from twin.roads.treatments import OPTIONS, TREATMENTS
 
 
-def effects() -> F8:
-    """[treatments, 5, 5] share that goes from a band to a band when a treatment is done.
+def effects(parts: int = 1) -> F8:
+    """[treatments, 5 * parts, 5] share that goes from a part of a band to a band when treated.
 
-    The chain knows the band only, so a lift moves the part of a band that lies near enough to the
-    next; a band that is too bad for a treatment stays as it is.
+    Parts are equal slices of a band, best first.  A lift moves what lies near enough to the next
+    band; what is too bad for a treatment stays as it is.
     """
-    edges = np.array(deterioration.EDGES)
-    moved = np.zeros((len(TREATMENTS), BANDS, BANDS))
+    limits = deterioration.slices(parts)
+    moved = np.zeros((len(TREATMENTS), BANDS * parts, BANDS))
     for k, treatment in enumerate(TREATMENTS):
-        for b in range(BANDS):
-            top, low = edges[b], edges[b + 1]
-            if low < treatment.lowest_pci - 1e-9:
-                moved[k, b, b] = 1.0
+        for j in range(BANDS * parts):
+            b, top, low = j // parts, limits[j], limits[j + 1]
+            if deterioration.EDGES[b + 1] < treatment.lowest_pci - 1e-9:
+                moved[k, j, b] = 1.0
             elif treatment.target > 0.0:
-                to = min(b, int(deterioration.band_of(treatment.target)))
-                moved[k, b, to] = 1.0
+                moved[k, j, min(b, int(deterioration.band_of(treatment.target)))] = 1.0
             else:
-                share = 0.0 if b == 0 else min(1.0, treatment.lift / (top - low))
-                moved[k, b, b] = 1.0 - share
-                moved[k, b, max(0, b - 1)] += share
+                need = deterioration.EDGES[b] - treatment.lift  # from here on the next band is near
+                share = 0.0 if b == 0 else float(np.clip((top - need) / (top - low), 0.0, 1.0))
+                moved[k, j, b] = 1.0 - share
+                moved[k, j, max(0, b - 1)] += share
     return moved
 
 
@@ -110,6 +110,25 @@ class Values:
         for _ in range(steps):
             shares = np.matmul(shares[:, None, :], self.step)[:, 0, :]
         return np.asarray(shares)
+
+
+def savings(inventory: Inventory, rules: Records, weeks: int, parts: int = 1) -> F8:
+    """[steps + 1, n, 5 * parts, treatments] euros that a treatment now saves, by steps left.
+
+    By part of a band (`effects`), against doing nothing until the end of the run, all costs
+    counted; where the street is too bad for the treatment, the visit is lost.
+    """
+    values = Values.of(inventory, rules, weeks)
+    to_go = values.untreated(int(rules[0]["weeks"]) // weeks)
+    _, price, total = cheapest_options(inventory, rules)
+    visit = np.minimum(float(rules[0]["survey"]), price)
+    before = np.repeat(to_go, parts, axis=2)
+    saved = np.zeros((*before.shape, len(TREATMENTS)))
+    for k, (moved, can) in enumerate(zip(effects(parts), feasible(), strict=True)):
+        done = np.repeat(can, parts)
+        spent = done * total[:, k, None] + (1.0 - done) * visit[:, k, None]
+        saved[..., k] = before - to_go @ moved.T - spent
+    return saved
 
 
 def user_prices(inventory: Inventory, rules: Records) -> F8:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from twin.roads.state import F8, I1, I8, Inventory, Records
+
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,8 @@ class View:
         Weeks since the start, and weeks until the next decision.
     seen
         [n, 7] belief: shares of the five bands, mean PCI, standard deviation.
+    cells
+        [n, cells] belief in slices of the bands.
     allowed
         [n, options + 1] what a request by itself would be granted.
     budget
@@ -32,6 +37,8 @@ class View:
         [n] weeks until it may be treated again.
     reported
         [n] reports so far.
+    ordered
+        [n] whether an order is open or under way.
     """
 
     inventory: Inventory
@@ -39,12 +46,14 @@ class View:
     week: int
     weeks: int
     seen: F8
+    cells: F8
     allowed: I1
     budget: float
     treated: I8
     passed: I8
     moratorium: I8
     reported: I8
+    ordered: Bools
 
     @property
     def week_of_year(self) -> int:
