@@ -26,6 +26,7 @@ PARTS = {
     "A large network": "large_network.py",
     "Many at once": "many_at_once.py",
     "Signals": "signal_environments.py",
+    "Roads": "roads.py",
     "Loading and compiling": "loading.py",
     "Assignment": "static_assignment.py",
     "Assignment in time": "dynamic_assignment.py",

@@ -33,14 +33,14 @@ def rows(short: bool) -> Iterator[Found]:
     script = Path(__file__)
     found = json.loads(of_process(script, "--one", "grid", "short" if short else "full"))
     yield _row(found, None if short else (AIM_S, AIM_GIB))
-    file = _data() / OSM
+    file = data_folder() / OSM
     if not file.is_file():
         yield f"Kaiserslautern: left out, {OSM} is not in the folder STADTZWILLING_DATA"
     elif not short:
         yield _row(json.loads(of_process(script, "--one", str(file), "full")), None)
 
 
-def _data() -> Path:
+def data_folder() -> Path:
     """Return the folder of open data: the one named, or the one that tests look into."""
     named = os.environ.get("STADTZWILLING_DATA")
     return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"

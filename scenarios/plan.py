@@ -89,10 +89,8 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
         runs.write_text(folder / name / runs.SCENARIO, source.text)
     if not (folder / runs.CITY).exists():
         city.save(folder / runs.CITY)
-    if any(measure.over_years for measure in _measures(source)):
-        say("what closures of streets cost, once for this city")
-        for measure in _measures(source):
-            measure.prepare(city, demand)
+    for measure in _measures(source):
+        measure.prepare(city, demand, say)
     agents = {name: _copied(file, folder) for name, file in files.items()}
     told = {name: _copied(file, folder, "data") for name, file in data.items()}
     jobs = _jobs(source, folder, demand, agents, told)
@@ -234,6 +232,7 @@ def _manifests(
         },
         "demand": {"scale": scenario.demand.scale, "digest": shared["demand"]},
         "period": scenario.period.model_dump(mode="json"),
+        "years": scenario.years,
         "equilibrium": scenario.equilibrium.model_dump(mode="json"),
         "seeds": list(scenario.seeds),
         "systems": list(scenario.systems or systems()),

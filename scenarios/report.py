@@ -178,18 +178,18 @@ def _compared(comparison: Comparison) -> str:
     manifest = comparison.base.manifest
     period = manifest.get("period", {})
     pairs = sorted({int(n) for n in comparison.table["n"]}) or [0]
-    return str(
-        words.texts()["first"]["compared"].format(
-            scenario=manifest.get("scenario", "Scenario"),
-            alternatives=words.listed([f"“{run.title}”" for run in comparison.alternatives]),
-            base=f"“{comparison.base.title}”",
-            city=str(manifest.get("city", {}).get("name", "the city")).title(),
-            day=_day(str(period.get("day", ""))),
-            begin=period.get("begin", "?"),
-            end=_clock(str(period.get("end", "?"))),
-            n="–".join(dict.fromkeys(str(n) for n in (pairs[0], pairs[-1]))),
-        )
+    t, years = words.texts()["first"], int(manifest.get("years", 0))
+    said = t["compared"].format(
+        scenario=manifest.get("scenario", "Scenario"),
+        alternatives=words.listed([f"“{run.title}”" for run in comparison.alternatives]),
+        base=f"“{comparison.base.title}”",
+        city=str(manifest.get("city", {}).get("name", "the city")).title(),
+        day=_day(str(period.get("day", ""))),
+        begin=period.get("begin", "?"),
+        end=_clock(str(period.get("end", "?"))),
+        n="–".join(dict.fromkeys(str(n) for n in (pairs[0], pairs[-1]))),
     )
+    return f"{said} {t['years'].format(years=years)}" if years else str(said)
 
 
 def _day(text: str) -> str:

@@ -42,7 +42,7 @@ class Measure(BaseModel):
         """Names of files that it reads, where the scenario lies."""
         return ()
 
-    def prepare(self, city: City, demand: Demand) -> None:
+    def prepare(self, city: City, demand: Demand, say: Callable[[str], None]) -> None:
         """Compute once, before all replications, what they will read from the cache."""
 
     def check(self, city: City) -> None:

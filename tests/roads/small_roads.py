@@ -13,6 +13,8 @@ from twin.roads.inventory import ages_of, make_inventory
 from twin.roads.state import F8, I8, OPTION_COUNT, Condition, Inventory
 from twin.roads.view import View
 
+N = 100
+
 
 def network(n: int, *, length_m: float = 83.0, area_m2: float = 500.0) -> pd.DataFrame:
     """Sections of all three classes, each a street of its own."""
@@ -21,16 +23,17 @@ def network(n: int, *, length_m: float = 83.0, area_m2: float = 500.0) -> pd.Dat
 
 
 @cache
-def inventory(n: int = 60, belief: str = "markov") -> Inventory:
-    """Inventory of a network; treat it as constant."""
-    return make_inventory(network(n), belief=belief)
+def inventory(belief: str = "markov") -> Inventory:
+    """Inventory of a network of `N` sections; treat it as constant."""
+    return make_inventory(network(N), belief=belief)
 
 
 @cache
-def large(n: int = 30_000) -> Inventory:
-    """A large inventory with ages in whole tenths of years, which is quick to make."""
-    sections = network(n)
-    return make_inventory(sections, age_years=np.round(ages_of(sections), 1))
+def large(*, new: bool = False) -> Inventory:
+    """A large inventory with ages in whole tenths of years, or new; that is quick to make."""
+    sections = network(3_000 if new else 30_000)
+    ages = np.round(ages_of(sections), 1) * (not new)
+    return make_inventory(sections, age_years=ages)
 
 
 def decades(roads: Inventory, **given: object) -> Decades:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_roads import decades, inventory, large, network
+from small_roads import decades, inventory, large
 
 from twin.roads.costs import middle_of_bands
 from twin.roads.decade import Decades
@@ -19,7 +19,6 @@ from twin.roads.deterioration import (
     stay_annual,
     stay_weekly,
 )
-from twin.roads.inventory import make_inventory
 from twin.roads.state import F8
 
 PLAIN = {"passes_per_year": 0, "trenches_per_year": 0.0, "frost_share": 0.0}
@@ -106,15 +105,12 @@ def years_by_band(model: Decades) -> F8:
 
 
 @pytest.mark.parametrize(("truth", "variation"), [("markov", 1.0), ("curve", 0.31)])
-def test_new_sections_pass_the_bands_in_the_time_of_the_curve(
-    truth: str, variation: float
-) -> None:
+def test_new_sections_pass_the_bands_in_the_time_of_the_curve(truth: str, variation: float) -> None:
     """Within three standard errors, and a hundredth; `variation` is that of a time in a band."""
-    n = 3000
-    roads = make_inventory(network(n), age_years=np.zeros(n))
+    roads = large(new=True)
     model = decades(roads, truth=truth, years=HORIZON, **PLAIN)
     np.testing.assert_allclose(roads.place["factor"], 1.0, rtol=1e-12)
-    limit = 3.0 * variation / np.sqrt(n / 3) + 0.01
+    limit = 3.0 * variation / np.sqrt(len(roads.place) / 3) + 0.01
     np.testing.assert_allclose(years_by_band(model), sojourn_years(), rtol=limit)
 
 
@@ -138,7 +134,7 @@ def test_german_grades_meet_at_the_limits_of_their_classes() -> None:
     assert german_grade([100.0, 88.0, 47.0, 25.0, 0.0]).tolist() == [1.0, 1.5, 3.5, 4.5, 5.0]
     grades = german_grade(np.linspace(0.0, 100.0, 1001))
     assert np.all(np.diff(grades) < 0.0)
-    assert (german_grade(47.01) < 3.5) and (german_grade(46.99) > 3.5)
+    assert german_grade(46.99) > 3.5 > german_grade(47.01)
 
 
 def test_as_many_sections_are_bad_at_the_start_as_in_gelsenkirchen() -> None:

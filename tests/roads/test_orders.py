@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from small_roads import Dice, decades, inventory, prices, same
+from small_roads import Dice, N, decades, inventory, prices, same
 
 from agents.roads.baselines import WorstFirst
 from twin.roads.costs import CATEGORIES
@@ -30,7 +30,6 @@ from twin.roads.state import (
 from twin.roads.treatments import DAY, MORATORIUM_YEARS, OPTIONS, TREATMENTS, option_of
 from twin.roads.view import Planner, View
 
-N = 60
 RICH = 1e7  # EUR a year, more than all can cost
 TRUTH = ("pci", "jump_at", "trench_at", "report_at", "age", "pace", "draws", "trenches", "reports")
 
@@ -66,9 +65,9 @@ def weeks_of(model: Decades, planner: Planner, seed: int) -> Iterator[Asked]:
 
 
 @pytest.mark.parametrize("weeks", [1, 13])
-@pytest.mark.parametrize("budget_eur", [40_000.0, RICH])
+@pytest.mark.parametrize("budget_eur", [66_000.0, RICH])
 def test_money_is_conserved_at_every_step(weeks: int, budget_eur: float) -> None:
-    model = decades(inventory(N), budget_eur=budget_eur)
+    model = decades(inventory(), budget_eur=budget_eur)
     lapsed = spent = 0.0
     for seed in range(3):
         for _ in weeks_of(model, Dice(weeks, seed), seed):
@@ -83,13 +82,13 @@ def test_money_is_conserved_at_every_step(weeks: int, budget_eur: float) -> None
 
 
 def test_a_year_grants_its_budget_once() -> None:
-    model = decades(inventory(N), budget_eur=40_000.0, years=3)
+    model = decades(inventory(), budget_eur=66_000.0, years=3)
     granted = [model.state.budget[0, GRANTED] for _ in weeks_of(model, Dice(1), 1)]
-    assert granted == [40_000.0] * 52 + [80_000.0] * 52 + [120_000.0] * 52
+    assert granted == [66_000.0] * 52 + [132_000.0] * 52 + [198_000.0] * 52
 
 
 def test_what_is_spent_is_booked_as_works_surveys_and_inspections() -> None:
-    model = decades(inventory(N), budget_eur=60_000.0)
+    model = decades(inventory(), budget_eur=100_000.0)
     for seed in range(5):
         run_decade(model, Dice(13, seed), seed)
         euros = dict(zip(CATEGORIES, model.state.euros[0, 0], strict=True))
@@ -100,7 +99,7 @@ def test_what_is_spent_is_booked_as_works_surveys_and_inspections() -> None:
 
 @pytest.mark.parametrize("truth", ["markov", "curve"])
 def test_area_only_moves_from_band_to_band(truth: str) -> None:
-    model = decades(inventory(N), truth=truth, budget_eur=RICH)
+    model = decades(inventory(), truth=truth, budget_eur=RICH)
     whole, seen = model.inventory.place["area_m2"].sum(), set()
     for asked in weeks_of(model, Dice(13), 1):
         if asked.week % 26 == 0:
@@ -113,7 +112,7 @@ def test_area_only_moves_from_band_to_band(truth: str) -> None:
 
 def test_nothing_is_treated_again_within_the_moratorium() -> None:
     moratorium = 52 * MORATORIUM_YEARS
-    model = decades(inventory(N), budget_eur=RICH, crews=5, pavers=5)
+    model = decades(inventory(), budget_eur=RICH, crews=5, pavers=5)
     treated: list[list[int]] = [[] for _ in range(N)]
     refused = 0
     for asked in weeks_of(model, Dice(1), 1):
@@ -136,7 +135,7 @@ def in_season(week_of_year: int, option: int) -> bool:
 
 @pytest.mark.parametrize("start_week", [0, 30])
 def test_no_order_is_taken_out_of_season(start_week: int) -> None:
-    model = decades(inventory(N), budget_eur=RICH, start_week=start_week)
+    model = decades(inventory(), budget_eur=RICH, start_week=start_week)
     taken = 0
     for asked in weeks_of(model, Dice(1), 1):
         of_year = (start_week + asked.week) % 52
@@ -150,7 +149,7 @@ def test_no_order_is_taken_out_of_season(start_week: int) -> None:
 
 def test_no_works_begin_out_of_season() -> None:
     """Seals that one crew is given in the last week in which a seal may begin."""
-    model = decades(inventory(N), budget_eur=RICH, start_week=39, years=1)
+    model = decades(inventory(), budget_eur=RICH, start_week=39, years=1)
     model.reset(0, 1)
     seal = option_of(0, DAY)
     model.request(0, np.arange(N), np.full(N, seal), 13)
@@ -164,7 +163,7 @@ def test_no_works_begin_out_of_season() -> None:
 
 
 def test_crews_do_not_work_more_days_than_the_weather_leaves_them() -> None:
-    model = decades(inventory(N), budget_eur=RICH, crews=2, pavers=1)
+    model = decades(inventory(), budget_eur=RICH, crews=2, pavers=1)
     for seed in range(5):
         run_decade(model, Dice(1, seed), seed)
         state = model.state
@@ -175,7 +174,7 @@ def test_crews_do_not_work_more_days_than_the_weather_leaves_them() -> None:
 
 
 def test_answers_are_counted() -> None:
-    model = decades(inventory(N), budget_eur=400_000.0)
+    model = decades(inventory(), budget_eur=400_000.0)
     told = np.zeros(len(REFUSALS), np.int64)
     for asked in weeks_of(model, Dice(1), 1):
         told += np.bincount(asked.answers, minlength=len(REFUSALS))
@@ -184,7 +183,7 @@ def test_answers_are_counted() -> None:
 
 
 def test_a_mask_says_what_a_request_by_itself_is_granted() -> None:
-    model = decades(inventory(N), budget_eur=60_000.0, crews=N)
+    model = decades(inventory(), budget_eur=100_000.0, crews=N)
     for asked in weeks_of(model, Dice(13), 1):
         if asked.week % 26 == 3:
             allowed = model.view(0, 13).allowed
@@ -198,8 +197,8 @@ def test_a_mask_says_what_a_request_by_itself_is_granted() -> None:
 
 
 def test_the_same_seed_gives_the_same_decade_in_any_copy() -> None:
-    roads = inventory(N)
-    batch = Decades(roads, decades(roads, budget_eur=60_000.0).rules, copies=3)
+    roads = inventory()
+    batch = Decades(roads, decades(roads, budget_eur=100_000.0).rules, copies=3)
     for copy, seed in enumerate((7, 8, 7)):
         run_decade(batch, Dice(), seed, copy)
     state = batch.state
@@ -224,7 +223,7 @@ class RebuildOne:
 def test_works_on_one_section_leave_the_fate_of_the_others(truth: str) -> None:
     ends = []
     for planner in (DoNothing(), RebuildOne(5)):
-        model = decades(inventory(N), truth=truth, budget_eur=RICH, years=20)
+        model = decades(inventory(), truth=truth, budget_eur=RICH, years=20)
         run_decade(model, planner, 3)
         ends.append(model.state.section[0])
     others = np.arange(N) != 5
@@ -236,11 +235,9 @@ def test_works_on_one_section_leave_the_fate_of_the_others(truth: str) -> None:
 
 
 def test_later_euros_are_worth_less() -> None:
-    model = decades(inventory(N), budget_eur=60_000.0, years=10)
+    model = decades(inventory(), budget_eur=100_000.0, years=10)
     run_decade(model, WorstFirst(), 1)
-    nominal, present = (
-        dict(zip(CATEGORIES, euros, strict=True)) for euros in model.state.euros[0]
-    )
+    nominal, present = (dict(zip(CATEGORIES, euros, strict=True)) for euros in model.state.euros[0])
     for name in CATEGORIES:
         assert present[name] < nominal[name] or nominal[name] == 0.0
     assert nominal["inspections"] == pytest.approx(10 * model.rules[0]["inspection"])
@@ -249,7 +246,7 @@ def test_later_euros_are_worth_less() -> None:
 
 
 def test_the_backlog_is_what_repair_costs_more_at_the_end_than_at_the_start() -> None:
-    model = decades(inventory(N), budget_eur=60_000.0)
+    model = decades(inventory(), budget_eur=100_000.0)
     model.reset(0, 1)
     first = float(model.state.copy[0]["backlog"])
     run_decade(model, DoNothing(), 1)
@@ -261,7 +258,7 @@ def test_the_backlog_is_what_repair_costs_more_at_the_end_than_at_the_start() ->
 
 def test_the_sum_of_a_weeks_costs_is_kept_as_conditions_change() -> None:
     """The running sums by which weeks are booked equal those over all sections."""
-    model = decades(inventory(N), budget_eur=RICH)
+    model = decades(inventory(), budget_eur=RICH)
     run_decade(model, Dice(), 1)
     roads, state = model.inventory, model.state
     step = roads.step[state.section[0]["pci"].astype(int)]

@@ -45,6 +45,17 @@ def test_both_directions_of_a_street_are_one_pavement(
     assert sorted(found) == np.flatnonzero(cars).tolist()
 
 
+def test_no_two_pavements_lie_on_each_other(sections: gpd.GeoDataFrame) -> None:
+    """Where one way leads there and back on the same line, it is one carriageway."""
+    there = {tuple(line.coords): k for k, line in enumerate(sections.geometry)}
+    twice = {
+        tuple(sorted((sections["id"].iloc[k], sections["id"].iloc[there[line[::-1]]])))
+        for line, k in there.items()
+        if line[::-1] in there
+    }
+    assert twice == set()
+
+
 def test_no_section_is_longer_than_100_m(sections: gpd.GeoDataFrame) -> None:
     assert sections["length_m"].max() <= LONGEST_M == 100.0
     assert sections["length_m"].min() > 0.0
@@ -81,9 +92,7 @@ def test_the_area_is_that_of_all_lanes_of_both_directions(
     across = width[both["street"]].to_numpy() + width[both["back"]].to_numpy()
     np.testing.assert_allclose(both["area_m2"], both["length_m"] * across)
     one = sections[sections["back"] < 0]
-    np.testing.assert_allclose(
-        one["area_m2"], one["length_m"] * width[one["street"]].to_numpy()
-    )
+    np.testing.assert_allclose(one["area_m2"], one["length_m"] * width[one["street"]].to_numpy())
 
 
 def test_pieces_lie_on_their_street(helsinki: City, sections: gpd.GeoDataFrame) -> None:

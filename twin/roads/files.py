@@ -56,10 +56,17 @@ class Rows:
     refused: tuple[str, ...] = field(default=())
 
 
-def read_detections(path: Path, city: City, sections: gpd.GeoDataFrame, now: dt.datetime) -> Rows:
+def read_detections(
+    path: Path,
+    city: City,
+    sections: gpd.GeoDataFrame,
+    now: dt.datetime,
+    name: str = "",
+) -> Rows:
     """Detections of damage: position, class (D00, D10, D20, D40 or their names), confidence, time.
 
-    Without a confidence a detection is trusted; a time without zone is UTC.
+    Without a confidence a detection is trusted; a time without zone is UTC.  `name` is what
+    refusals call the file.
 
     Raises
     ------
@@ -67,10 +74,16 @@ def read_detections(path: Path, city: City, sections: gpd.GeoDataFrame, now: dt.
         If the file cannot be read or lacks a column.
     """
     checks: dict[str, Check] = {"class": _damage, "confidence": _confidence}
-    return _read(path, city, sections, now, checks, optional={"confidence": 1.0})
+    return _read(path, city, sections, now, checks, {"confidence": 1.0}, name)
 
 
-def read_condition(path: Path, city: City, sections: gpd.GeoDataFrame, now: dt.datetime) -> Rows:
+def read_condition(
+    path: Path,
+    city: City,
+    sections: gpd.GeoDataFrame,
+    now: dt.datetime,
+    name: str = "",
+) -> Rows:
     """A survey of condition: position, pci (0 to 100), time.
 
     Raises
@@ -78,10 +91,16 @@ def read_condition(path: Path, city: City, sections: gpd.GeoDataFrame, now: dt.d
     InputError
         If the file cannot be read or lacks a column.
     """
-    return _read(path, city, sections, now, {"pci": _pci}, optional={})
+    return _read(path, city, sections, now, {"pci": _pci}, {}, name)
 
 
-def read_reports(path: Path, city: City, sections: gpd.GeoDataFrame, now: dt.datetime) -> Rows:
+def read_reports(
+    path: Path,
+    city: City,
+    sections: gpd.GeoDataFrame,
+    now: dt.datetime,
+    name: str = "",
+) -> Rows:
     """Citizens' reports of road damage: position, time.
 
     Raises
@@ -89,7 +108,7 @@ def read_reports(path: Path, city: City, sections: gpd.GeoDataFrame, now: dt.dat
     InputError
         If the file cannot be read or lacks a column.
     """
-    return _read(path, city, sections, now, {}, optional={})
+    return _read(path, city, sections, now, {}, {}, name)
 
 
 Check = Callable[[Any], Any]
@@ -217,6 +236,7 @@ def _read(
     now: dt.datetime,
     checks: Mapping[str, Check],
     optional: Mapping[str, Any],
+    name: str,
 ) -> Rows:
     """Read, check and match every row."""
     import pandas as pd
@@ -245,7 +265,7 @@ def _read(
             row = {name: check(raw[name].iloc[k]) for name, check in checks.items()}
             row["time"] = _time(raw["time"].iloc[k], now)
         except ValueError as error:
-            refused.append(f"{path.name}, row {k + 1}: {error}; mend or leave out the row")
+            refused.append(f"{name or path.name}, row {k + 1}: {error}; mend or leave out the row")
             continue
         rows.append({"section": int(section[k]), **row})
     columns = ["section", *checks, "time"]

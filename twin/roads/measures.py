@@ -9,6 +9,8 @@ from pydantic import Field
 from twin.system import Measure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twin.city import City
     from twin.traffic.demand import Demand
 
@@ -51,11 +53,15 @@ class Maintenance(Measure):
     def files(self) -> tuple[str, ...]:
         return () if self.plan is None else (self.plan,)
 
-    def prepare(self, city: City, demand: Demand) -> None:
+    def prepare(self, city: City, demand: Demand, say: Callable[[str], None]) -> None:
         from twin.roads.sections import make_sections
         from twin.usage import make_use
 
-        make_use(city, make_sections(city), demand, closures=self.closures != "none")
+        def told(done: int, total: int) -> None:
+            say(f"what closures cost, once for this city: {done:,} of {total:,} streets")
+
+        closures = self.closures != "none"
+        make_use(city, make_sections(city), demand, closures=closures, progress=told)
 
     def describe(self) -> str:
         who = self.policy if self.plan is None else f"the plan {self.plan}"

@@ -125,7 +125,7 @@ class Roads:
         for name, read in readers.items():
             file = getattr(pavement, name)
             if file is not None:
-                told[name] = read(Path(sim.file(file)), sim.city, programme.sections, now)
+                told[name] = read(Path(sim.file(file)), sim.city, programme.sections, now, file)
                 self.refused += told[name].refused
         files.believe(programme.inventory, programme.rules, programme.state, **told)
         programme.note_start()
