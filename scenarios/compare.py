@@ -85,16 +85,24 @@ class Comparison:
         msg = f"no run {name!r} is compared; there are {known}"
         raise InputError(msg)
 
-    def trips(self, name: str) -> pd.DataFrame:
-        """Return the trips of all compared replications of a run, with their `seed`."""
+    def rows(self, name: str, table: str) -> pd.DataFrame | None:
+        """Return a table of all compared replications of a run, with their `seed`.
+
+        None where they do not have it, as when a system was off.
+        """
         import pandas as pd
 
         run = self.run(name)
-        parts = [
-            read_table(run.replication(seed) / "trips.parquet").assign(seed=seed)
-            for seed in self.seeds[name]
-        ]
+        files = {seed: run.replication(seed) / f"{table}.parquet" for seed in self.seeds[name]}
+        if not any(file.is_file() for file in files.values()):
+            return None
+        parts = [read_table(file).assign(seed=seed) for seed, file in files.items()]
         return pd.concat(parts, ignore_index=True)
+
+    def means(self, name: str) -> dict[str, float]:
+        """Return the mean of each indicator over the compared replications of a run."""
+        values = indicator_values(self.run(name), self.seeds[name]).mean()
+        return {str(indicator): float(mean) for indicator, mean in values.items()}
 
     def save(self, folder: Path) -> Path:
         """Write comparison.parquet, comparison.csv and streets.parquet; return the folder.

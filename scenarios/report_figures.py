@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from scenarios.compare import indicator_values, read_table
 from scenarios.report_words import effect, records, table_row, texts
 from twin import times
-from twin.system import Course, Layer, Tradeoff, indicators, layers, systems
+from twin.system import Layer, Tradeoff, indicators, layers, systems
 from viz import maps, plots
 from viz.palette import Scale, number
 from viz.trips import under_way
@@ -48,14 +47,13 @@ def intervals(rows: pd.DataFrame, title: str) -> str:
 
 def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the distribution of trip durations and the vehicles under way over the day."""
-    runs = (comparison.base, *comparison.alternatives)
-    if not all(_has(comparison, run, "trips") for run in runs):
-        return []  # traffic was off
     t = texts()
     durations, courses, arrived = {}, {}, []
     begin_s = times.seconds(str(comparison.base.manifest["period"]["begin"]))
     for run in (comparison.base, *comparison.alternatives):
-        trips = comparison.trips(run.name)
+        trips = comparison.rows(run.name, "trips")
+        if trips is None:
+            return []  # traffic was off
         courses[run.title] = under_way(trips, int(trips["seed"].nunique()))
         trips = trips[trips["due_s"] >= begin_s]
         done = trips["arrival_s"].notna()
@@ -77,59 +75,41 @@ def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _has(comparison: Comparison, run: RunInfo, table: str) -> bool:
-    """Return whether the replications of a run that are compared have a table."""
-    seeds = comparison.seeds[run.name]
-    return all((run.replication(seed) / f"{table}.parquet").is_file() for seed in seeds)
-
-
 def system_figures(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the courses and the trade-offs that systems bring, where their tables are there."""
     runs = (comparison.base, *comparison.alternatives)
-    found: list[dict[str, Any]] = []
-    for system in systems().values():
-        for tradeoff in system.tradeoffs:
-            figure = _tradeoff(comparison, tradeoff)
-            if figure is not None:
-                found.append(figure)
-        for course in system.courses:
-            if not all(_has(comparison, run, course.table) for run in runs):
-                continue
-            lines = {run.title: _mean_course(comparison, run, course) for run in runs}
-            drawn = plots.line_plot(
-                lines, title=course.title, x_label=course.x_label, y_label=course.y_label,
-                height=260.0,
-            )  # fmt: skip
-            source = texts()["source"]["course"].format(table=course.table)
-            found.append({"title": course.title, "svg": drawn, "source": source})
-    return found
-
-
-def _mean_course(comparison: Comparison, run: RunInfo, course: Course) -> tuple[Any, Any]:
-    """Return abscissae, and the mean of the ordinates over the seeds."""
-    import pandas as pd
-
-    tables = [
-        read_table(run.replication(seed) / f"{course.table}.parquet", [course.x, course.y])
-        for seed in comparison.seeds[run.name]
-    ]
-    mean = pd.concat(tables).groupby(course.x)[course.y].mean()
-    return mean.index.to_numpy(float), mean.to_numpy(float)
+    found = [_tradeoff(comparison, t) for system in systems().values() for t in system.tradeoffs]
+    for course in (course for system in systems().values() for course in system.courses):
+        tables = {run.title: comparison.rows(run.name, course.table) for run in runs}
+        means = {
+            title: table.groupby(course.x)[course.y].mean()
+            for title, table in tables.items()
+            if table is not None
+        }
+        if len(means) < len(runs):
+            continue
+        drawn = plots.line_plot(
+            {title: (mean.index.to_numpy(float), mean.to_numpy(float))
+             for title, mean in means.items()},
+            title=course.title, x_label=course.x_label, y_label=course.y_label, height=260.0,
+        )  # fmt: skip
+        source = texts()["source"]["course"].format(table=course.table)
+        found.append({"title": course.title, "svg": drawn, "source": source})
+    return [figure for figure in found if figure is not None]
 
 
 def _tradeoff(comparison: Comparison, tradeoff: Tradeoff) -> dict[str, Any] | None:
     """Return the runs as points over two indicators, where two of them differ in the first."""
     known = indicators()
     x, y = known[tradeoff.x], known[tradeoff.y]
-    points = {}
-    for run in (comparison.base, *comparison.alternatives):
-        values = indicator_values(run, comparison.seeds[run.name])
-        if tradeoff.x not in values or tradeoff.y not in values:
-            return None
-        points[run.title] = (
-            float(values[tradeoff.x].mean()), float(values[tradeoff.y].mean())
-        )  # fmt: skip
-    if len({a for a, _ in points.values()}) < 2:
+    runs = (comparison.base, *comparison.alternatives)
+    means = {run.title: comparison.means(run.name) for run in runs}
+    points = {
+        title: (values[x.name], values[y.name])
+        for title, values in means.items()
+        if x.name in values and y.name in values
+    }
+    if len(points) < len(runs) or len({a for a, _ in points.values()}) < 2:
         return None
     drawn = plots.point_plot(
         points, title=tradeoff.title, x_label=f"{x.title}, {x.unit}",

@@ -63,10 +63,10 @@ def test_layers_by_street_and_pooled_trips(ran: Path) -> None:
     )
     assert streets["load"].sum() > 0
     assert streets["street"].between(0, len(comparison.city.streets) - 1).all()
-    trips = comparison.trips("slow")
+    trips = comparison.rows("slow", "trips")
     assert set(trips["seed"]) == {1, 2}
     with pytest.raises(InputError, match="no run 'fast'"):
-        comparison.trips("fast")
+        comparison.rows("fast", "trips")
 
 
 def test_it_is_saved_for_others_to_read(ran: Path, tmp_path: Path) -> None:
