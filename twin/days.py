@@ -143,7 +143,7 @@ def evaluate(
         raise SimulationError(msg)
     wanted = tuple(sorted(claims, key=lambda c: (c.street, c.open, str(c))))
     pairs = tuple(sorted(alternating))
-    stated = tuple((c.street, c.open, c.lanes, c.speed_m_s) for c in wanted)
+    stated = tuple((c.street, c.open, c.lanes, c.speed_m_s, c.depth_m, c.until_s) for c in wanted)
     key = (hour.key, seed, stated, pairs)
     if key in _RESULTS:
         _RESULTS.move_to_end(key)

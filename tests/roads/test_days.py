@@ -118,6 +118,7 @@ def test_a_temporary_signal_costs_time_but_lets_everyone_arrive(
     held = evaluate("traffic", (), hour, SEED, [pair])
     assert held.time_h > usual.time_h + 0.1
     assert held.arrived == usual.arrived == 1.0
+    assert np.max(held.trip_s - usual.trip_s) < 600.0  # a few turns of the signal
     entered = sum(held.counts[kind][list(pair)] for kind in held.counts)
     assert np.all(entered > 0.8 * counts[list(pair)])
 

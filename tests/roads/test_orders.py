@@ -155,11 +155,13 @@ def test_no_works_begin_out_of_season() -> None:
     model.request(0, np.arange(N), np.full(N, seal), 13)
     begun = {}
     for week in range(52):
-        before = waiting(model.state)
+        before = float(model.state.counts[0, COUNTS.index("closed_days")])
         model.advance(0, 1)
-        begun[(39 + week) % 52] = len(before) - len(waiting(model.state))
+        begun[(39 + week) % 52] = model.state.counts[0, COUNTS.index("closed_days")] - before
     assert begun[39] > 0
     assert {week: n for week, n in begun.items() if n and not in_season(week, seal)} == {}
+    assert len(waiting(model.state)) == 0
+    assert model.state.budget[0, RESERVED] == pytest.approx(0.0, abs=1e-6)  # money is back
 
 
 def test_crews_do_not_work_more_days_than_the_weather_leaves_them() -> None:

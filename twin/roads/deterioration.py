@@ -14,6 +14,7 @@ same mean; its 52nd root would leave up to 17 % too early.)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -119,9 +120,10 @@ def band_shares(klass: int, age_years: npt.ArrayLike) -> F8:
     rates = leave_rates()[klass] * WEEKS
     generator = np.diag(-rates) + np.diag(rates[:-1], 1)
     ages = np.atleast_1d(np.asarray(age_years, float))
-    return np.array([expm(generator * age)[0] for age in ages])
+    return np.asarray(expm(generator[None] * ages[:, None, None])[:, 0])
 
 
+@cache
 def age_span(klass: int, share_bad: float = 121.0 / 732.0) -> float:
     """Years over which ages must be spread evenly to have a share of sections in bad condition.
 

@@ -200,6 +200,8 @@ def _damage(value: Any) -> str:
 
 
 def _confidence(value: Any) -> float:
+    if value is None or str(value).strip() in ("", "nan"):
+        return 1.0
     number = _number(value, "confidence")
     if not 0.0 <= number <= 1.0:
         msg = f"confidence {value} is outside 0 to 1"

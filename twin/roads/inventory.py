@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def _priors(klass: I8, age: F8, factor: F8) -> tuple[F8, F8]:
     for k in range(len(CLASSES)):
         mine = np.flatnonzero(klass == k)
         if len(mine):
-            effective, where = np.unique(np.round(age[mine] * factor[mine], 3), return_inverse=True)
+            effective, where = np.unique(np.round(age[mine] * factor[mine], 1), return_inverse=True)
             bands = deterioration.band_shares(k, effective)[where]
             shares[mine] = np.repeat(bands / SUBCELLS, SUBCELLS, axis=1)
     shares = np.maximum(shares, 0.0)
@@ -247,6 +248,7 @@ def _steps(prices: costs.Prices) -> Records:
     )  # fmt: skip
 
 
+@cache
 def make_lens() -> Lens:
     """What beliefs are read and changed with."""
     limit, site = deterioration.slices(SUBCELLS), np.array(SITES_SEEN)
@@ -283,6 +285,7 @@ def report_rates(length_m: F8, use: Use) -> F8:
     return np.asarray(total / WEEKS * part / usual)
 
 
+@cache
 def _usual_badness() -> float:
     """Mean of (1 - PCI/100)^2 over streets in Gelsenkirchen's state."""
     span = deterioration.age_span(0)

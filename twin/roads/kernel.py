@@ -47,6 +47,8 @@ from twin.roads.state import (
 KEY = Stream(0, "roads").key[1]
 JUMP, PLACE, SITE, CELL, FIRST_PLACE, REPORT, TRENCH, PACE, COUNT = 0, 1, 2, 3, 4, 5, 6, 7, 10
 WORKDAY, FROST = 20, 21
+TOO_LATE = -1
+TINY_KM = 1e-9  # by which a sum of ways may be off
 SOUND = 88.0  # PCI from which a report is found to be none
 WINTER_WEEKS = 17  # from December to March
 WINTER_END = 13  # weeks of the year that belong to winter, and those from 48 on
@@ -257,12 +259,19 @@ def tell_belief(
 def begin_order(inventory: Inventory, rules: Records, state: Condition, c: int, i: int) -> int:
     """A crew is on the site: return its working days; 0 where the street is too bad for them.
 
-    Then the money is free again, less the visit, and the true condition is known.
+    Then the money is free again, less the visit, and the true condition is known.  Where the season
+    is over, nobody goes there, all the money is free again, and the answer is `TOO_LATE`.
     """
     rule, it, place = rules[0], state.section[c, i], inventory.place[i]
     option = int(it["order"])
     choice = inventory.choice[i, option]
     kind = inventory.kind[inventory.treatment[option]]
+    of_year = (rule["first_week"] + state.copy[c]["week"]) % 52
+    if of_year < kind["first_week"] or of_year > kind["last_week"]:
+        state.budget[c, RESERVED] -= choice["price"]
+        state.budget[c, LEFT] += choice["price"]
+        it["order"] = 0
+        return TOO_LATE
     worth, chain = worth_now(rule, state, c), rule["belief"] == 0
     weights, ages = state.belief[c, i], state.hypothesis_age[c, i]
     tell_belief(inventory, rule, state, c, i, state.copy[c]["week"])
@@ -469,16 +478,16 @@ def drive_week(inventory: Inventory, rules: Records, state: Condition, c: int, f
     if whole <= 0.0 or left <= 0.0:
         return
     k = 0
-    while k < n and inventory.place[k]["tour_km"] <= at:
+    while k < n and inventory.place[k]["tour_km"] <= at + TINY_KM:
         k += 1
     while True:
         if k == n:
             k, at = 0, at - whole
         way = inventory.place[k]["tour_km"] - at
-        if way > left:
+        if way > left + TINY_KM:
             break
         left -= way
         at = inventory.place[k]["tour_km"]
         pass_section(inventory, rules, state, c, inventory.place[k]["tour"], found)
         k += 1
-    copy["tour_at"] = at + left
+    copy["tour_at"] = at + max(0.0, left)

@@ -14,6 +14,7 @@ from twin.roads.kernel import (
     BACKLOG,
     OPERATING,
     PATCHING,
+    TOO_LATE,
     accept_works,
     age_week,
     begin_order,
@@ -172,15 +173,16 @@ def _who_begins(inventory: Inventory, state: Condition, c: int) -> tuple[int, in
 def _begin_first(
     inventory: Inventory, rules: Records, state: Condition, c: int, begin: int, k: int, paver: int
 ) -> int:
-    """Let the first order of the queue begin; return its working days, 0 if it can't be done."""
+    """Let the first order of the queue begin; return what `begin_order` says."""
     copy = state.copy[c]
     i = state.queue[c, copy["queue_first"] % state.queue.shape[1]]
     copy["queue_first"] += 1
     copy["last_begin"] = begin
     days = begin_order(inventory, rules, state, c, i)
-    state.crew_free[c, k] = begin + max(1, days)
-    if paver >= 0:
-        state.paver_free[c, paver] = begin + max(1, days)
+    if days != TOO_LATE:
+        state.crew_free[c, k] = begin + max(1, days)
+        if paver >= 0:
+            state.paver_free[c, paver] = begin + max(1, days)
     return days
 
 
@@ -277,7 +279,7 @@ def begin_week(inventory: Inventory, rules: Records, state: Condition, c: int) -
 
 @compiled
 def begin_works(inventory: Inventory, rules: Records, state: Condition, c: int) -> int:
-    """A crew begins the first order of the queue: its working days, 0 if it can't be done."""
+    """A crew begins the first order of the queue; what `begin_order` says."""
     begin, k, paver = _who_begins(inventory, state, c)
     return _begin_first(inventory, rules, state, c, begin, k, paver)
 

@@ -106,7 +106,15 @@ class Roads:
         """Who decides: a plan of the scenario, nobody, or a policy by name."""
         if wanted.plan is not None:
             path = Path(self.sim.file(wanted.plan))
-            return FixedPlan(files.read_plan(path, sections))
+            lines = files.read_plan(path, sections)
+            late = next((line for line in lines if line.year > self.sim.years), None)
+            if late is not None:
+                msg = (
+                    f"{wanted.plan}: asks for works in year {late.year}, but the run has "
+                    f"{self.sim.years}: leave them out, or write more years"
+                )
+                raise ScenarioError(msg)
+            return FixedPlan(lines)
         if wanted.policy == "do_nothing":
             return DoNothing()
         planner: Planner = self.sim.policy(wanted.policy, "roads")

@@ -223,6 +223,9 @@ class Programme:
             self._turn.release(turn)
             days = orders.begin_works(*model)
             self._settle_budget()
+            if days == kernel.TOO_LATE:
+                work.outcome = "season over"
+                return
             work.end_day = work.begin_day + max(1, days)
             ends_s = self._time_of(work.end_day - 1) + DAY_S
             if days == 0:

@@ -1,8 +1,8 @@
 """Streets cut into sections of pavement: junction to junction, at most about 100 m long.
 
 The city's streets are directed; the two directions of one carriageway are one pavement.  They are
-found by their ends, their OSM way and their length; the lanes of a dual carriageway, which have
-junctions of their own, stay apart.
+found by their ends and by the same line, or the same OSM way and length; the lanes of a dual
+carriageway, which have junctions of their own, stay apart.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def opposite(streets: pd.DataFrame) -> I8:
     begin, end = (streets[c].to_numpy() for c in ("from_junction", "to_junction"))
     length = streets["length_m"].to_numpy(float)
     ways = streets["osm_id"].to_numpy()
+    lines = [tuple(line.coords) for line in streets["geometry"]]
     by_ends: dict[tuple[int, int], list[int]] = {}
     for s, ends in enumerate(zip(begin, end, strict=True)):
         by_ends.setdefault(ends, []).append(s)
@@ -106,13 +107,20 @@ def opposite(streets: pd.DataFrame) -> I8:
         fits = [
             t
             for t in by_ends.get((end[s], begin[s]), ())
-            if back[t] < 0 and _same_way(ways[s], ways[t])
-            and abs(length[s] - length[t]) <= SAME_LENGTH * max(length[s], length[t], 10.0)
-        ]  # fmt: skip
+            if back[t] < 0
+            and (
+                lines[s] == lines[t][::-1]
+                or (_same_way(ways[s], ways[t]) and _same_length(length[s], length[t]))
+            )
+        ]
         if fits:
-            best = min(fits, key=lambda t: abs(length[s] - length[t]))
+            best = min(fits, key=lambda t: (lines[s] != lines[t][::-1], abs(length[s] - length[t])))
             back[s], back[best] = best, s
     return back
+
+
+def _same_length(one: float, other: float) -> bool:
+    return bool(abs(one - other) <= SAME_LENGTH * max(one, other, 10.0))
 
 
 def _same_way(one: str, other: str) -> bool:
