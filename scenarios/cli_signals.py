@@ -270,9 +270,10 @@ def _evaluate_roads(
     with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
         tasks = open_tasks(on, sections=sections, budget=budget, truth=truth, report=progress)
         table = evaluate_roads(policies, tasks, seeds, report=progress)
-    heads = ("cost, M€", "of worst first", "city, M€", "bad, %", "delay, veh h", "found worse")
+    heads = ("cost, M€", "ratio", "city, M€", "bad, %", "delay, h", "worse")
     for scene, rows in table.groupby("scene", sort=False):
-        screen.table(f"{scene}, {seeds} decades", ("policy", *heads), lines_of(rows))
+        title = f"{scene}, {seeds} decades; ratio: cost over worst first; worse: found so"
+        screen.table(title, ("policy", *heads), lines_of(rows))
     if out is not None:
         table.to_csv(out, index=False)
         screen.say(f"Table: {out}")

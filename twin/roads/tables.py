@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from twin.roads.programme import Programme
 
-YEARS_MAPPED = 10
-
 
 def programme_indicators(programme: Programme) -> dict[str, float]:
     """Indicators at the end of a programme."""
