@@ -159,14 +159,8 @@ def _signals(
     north_south = (way[moves["street"]] % 2 == SOUTH) + 0
     go = np.where(np.array(moves["direction"]) == "l", "g", "G")
     bounds = np.searchsorted(moves["junction"], np.arange(junctions + 1))
-    shown = [
-        np.where(north_south == side, sign, "r") for side in (0, 1) for sign in (go, "y")
-    ]
-    states = [
-        "".join(phase[a:b])
-        for a, b in pairwise(bounds)
-        for phase in shown
-    ]
+    shown = [np.where(north_south == side, sign, "r") for side in (0, 1) for sign in (go, "y")]
+    states = ["".join(phase[a:b]) for a, b in pairwise(bounds) for phase in shown]
     seconds = np.tile([GREEN_S, YELLOW_S], 2 * junctions)
     offset = draw.integers(0, round(2 * (GREEN_S + YELLOW_S)), junctions)
     n = 4 * junctions

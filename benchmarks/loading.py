@@ -49,9 +49,7 @@ def rows(short: bool) -> Iterator[Found]:
             yield from _opened(net_name, net, 1 if short else RUNS)
     city = grids.city(20 if short else 100)
     took = statistics.median(_seconds(lambda: Network.from_city(city)) for _ in range(RUNS))
-    yield _row(
-        f"Network.from_city of a grid of {len(city.streets):,} streets", took, AIM_GRID_S
-    )
+    yield _row(f"Network.from_city of a grid of {len(city.streets):,} streets", took, AIM_GRID_S)
     yield from _started()
 
 

@@ -75,7 +75,9 @@ class ToyScene(Scene):
     def at_crossroads(cls, states: list[str], end_s: float = 300.0, **given: Any) -> ToyScene:
         network, ways = crossroads(states)
         city: Any = None
-        return cls("toy", city, network, 0.0, end_s, Settings(5.0, Rules(), 50.0), ways=ways, **given)
+        return cls(
+            "toy", city, network, 0.0, end_s, Settings(5.0, Rules(), 50.0), ways=ways, **given
+        )
 
     @classmethod
     def of(

@@ -142,31 +142,19 @@ class TrainedPlanner:
 
 def rows_of(view: View, savings: F4) -> F4:
     """[n, SIZE] what `envs.roads.features.observe` writes, from a view."""
-    place, rule, n = view.inventory.place, view.rules[0], len(view.seen)
-    rows = np.zeros((n, features.SIZE), np.float32)
+    rule = view.rules[0]
+    rows = features.fixed_rows(view.inventory, view.rules)
     rows[:, :5] = view.seen[:, :5]
     rows[:, 5], rows[:, 6] = view.seen[:, 5] / 100.0, view.seen[:, 6] / 25.0
-    rows[np.arange(n), 7 + place["klass"]] = 1.0
-    rows[:, 10] = np.minimum(features.HIGH, np.log1p(place["km_week"] / place["area_m2"]))
-    choice = view.inventory.choice
-    tonnes = choice["co2_t"] + choice["delay_co2_t"]
-    users = choice["delay_h"] * rule["time_eur_h"] + tonnes * rule["co2_eur_t"]
-    asked = (features.REHABILITATE_DAY, features.REHABILITATE_NIGHT, features.RECONSTRUCT)
-    for k, option in enumerate(asked):
-        cost = users[:, option] / place["area_m2"] / 50.0
-        rows[:, 11 + k] = np.minimum(features.HIGH, cost)
-    rows[:, 14] = place["factor"]
     rows[:, 15] = view.moratorium / 156.0
     rows[:, 16] = np.where(view.treated >= 0, np.minimum(2.0, view.treated / 520.0), 2.0)
     rows[:, 17] = np.where(view.passed >= 0, np.minimum(2.0, view.passed / 104.0), 2.0)
     rows[:, 18] = view.ordered
     rows[:, 19] = np.minimum(features.HIGH, view.reported / 5.0)
     angle = 2.0 * np.pi * view.week_of_year / 52.0
-    usual = features.USUAL_EUR_M2 * float(place["area_m2"].sum())
     rows[:, 20], rows[:, 21] = np.sin(angle), np.cos(angle)
     rows[:, 22] = (int(rule["weeks"]) - view.week) / 520.0
-    rows[:, 23] = min(features.HIGH, view.budget / usual)
-    rows[:, 24] = min(features.HIGH, float(rule["budget"]) / usual)
+    rows[:, 23] = min(features.HIGH, view.budget / features.usual_budget(view.inventory))
     whole = len(savings) - 1
     steps = (int(rule["weeks"]) - view.week) * whole // int(rule["weeks"])
     saved = np.einsum("nj,njk->nk", view.cells, savings[steps])

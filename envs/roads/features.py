@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twin.compiling import compiled, inlined
-from twin.roads.belief import look, weigh_cells
+from twin.compiling import compiled
+from twin.roads.belief import look
 from twin.roads.orders import ACCEPTED, answer, request, step
 from twin.roads.state import CELLS, F4, F8, I1, I8, LEFT, Condition, Inventory, Records
+from twin.roads.treatments import TREATMENTS
+from twin.roads.values import user_prices
 
 NAMES = (
     "band 0", "band 1", "band 2", "band 3", "band 4", "mean PCI / 100", "spread of PCI / 25",
@@ -28,6 +30,7 @@ NAMES = (
     "expected saving for a euro: seal", "preserve", "rehabilitate", "reconstruct",
 )  # fmt: skip
 SIZE = len(NAMES)
+TREATMENT_COUNT = len(TREATMENTS)
 LOW, HIGH = -5.0, 5.0
 USUAL_EUR_M2 = 2.2
 REHABILITATE_DAY, REHABILITATE_NIGHT, RECONSTRUCT = 5, 6, 7
@@ -36,8 +39,10 @@ REHABILITATE_DAY, REHABILITATE_NIGHT, RECONSTRUCT = 5, 6, 7
 class Room(NamedTuple):
     """Memory of a batch: what it works in, and what it leaves."""
 
-    savings: F4  # [steps + 1, n, cells, treatments] for a euro
-    seen: F8  # [copies, n, 7]
+    savings: F4  # [steps + 1, n, cells, treatments] for a euro of the price (`twin.roads.values`)
+    fixed: F4  # [n, SIZE] what never changes
+    usual: F8  # [1] a usual year's budget
+    seen: F8  # [copies, n, 7] the belief (`twin.roads.belief.look`)
     rows: F4  # [copies, n, SIZE]
     allowed: I1  # [copies, n, options + 1]
     reward: F8  # [copies]
@@ -50,12 +55,22 @@ class Room(NamedTuple):
     answers: I8  # [copies, n]
 
 
-@inlined
-def _user_eur_m2(inventory: Inventory, rules: Records, i: int, option: int) -> float:
-    choice, rule = inventory.choice[i, option], rules[0]
-    tonnes = choice["co2_t"] + choice["delay_co2_t"]
-    euros = choice["delay_h"] * rule["time_eur_h"] + tonnes * rule["co2_eur_t"]
-    return min(HIGH, euros / inventory.place[i]["area_m2"] / 50.0)
+def fixed_rows(inventory: Inventory, rules: Records) -> F4:
+    """[n, SIZE] rows in which what never changes stands, and 0 elsewhere."""
+    place, rule = inventory.place, rules[0]
+    rows = np.zeros((len(place), SIZE), np.float32)
+    rows[np.arange(len(place)), 7 + place["klass"]] = 1.0
+    rows[:, 10] = np.minimum(HIGH, np.log1p(place["km_week"] / place["area_m2"]))
+    users = user_prices(inventory, rules) / place["area_m2"][:, None] / 50.0
+    rows[:, 11:14] = np.minimum(HIGH, users[:, (REHABILITATE_DAY, REHABILITATE_NIGHT, RECONSTRUCT)])
+    rows[:, 14] = place["factor"]
+    rows[:, 24] = min(HIGH, float(rule["budget"]) / usual_budget(inventory))
+    return rows
+
+
+def usual_budget(inventory: Inventory) -> float:
+    """Euros a year that a network of this size usually has."""
+    return USUAL_EUR_M2 * float(inventory.place["area_m2"].sum())
 
 
 @compiled
@@ -64,66 +79,45 @@ def observe(
     rules: Records,
     state: Condition,
     c: int,
-    savings: F4,
-    work: F8,
-    seen: F8,
-    rows: F4,
-    allowed: I1,
+    room: Room,
 ) -> None:
-    """Write the rows [n, SIZE] of a copy, and what is allowed [n, options + 1].
-
-    Parameters
-    ----------
-    savings : [steps + 1, n, cells, treatments] for a euro of the price (`twin.roads.values`)
-    work : room for a number of each cell
-    seen : [n, 7] gets the belief (`twin.roads.belief.look`)
-    """
+    """Write the rows of a copy, its belief, and what is allowed."""
     rule, chain, week = rules[0], rules[0]["belief"] == 0, state.copy[c]["week"]
-    whole = savings.shape[0] - 1
-    steps = (rule["weeks"] - week) * whole // rule["weeks"]
-    area = 0.0
-    for i in range(len(inventory.place)):
-        area += inventory.place[i]["area_m2"]
-    usual = USUAL_EUR_M2 * area
+    cells, savings = room.found[c], room.savings
+    steps = (rule["weeks"] - week) * (savings.shape[0] - 1) // rule["weeks"]
     angle = 2.0 * math.pi * ((rule["first_week"] + week) % 52) / 52.0
-    years = (rule["weeks"] - week) / 520.0
-    left = min(HIGH, state.budget[c, LEFT] / usual)
-    yearly = min(HIGH, rule["budget"] / usual)
+    sine, cosine, years = math.sin(angle), math.cos(angle), (rule["weeks"] - week) / 520.0
+    left = min(HIGH, state.budget[c, LEFT] / room.usual[0])
     for i in range(len(inventory.place)):
-        place, it, row = inventory.place[i], state.section[c, i], rows[i]
+        place, it, seen = inventory.place[i], state.section[c, i], room.seen[c, i]
+        row, fixed, worth = room.rows[c, i], room.fixed[i], savings[steps, i]
         look(
             inventory.lens, chain, state.belief[c, i], state.hypothesis_age[c, i],
-            place["klass"], seen[i],
+            place["klass"], it["known"], seen, cells,
         )  # fmt: skip
         for b in range(5):
-            row[b] = seen[i, b]
-        row[5], row[6] = seen[i, 5] / 100.0, seen[i, 6] / 25.0
-        row[7], row[8], row[9] = 0.0, 0.0, 0.0
-        row[7 + place["klass"]] = 1.0
-        row[10] = min(HIGH, math.log1p(place["km_week"] / place["area_m2"]))
-        row[11] = _user_eur_m2(inventory, rules, i, REHABILITATE_DAY)
-        row[12] = _user_eur_m2(inventory, rules, i, REHABILITATE_NIGHT)
-        row[13] = _user_eur_m2(inventory, rules, i, RECONSTRUCT)
-        row[14] = place["factor"]
+            row[b] = seen[b]
+        row[5], row[6] = seen[5] / 100.0, seen[6] / 25.0
+        for k in range(7, 15):
+            row[k] = fixed[k]
         row[15] = max(0.0, (it["moratorium"] - week) / 156.0)
         row[16] = min(2.0, (week - it["treated"]) / 520.0) if it["treated"] >= 0 else 2.0
         row[17] = min(2.0, (week - it["passed"]) / 104.0) if it["passed"] >= 0 else 2.0
         row[18] = 1.0 if it["order"] != 0 else 0.0
         row[19] = min(HIGH, it["reports"] / 5.0)
-        row[20], row[21] = math.sin(angle), math.cos(angle)
-        row[22], row[23], row[24] = years, left, yearly
-        weigh_cells(
-            inventory.lens, chain, state.belief[c, i], state.hypothesis_age[c, i],
-            place["klass"], work,
-        )  # fmt: skip
-        for k in range(savings.shape[3]):
-            saved = 0.0
-            for j in range(CELLS):
-                saved += work[j] * savings[steps, i, j, k]
-            row[25 + k] = max(LOW, min(HIGH, saved))
-        allowed[i, 0] = 1
+        row[20], row[21], row[22], row[23], row[24] = sine, cosine, years, left, fixed[24]
+        for k in range(TREATMENT_COUNT):
+            row[25 + k] = 0.0
+        for j in range(CELLS):
+            share = np.float32(cells[j])
+            for k in range(TREATMENT_COUNT):
+                row[25 + k] += share * worth[j, k]
+        for k in range(25, SIZE):
+            row[k] = max(LOW, min(HIGH, row[k]))
+        allowed = room.allowed[c, i]
+        allowed[0] = 1
         for option in range(1, len(inventory.treatment)):
-            allowed[i, option] = answer(inventory, rules, state, c, i, option) == ACCEPTED
+            allowed[option] = answer(inventory, rules, state, c, i, option) == ACCEPTED
 
 
 @compiled
@@ -191,17 +185,7 @@ def step_many(
         for j in range(state.euros.shape[2]):
             after += state.euros[c, 1, j]
         room.reward[c] = before - after
-        observe(
-            inventory,
-            rules,
-            state,
-            c,
-            room.savings,
-            room.found[c],
-            room.seen[c],
-            room.rows[c],
-            room.allowed[c],
-        )
+        observe(inventory, rules, state, c, room)
 
 
 def by_score(scores: F4) -> tuple[I8, I8]:

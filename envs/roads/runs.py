@@ -65,6 +65,8 @@ class RoadRuns:
         crews = int(self.rules[0]["crews"] + self.rules[0]["pavers"])
         self.room = features.Room(
             savings=savings_for_a_euro(self.inventory, self.rules, task.weeks),
+            fixed=features.fixed_rows(self.inventory, self.rules),
+            usual=np.array([features.usual_budget(self.inventory)]),
             seen=np.zeros((copies, n, 7)),
             rows=np.zeros((copies, n, features.SIZE), np.float32),
             allowed=np.zeros((copies, n, OPTION_COUNT), np.int8),
@@ -94,10 +96,7 @@ class RoadRuns:
         for c, seed in zip(chosen, seeds, strict=True):
             kernel.reset(self.inventory, self.rules, self.state, c, int(seed))
             room.before[c], room.reward[c], room.refused[c] = 0.0, 0.0, 0
-            features.observe(
-                self.inventory, self.rules, self.state, c, room.savings, room.found[c],
-                room.seen[c], room.rows[c], room.allowed[c],
-            )  # fmt: skip
+            features.observe(self.inventory, self.rules, self.state, c, room)
 
     def social_cost(self, copy: int) -> float:
         """Euros booked so far, discounted to the start."""

@@ -63,7 +63,7 @@ class RoadScene:
         """Arrays of the network, for what a city believes."""
         return make_inventory(
             self.sections, self.use, tour=self.tour, tour_km=self.tour_km,
-            belief=settings.belief, prices=settings.prices,
+            truth=settings.truth, belief=settings.belief, prices=settings.prices,
         )  # fmt: skip
 
 

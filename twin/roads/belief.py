@@ -20,14 +20,15 @@ import math
 
 import numpy as np
 
-from twin.compiling import called, compiled, inlined
-from twin.roads.state import CELLS, F4, F8, SITES, SUBCELLS, Lens
+from twin.compiling import called, inlined
+from twin.roads.state import CELLS, F4, F8, HYPOTHESES, SITES, SUBCELLS, TERMS, Lens
 
 BANDS = CELLS // SUBCELLS
-TERMS = 8  # of the exponential's series
 FORGOTTEN = 1e-15  # weight of a hypothesis that no longer counts
-NEGLIGIBLE = 1e-7  # weight that a further term would move
-LARGEST_STEP = 0.4  # of a rate times time that the series is used for
+FEW_REPORTS = 1.0  # up to which a series, to the eighth power, is the exponential to 1e-6
+ONE, HALF = np.float32(1.0), np.float32(0.5)
+SIXTH, FOURTH_TERM = np.float32(1.0 / 6.0), np.float32(1.0 / 24.0)
+MOST_FACTORS = 40.0  # detections of a pass that are multiplied one by one
 
 
 @inlined
@@ -85,49 +86,78 @@ def detections_mean(lens: Lens, hundred_m: float, bad: float, site: float, d: in
     return hundred_m * (density * lens.damage[d, 2] * site + lens.damage[d, 3])
 
 
-@called
+@inlined
 def age_belief(
     lens: Lens,
     chain: bool,
     weights: F4,
     ages: F4,
-    rates: F8,
+    klass: int,
     factor: float,
     exposure: float,
-    klass: int,
     report: float,
+    moved: F8,
 ) -> None:
     """Bring a belief forward over a time in which nothing was observed.
 
     Parameters
     ----------
-    rates : [5] of leaving each band, 1 / week of exposure
     factor : how much faster than its class the section ages
     exposure : weeks of usual ageing
     report : reports that citizens would have sent at PCI 0
+    moved : room for a share of each band and band
     """
+    weeks = factor * exposure
     if chain:
-        _age_chain(weights, rates, exposure)
+        _age_chain(lens.series, lens.longest, lens.square, weights, klass, weeks, report, moved)
     else:
-        for j in range(CELLS):
-            ages[j] += lens.pace[j] * exposure * factor / 52.0
+        _age_curve(lens, weights, ages, klass, weeks, report)
+
+
+@called
+def _age_curve(lens: Lens, weights: F4, ages: F4, klass: int, weeks: float, report: float) -> None:
+    """Let every hypothesis age at its pace."""
     for j in range(CELLS):
-        bad = badness(lens, chain, klass, ages, j)
-        silent = report * bad * bad
-        silent = 1.0 - silent * (1.0 - 0.5 * silent) if silent < 0.05 else math.exp(-silent)
-        stays = np.float32(silent)
+        ages[j] += lens.pace[j] * weeks / 52.0
+        bad = badness(lens, False, klass, ages, j)
+        silent = np.float32(math.exp(-report * bad * bad))
         for s in range(SITES):
-            weights[s * CELLS + j] *= stays
+            weights[s * CELLS + j] *= silent
 
 
-@inlined
-def _age_chain(weights: F4, rates: F8, exposure: float) -> None:
-    """Move weight down the bands, as the chain does; what stays keeps its cell."""
-    greatest = max(max(rates[0], rates[1]), max(rates[2], rates[3])) * exposure
-    steps = int(greatest / LARGEST_STEP) + 1
-    share = exposure / steps
-    a0, a1, a2, a3 = rates[0] * share, rates[1] * share, rates[2] * share, rates[3] * share
-    e0, e1, e2, e3 = math.exp(-a0), math.exp(-a1), math.exp(-a2), math.exp(-a3)
+@called
+def _age_chain(
+    series: F8,
+    longest: F8,
+    square: F4,
+    weights: F4,
+    klass: int,
+    weeks: float,
+    report: float,
+    moved: F8,
+) -> None:
+    """Move weight down the bands, as the chain does; what stays keeps its cell.
+
+    The shares that move in so many weeks are a power series in them (`Lens.series`).
+    """
+    if report < FEW_REPORTS:
+        eighth = np.float32(report / 8.0)
+        for h in range(HYPOTHESES):
+            sent = eighth * square[h]
+            silent = ONE - sent * (ONE - sent * (HALF - sent * (SIXTH - sent * FOURTH_TERM)))
+            silent *= silent
+            silent *= silent
+            weights[h] *= silent * silent
+    else:
+        for h in range(HYPOTHESES):
+            weights[h] *= np.float32(math.exp(-report * square[h]))
+    steps = int(weeks / longest[klass]) + 1
+    share = weeks / steps
+    for k in range((BANDS - 1) * BANDS):
+        value = 0.0
+        for term in range(TERMS, -1, -1):
+            value = value * share + series[klass, term, k]
+        moved[k] = value
     for _ in range(steps):
         for s in range(SITES):
             first = s * CELLS
@@ -135,20 +165,20 @@ def _age_chain(weights: F4, rates: F8, exposure: float) -> None:
             m1 = _mass(weights, first + SUBCELLS)
             m2 = _mass(weights, first + 2 * SUBCELLS)
             m3 = _mass(weights, first + 3 * SUBCELLS)
-            t0, t1, t2, t3 = m0, m1, m2, m3
-            n1, n2, n3, n4 = m1, m2, m3, 0.0
-            for k in range(1, TERMS + 1):  # the series of exp(rates * share), term by term
-                r = 1.0 / k
-                u0, u1, u2, u3 = a0 * t0 * r, a1 * t1 * r, a2 * t2 * r, a3 * t3 * r
-                t0, t1, t2, t3 = -u0, u0 - u1, u1 - u2, u2 - u3
-                n1, n2, n3, n4 = n1 + t1, n2 + t2, n3 + t3, n4 + u3
-                if max(abs(u0) + abs(u1), abs(u2) + abs(u3)) < NEGLIGIBLE:
-                    break
-            _spread(weights, first, e0, 0.0)
-            _spread(weights, first + SUBCELLS, e1, n1 - m1 * e1)
-            _spread(weights, first + 2 * SUBCELLS, e2, n2 - m2 * e2)
-            _spread(weights, first + 3 * SUBCELLS, e3, n3 - m3 * e3)
-            _spread(weights, first + 4 * SUBCELLS, 1.0, n4)
+            enter1 = m0 * moved[1]
+            enter2 = m0 * moved[2] + m1 * moved[BANDS + 2]
+            enter3 = m0 * moved[3] + m1 * moved[BANDS + 3] + m2 * moved[2 * BANDS + 3]
+            enter4 = (
+                m0 * moved[4]
+                + m1 * moved[BANDS + 4]
+                + m2 * moved[2 * BANDS + 4]
+                + m3 * moved[3 * BANDS + 4]
+            )
+            _spread(weights, first, moved[0], 0.0)
+            _spread(weights, first + SUBCELLS, moved[BANDS + 1], enter1)
+            _spread(weights, first + 2 * SUBCELLS, moved[2 * BANDS + 2], enter2)
+            _spread(weights, first + 3 * SUBCELLS, moved[3 * BANDS + 3], enter3)
+            _spread(weights, first + 4 * SUBCELLS, 1.0, enter4)
 
 
 @inlined
@@ -175,60 +205,71 @@ def observe_counts(
     ages: F4,
     klass: int,
     hundred_m: float,
+    silence: F8,
     counts: F8,
     work: F8,
     known: bool,
 ) -> None:
     """Take in the numbers of detections of one pass, by class of damage.
 
-    `work` is room for a number of each hypothesis.  `known` is False where one hears of a section
-    only if something was detected there.
+    Parameters
+    ----------
+    silence : chance of each hypothesis of the chain that a pass detects nothing
+    work : room for a number of each hypothesis
+    known : False where one hears of a section only if something was detected there
     """
-    greatest = -math.inf
-    for s in range(SITES):
-        for j in range(CELLS):
-            value = _log_likelihood(lens, chain, ages, klass, hundred_m, counts, known, s, j)
-            work[s * CELLS + j] = value
-            if weights[s * CELLS + j] > FORGOTTEN:
-                greatest = max(greatest, value)
+    number = 0.0
+    for d in range(len(counts)):
+        number += counts[d]
+    if chain and number <= MOST_FACTORS:
+        for h in range(HYPOTHESES):
+            work[h] = silence[h] if known else silence[h] / (1.0 - silence[h])
+        for d in range(len(counts)):
+            for _ in range(int(counts[d])):
+                for h in range(HYPOTHESES):
+                    work[h] *= lens.mean[d, h]
+    else:
+        _likelihoods(lens, chain, weights, ages, klass, hundred_m, counts, work, known)
     total = 0.0
-    for h in range(CELLS * SITES):
-        value = work[h] - greatest
-        weights[h] *= np.float32(math.exp(min(value, 40.0)) if value > -40.0 else 0.0)
-        total += weights[h]
-    share = np.float32(1.0 / total)
-    for h in range(CELLS * SITES):
-        weights[h] *= share
+    for h in range(HYPOTHESES):
+        work[h] *= weights[h]
+        total += work[h]
+    share = 1.0 / total
+    for h in range(HYPOTHESES):
+        weights[h] = work[h] * share
 
 
-@inlined
-def _log_likelihood(
+@called
+def _likelihoods(
     lens: Lens,
     chain: bool,
+    weights: F4,
     ages: F4,
     klass: int,
     hundred_m: float,
     counts: F8,
+    work: F8,
     known: bool,
-    s: int,
-    j: int,
-) -> float:
-    """Logarithm of the chance of these counts under a hypothesis, but for what all share."""
-    value, total = 0.0, 0.0
-    if chain:
-        for d in range(len(counts)):
-            value += counts[d] * lens.log_mean[j, s, d]
-        total = hundred_m * lens.total[j, s]
-    else:
-        bad = badness(lens, chain, klass, ages, j)
-        for d in range(len(counts)):
-            mean = detections_mean(lens, hundred_m, bad, lens.site[s, 0], d)
-            value += counts[d] * math.log(mean)
-            total += mean
-    value -= total
-    if not known:
-        value -= math.log(-math.expm1(-total))
-    return value
+) -> None:
+    """Write into `work` the chance of these counts under each hypothesis, but for a factor."""
+    greatest = -math.inf
+    for s in range(SITES):
+        for j in range(CELLS):
+            bad = badness(lens, chain, klass, ages, j)
+            value, total = 0.0, 0.0
+            for d in range(len(counts)):
+                mean = detections_mean(lens, hundred_m, bad, lens.site[s, 0], d)
+                value += counts[d] * math.log(mean)
+                total += mean
+            value -= total
+            if not known:
+                value -= math.log(-math.expm1(-total))
+            work[s * CELLS + j] = value
+            if weights[s * CELLS + j] > FORGOTTEN:
+                greatest = max(greatest, value)
+    for h in range(HYPOTHESES):
+        value = work[h] - greatest
+        work[h] = math.exp(min(value, 40.0)) if value > -40.0 else 0.0
 
 
 @called
@@ -302,40 +343,49 @@ def lose_pci(lens: Lens, chain: bool, weights: F4, ages: F4, klass: int, loss: f
             weights[first + CELLS - 1] += max(0.0, rest)
 
 
-@compiled
-def look(lens: Lens, chain: bool, weights: F4, ages: F4, klass: int, seen: F8) -> None:
-    """Write into `seen` [7]: share of weight in each band, mean PCI, its standard deviation."""
-    for k in range(7):
-        seen[k] = 0.0
-    total, square = 0.0, 0.0
-    for j in range(CELLS):
-        weight = 0.0
-        for s in range(SITES):
-            weight += weights[s * CELLS + j]
-        pci = 100.0 - 100.0 * badness(lens, chain, klass, ages, j)
-        seen[j // SUBCELLS if chain else band_of(lens, pci)] += weight
-        seen[5] += weight * pci
-        square += weight * pci * pci
-        total += weight
-    for k in range(6):
-        seen[k] /= total
-    seen[6] = math.sqrt(max(0.0, square / total - seen[5] * seen[5]))
-
-
 @inlined
-def weigh_cells(lens: Lens, chain: bool, weights: F4, ages: F4, klass: int, cells: F8) -> None:
-    """Write into `cells` [cells, or more] what is believed of each cell of the PCI."""
-    total = 0.0
+def look(
+    lens: Lens,
+    chain: bool,
+    weights: F4,
+    ages: F4,
+    klass: int,
+    known: float,
+    seen: F8,
+    cells: F8,
+) -> None:
+    """What is believed of a section.
+
+    A section that is still in the cell where works or a visit have left it has the PCI `known`
+    (NaN: nobody knows) there, not the middle of the cell; it stays so until it leaves the band.
+
+    Parameters
+    ----------
+    seen : [7] gets the share of each band, the mean PCI, its standard deviation
+    cells : [cells, or more] gets the share of each cell of the PCI
+    """
+    known_cell = cell_of(lens, known) if chain and not math.isnan(known) else -1
     for j in range(CELLS):
         cells[j] = 0.0
+    total, first, square = 0.0, 0.0, 0.0
     for j in range(CELLS):
         weight = 0.0
         for s in range(SITES):
             weight += weights[s * CELLS + j]
         if chain:
-            cells[j] += weight
+            pci = known if j == known_cell else 100.0 - 100.0 * lens.bad[j]
+            cells[j] = weight
         else:
-            cells[cell_of(lens, curve_pci(lens, klass, float(ages[j])))] += weight
+            pci = curve_pci(lens, klass, float(ages[j]))
+            cells[cell_of(lens, pci)] += weight
         total += weight
+        first += weight * pci
+        square += weight * pci * pci
+    share = 1.0 / total
+    for b in range(BANDS):
+        seen[b] = 0.0
     for j in range(CELLS):
-        cells[j] /= total
+        cells[j] *= share
+        seen[j // SUBCELLS] += cells[j]
+    seen[5] = first * share
+    seen[6] = math.sqrt(max(0.0, square * share - seen[5] * seen[5]))

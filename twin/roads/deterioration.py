@@ -123,8 +123,20 @@ def band_shares(klass: int, age_years: npt.ArrayLike) -> F8:
     return np.asarray(expm(generator[None] * ages[:, None, None])[:, 0])
 
 
+def quantile_paces(number: int, spread: float = SPREAD) -> F8:
+    """Paces of the curve in the middle of so many classes of equal probability.
+
+    Lognormal, and so that the mean of 1 / pace, and with it of the time in a band, is that of the
+    class.
+    """
+    from scipy.stats import norm
+
+    normal = norm.ppf((np.arange(number) + 0.5) / number)
+    return np.asarray(np.exp(0.5 * spread**2 - spread * normal[::-1]))
+
+
 @cache
-def age_span(klass: int, share_bad: float = 121.0 / 732.0) -> float:
+def age_span(klass: int, model: str = "markov", share_bad: float = 121.0 / 732.0) -> float:
     """Years over which ages must be spread evenly to have a share of sections in bad condition.
 
     The default is Gelsenkirchen's: 121 of 732 km (WAZ).
@@ -132,8 +144,11 @@ def age_span(klass: int, share_bad: float = 121.0 / 732.0) -> float:
     from scipy.optimize import brentq
 
     bad = int(band_of(46.9))
+    years_until_bad = float(CURVES[klass].age(EDGES[bad])) / quantile_paces(200)
 
     def excess(span: float) -> float:
+        if model == "curve":
+            return float(np.maximum(0.0, 1.0 - years_until_bad / span).mean() - share_bad)
         ages = (np.arange(60) + 0.5) / 60.0 * span
         return float(band_shares(klass, ages)[:, bad:].sum(axis=1).mean() - share_bad)
 

@@ -15,7 +15,7 @@ def detected(
     place = inventory.place[i]
     observe_counts(
         inventory.lens, rules[0]["belief"] == 0, state.belief[c, i], state.hypothesis_age[c, i],
-        place["klass"], place["hundred_m"], counts, work, False,
+        place["klass"], place["hundred_m"], inventory.silence[i], counts, work, False,
     )  # fmt: skip
 
 

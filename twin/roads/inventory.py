@@ -11,16 +11,18 @@ import numpy as np
 
 from twin.random import Stream
 from twin.roads import costs, deterioration
-from twin.roads.deterioration import CLASSES, CURVES, WEEKS
+from twin.roads.deterioration import BANDS, CLASSES, CURVES, WEEKS
 from twin.roads.state import (
     CELLS,
     CHOICE,
     F8,
+    HYPOTHESES,
     I8,
     KIND,
     PLACE,
     STEP,
     SUBCELLS,
+    TERMS,
     Inventory,
     Lens,
     Records,
@@ -49,6 +51,7 @@ REPORTS_PER_KM = 476.0 / 732.0
 LOAD_SHARE = 0.4
 """Part of deterioration that heavy vehicles cause; own estimate."""
 FACTOR_RANGE = (0.5, 3.0)
+LARGEST_STEP = 0.4  # of a rate times time for which a power series stands
 AXLES_T = {"car": (0.7, 0.7), "lorry": (5.0, 7.5), "bus": (5.5, 9.0)}
 """Mean axle loads in tonnes; own estimates."""
 STANDARD_AXLE_T = 8.16
@@ -113,24 +116,16 @@ def load_factors(klass: I8, counts: Mapping[str, F8], length_m: F8) -> F8:
     return np.asarray(np.clip(factor, *FACTOR_RANGE))
 
 
-def ages_of(sections: pd.DataFrame) -> F8:
-    """Years since each section was built, as the city's books have it: even over a span by class.
+def ages_of(sections: pd.DataFrame, model: str = "markov") -> F8:
+    """Years since each section was built: even over a span by class.
 
-    Nothing in open data says it; the span is such that as many are bad as in Gelsenkirchen.
-    Sections of one street and name were built together.
+    Nothing in open data says it; the span is such that by this model as many are bad as in
+    Gelsenkirchen.  Sections of one street and name were built together.
     """
     klass = sections["class"].to_numpy(np.int64)
-    spans = np.array([deterioration.age_span(k) for k in range(len(CLASSES))])
+    spans = np.array([deterioration.age_span(k, model) for k in range(len(CLASSES))])
     level = Stream(0, "inventory").uniform(sections["street"].to_numpy(np.int64))
     return np.asarray(spans[klass] * level)
-
-
-def pace_hypotheses(spread: float = deterioration.SPREAD) -> F8:
-    """[cells] paces in the middle of classes of equal probability."""
-    from scipy.stats import norm
-
-    normal = norm.ppf((np.arange(CELLS) + 0.5) / CELLS)
-    return np.asarray(np.exp(0.5 * spread**2 - spread * normal[::-1]))
 
 
 def _priors(klass: I8, age: F8, factor: F8) -> tuple[F8, F8]:
@@ -168,6 +163,7 @@ def make_inventory(
     age_years: F8 | None = None,
     tour: I8 | None = None,
     tour_km: F8 | None = None,
+    truth: str | None = None,
     belief: str = "markov",
     prices: costs.Prices = costs.DEFAULT,
 ) -> Inventory:
@@ -183,27 +179,35 @@ def make_inventory(
         Years since construction; `ages_of` unless given.
     tour, tour_km
         Way of a camera (`tours.make_tour`); the sections in their order unless given.
-    belief
-        Model that the city believes in: `markov` or `curve`.
+    truth, belief
+        Model that is true (that of the belief unless given), and that the city believes in:
+        `markov` or `curve`.  Where both differ and no ages are given, the city believes in other
+        ages than the true ones, so that it is right about the share of bad streets.
     """
     use = use or usual_use(sections)
     klass = sections["class"].to_numpy(np.int64)
     length_m, area = sections["length_m"].to_numpy(float), sections["area_m2"].to_numpy(float)
-    age = ages_of(sections) if age_years is None else np.asarray(age_years, float)
+    if age_years is None:
+        true_age, age = ages_of(sections, truth or belief), ages_of(sections, belief)
+    else:
+        true_age = age = np.asarray(age_years, float)
     factor = load_factors(klass, use.counts, length_m)
     shares, running = _priors(klass, age, factor)
+    if age is not true_age:
+        running = _priors(klass, true_age, factor)[1]
     first = shares if belief == "markov" else np.full((len(klass), CELLS), 1.0 / CELLS)
     prior = (np.array(SITES_SHARE)[None, :, None] * first[:, None, :]).reshape(len(klass), -1)
     heavy = prices.lorry_factor
     km_day = use.counts["car"] + heavy * (use.counts["lorry"] + use.counts["bus"])
     n, shift = len(klass), np.array([0, *(s for _, s in OPTIONS)])
     days = option_days(area)
+    lens = make_lens()
     co2 = np.array([0.0, *(TREATMENTS[t].co2_kg_m2 for t, _ in OPTIONS)])
     return Inventory(
         place=_filled(
             PLACE, (n,), klass=klass, hundred_m=length_m / 100.0, area_m2=area, factor=factor,
             km_week=km_day * 7.0 * length_m / 1000.0, residents=use.residents,
-            report_rate=report_rates(length_m, use), age_years=age,
+            report_rate=report_rates(length_m, use), age_years=age, true_age=true_age,
             tour=np.arange(n) if tour is None else tour,
             tour_km=np.cumsum(length_m) / 1000.0 if tour_km is None else tour_km,
         ),
@@ -223,9 +227,10 @@ def make_inventory(
         ),
         treatment=np.array([-1, *(t for t, _ in OPTIONS)]),
         step=_steps(prices),
-        lens=make_lens(),
+        lens=lens,
         prior=prior.astype(np.float32),
-        prior_age=(age * factor)[:, None] * pace_hypotheses()[None, :],
+        prior_age=(age * factor)[:, None] * deterioration.quantile_paces(CELLS)[None, :],
+        silence=np.exp(-length_m[:, None] / 100.0 * lens.mean.sum(axis=0)),
         truth_prior=running,
     )  # fmt: skip
 
@@ -248,6 +253,20 @@ def _steps(prices: costs.Prices) -> Records:
     )  # fmt: skip
 
 
+def _series(rates: F8) -> F8:
+    """[classes, terms + 1, 4 * 5] coefficients of the exponential of a chain's rates [classes, 5].
+
+    Entry 5 i + j belongs to the share that goes from band i to band j.
+    """
+    series = np.zeros((len(rates), TERMS + 1, (BANDS - 1) * BANDS))
+    for k, rate in enumerate(rates):
+        term = np.eye(BANDS)
+        for power in range(TERMS + 1):
+            series[k, power] = term[:-1].ravel()
+            term = term @ (np.diag(rate[:-1], 1) - np.diag(rate)) / (power + 1)
+    return series
+
+
 @cache
 def make_lens() -> Lens:
     """What beliefs are read and changed with."""
@@ -255,14 +274,16 @@ def make_lens() -> Lens:
     bad = 1.0 - (limit[1:] + limit[:-1]) / 200.0
     damage = np.column_stack([np.array(DENSITY), SEEN, false_alarms()])
     density = damage[:, 0] * bad[:, None] ** damage[:, 1]  # [cells, damage classes]
-    mean = (density * damage[:, 2])[:, None, :] * site[None, :, None] + damage[:, 3]
+    mean = (density * damage[:, 2])[None, :, :] * site[:, None, None] + damage[:, 3]
+    rates = deterioration.leave_rates()
     return Lens(
         limit=limit,
         bad=bad,
-        mean=mean,
-        log_mean=np.log(mean),
-        total=mean.sum(axis=2),
-        pace=pace_hypotheses(),
+        square=np.tile(bad**2, len(site)).astype(np.float32),
+        mean=np.ascontiguousarray(mean.reshape(HYPOTHESES, -1).T),
+        series=_series(rates),
+        longest=LARGEST_STEP / rates.max(axis=1),
+        pace=deterioration.quantile_paces(CELLS),
         curve=np.array([(c.k, c.life_years, c.b) for c in CURVES]),
         damage=damage,
         site=np.column_stack([site, np.cumsum(SITES_SHARE)]),

@@ -132,9 +132,9 @@ def _reset_section(inventory: Inventory, rule: Any, state: Condition, c: int, i:
     it["pace"] = math.exp(0.5 * spread**2 - spread * normal)  # so that E[1 / pace] = 1
     it["age"] = 0.0
     if rule["model"] == 1:
-        it["age"] = place["age_years"] * place["factor"] * it["pace"]
+        it["age"] = place["true_age"] * place["factor"] * it["pace"]
         it["pci"] = curve_pci(lens, place["klass"], it["age"])
-    it["draws"], it["trenches"], it["reports"] = 0, 0, 0
+    it["draws"], it["trenches"], it["reports"], it["awaited"] = 0, 0, 0, 0
     _await_jump(inventory, state, c, i, 0.0)
     level, site = draw(state, c, i, 0, SITE), 0
     while site < SITES - 1 and lens.site[site, 1] <= level:
@@ -171,7 +171,8 @@ def _await_report(inventory: Inventory, state: Condition, c: int, i: int, now: f
     rate = _report_rate(inventory, i, it["pci"])
     it["report_at"] = math.inf
     if rate > 0.0:
-        it["report_at"] = now + waiting(state, c, i, it["reports"], REPORT) / rate
+        it["report_at"] = now + waiting(state, c, i, it["awaited"], REPORT) / rate
+        it["awaited"] += 1
 
 
 @inlined
@@ -249,8 +250,8 @@ def tell_belief(
         exposure = state.week[c, week]["exposure"] - state.week[c, begin]["exposure"]
         age_belief(
             inventory.lens, rule["belief"] == 0, state.belief[c, i], state.hypothesis_age[c, i],
-            inventory.rates[i], place["factor"], exposure, place["klass"],
-            place["report_rate"] * (week - begin),
+            place["klass"], place["factor"], exposure, place["report_rate"] * (week - begin),
+            state.moved[c],
         )  # fmt: skip
         it["since"] = week
 
@@ -454,7 +455,8 @@ def pass_section(
     tell_belief(inventory, rule, state, c, i, week)
     observe_counts(
         lens, rule["belief"] == 0, state.belief[c, i], state.hypothesis_age[c, i],
-        place["klass"], place["hundred_m"], found[:classes], found[classes:], True,
+        place["klass"], place["hundred_m"], inventory.silence[i], found[:classes],
+        found[classes:], True,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ does not begin before it.  The SimPy processes of `programme.py` do the same wit
 from __future__ import annotations
 
 from twin.compiling import compiled, inlined
-from twin.roads.belief import look, weigh_cells
+from twin.roads.belief import look
 from twin.roads.kernel import (
     BACKLOG,
     OPERATING,
@@ -345,5 +345,5 @@ def look_at_all(
     for i in range(len(inventory.place)):
         klass = inventory.place[i]["klass"]
         weights, ages = state.belief[c, i], state.hypothesis_age[c, i]
-        look(lens, chain, weights, ages, klass, seen[i])
-        weigh_cells(lens, chain, weights, ages, klass, cells[i])
+        known = state.section[c, i]["known"]
+        look(lens, chain, weights, ages, klass, known, seen[i], cells[i])

@@ -89,8 +89,9 @@ class Roads:
             prices=prices,
         )
         inventory = make_inventory(
-            sections, use, tour=tour, tour_km=tour_km, belief=settings.belief, prices=prices
-        )
+            sections, use, tour=tour, tour_km=tour_km, truth=settings.truth,
+            belief=settings.belief, prices=prices,
+        )  # fmt: skip
         rules = settings.rules(inventory)
         planner = ByShift(self._planner(wanted, sections), wanted.shift)
         joint = sim.closures(sections) if wanted.closures == "joint" else None

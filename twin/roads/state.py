@@ -25,6 +25,7 @@ Records = npt.NDArray[np.void]
 SUBCELLS = 4
 CELLS = BANDS * SUBCELLS
 SITES = 3
+TERMS = 8  # of the power series of the chain's shares
 HYPOTHESES = CELLS * SITES
 """A belief weighs so many hypotheses: a cell of the PCI (or a pace), and how well one sees."""
 OPTION_COUNT = len(OPTIONS) + 1
@@ -49,6 +50,7 @@ PLACE = _record(
     residents="f8",
     report_rate="f8",  # reports a week at PCI 0; they fall with (1 - PCI/100)²
     age_years="f8",  # since it was built, as the city knows it
+    true_age="f8",  # the same in truth
     tour="i8",  # section that a camera passes as the k-th
     tour_km="f8",  # kilometres driven when the k-th has been passed
 )
@@ -120,6 +122,7 @@ SECTION = _record(
     draws="i4",  # times that it has entered a band
     trenches="i4",
     reports="i4",
+    awaited="i4",  # reports drawn so far
     moratorium="i4",  # first week in which it may be treated again
     since="i4",  # week up to which the belief is told
     passed="i4",  # week of the last pass of a camera, -1 none
@@ -145,9 +148,10 @@ class Lens(NamedTuple):
 
     limit: F8  # [cells + 1] limits of the cells of the PCI, best first
     bad: F8  # [cells] 1 - PCI/100 in the middle of each
-    mean: F8  # [cells, sites, damage classes] detections of a pass on 100 m
-    log_mean: F8  # the same, logarithm
-    total: F8  # [cells, sites] over the classes
+    square: F4  # [hypotheses] its square
+    mean: F8  # [damage classes, hypotheses] detections of a pass on 100 m
+    series: F8  # [classes, terms + 1, 4 * 5] coefficients: share from a band to a band, by weeks
+    longest: F8  # [classes] weeks up to which the series is used
     pace: F8  # [cells] paces of the hypotheses of the curve
     curve: F8  # [3, 3] k, life, b
     damage: F8  # [damage classes, 4] density: factor, power; share seen, false alarms
@@ -166,6 +170,7 @@ class Inventory(NamedTuple):
     lens: Lens
     prior: F4  # [n, hypotheses] belief at the start
     prior_age: F8  # [n, cells] ages of the hypotheses of the curve at the start
+    silence: F8  # [n, hypotheses] chance that a pass detects nothing (chain)
     truth_prior: F8  # [n, cells] running share of sections by cell at the start (chain)
 
 
@@ -178,6 +183,7 @@ class Condition(NamedTuple):
     hypothesis_age: F4  # [c, n, cells]
     week: Records  # [c, w + 1] WEEK
     report: Records  # [c, ring] REPORT
+    moved: F8  # [c, 4 * 5] room to work in
     queue: I4  # [c, n + 1] sections whose order waits for a crew
     work: Records  # [c, n] SITE_WORK: works in hand, in no order
     crew_free: I8  # [c, crews] working day from which a crew is free
@@ -201,6 +207,7 @@ def empty_condition(
         hypothesis_age=np.zeros((c, n, CELLS), np.float32),
         week=np.zeros((c, weeks + 1), WEEK),
         report=np.zeros((c, ring), REPORT),
+        moved=np.zeros((c, (BANDS - 1) * BANDS)),
         queue=np.zeros((c, n + 1), np.int32),
         work=np.zeros((c, n), SITE_WORK),
         crew_free=np.zeros((c, crews), np.int64),

@@ -8,7 +8,6 @@ inflated.  What a square metre takes in days and CO2 is an own estimate.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +33,6 @@ class Treatment:
         Price by class (residential, collector, arterial), $/m².
     lowest_pci
         A pavement in a worse state than this cannot have it.
-    usual_pci
-        Up to which PCI it is usually done.
     lift, target
         It adds `lift` to the PCI, or brings it to `target` at least.
     m2_per_day
@@ -46,22 +43,17 @@ class Treatment:
         First and last week of the year (0 to 51) in which it may begin.
     paver
         Whether it needs one of the road pavers.
-    closure
-        `half`: one direction after the other, a lane where there are two; `full`: the street is
-        closed day and night until it is done.
     """
 
     name: str
     usd_m2: tuple[float, float, float]
     lowest_pci: float
-    usual_pci: float
     lift: float
     target: float
     m2_per_day: float
     co2_kg_m2: float
     season: tuple[int, int]
     paver: bool
-    closure: Literal["half", "full"]
 
     def eur_m2(self, klass: int) -> float:
         """Price by day in euros a square metre."""
@@ -69,18 +61,16 @@ class Treatment:
 
 
 TREATMENTS = (
-    Treatment("seal", (2.15,) * 3, 68.0, 88.0, 8.0, 0.0, 3000.0, 0.5, (17, 39), False, "half"),
-    Treatment("preserve", (22.1,) * 3, 47.0, 68.0, 7.0, 0.0, 1200.0, 4.0, (13, 44), True, "half"),
-    Treatment(
-        "rehabilitate", (92.0, 109.0, 109.0), 25.0, 47.0, 0.0, 96.0, 600.0, 12.0, (11, 46), True,
-        "half",
-    ),
-    Treatment(
-        "reconstruct", (167.0, 177.0, 194.0), 0.0, 25.0, 0.0, 100.0, 120.0, 40.0, (9, 47), True,
-        "full",
-    ),
-)  # fmt: skip
-"""In the order of their price."""
+    Treatment("seal", (2.15,) * 3, 68.0, 8.0, 0.0, 3000.0, 0.5, (17, 39), False),
+    Treatment("preserve", (22.1,) * 3, 47.0, 7.0, 0.0, 1200.0, 4.0, (13, 44), True),
+    Treatment("rehabilitate", (92.0, 109.0, 109.0), 25.0, 0.0, 96.0, 600.0, 12.0, (11, 46), True),
+    Treatment("reconstruct", (167.0, 177.0, 194.0), 0.0, 0.0, 100.0, 120.0, 40.0, (9, 47), True),
+)
+"""In the order of their price; each is usual down from where the one before can no longer be had.
+
+Works around the clock close the street until they are done; by day or by night half of it is
+closed: a lane where there are two, one direction after the other otherwise.
+"""
 
 DAY, NIGHT, AROUND = 0, 1, 2
 SHIFTS = ("day", "night", "around the clock")
