@@ -23,9 +23,9 @@ def network(n: int, *, length_m: float = 83.0, area_m2: float = 500.0) -> pd.Dat
 
 
 @cache
-def inventory(belief: str = "markov") -> Inventory:
+def inventory(belief: str = "markov", truth: str | None = None) -> Inventory:
     """Inventory of a network of `N` sections; treat it as constant."""
-    return make_inventory(network(N), belief=belief)
+    return make_inventory(network(N), belief=belief, truth=truth)
 
 
 @cache

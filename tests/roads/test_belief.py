@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numba import njit
+from scipy.linalg import expm
+from scipy.stats import poisson
 from small_roads import N, decades, inventory, large
 
-from twin.roads import filtering, orders
+from twin.roads import filtering, kernel, orders
 from twin.roads.decade import Decades, interval, run_decade
 from twin.roads.inventory import DENSITY, FALSE_SHARE, SEEN
 from twin.roads.planners import DoNothing
-from twin.roads.state import F8, I8, pass_room
+from twin.roads.state import F8, HYPOTHESES, I8, Condition, Inventory, pass_room
 
 PASSED = 3_000
 
@@ -27,7 +30,7 @@ class Check:
 
 def check(truth: str, belief: str, passes: float, seeds: int) -> Check:
     """Decades without works, so that nothing is known but what was seen and heard."""
-    model = decades(inventory(belief), truth=truth, belief=belief, passes_per_year=passes)
+    model = decades(inventory(belief, truth), truth=truth, belief=belief, passes_per_year=passes)
     held, error = [], []
     for seed in range(seeds):
         run_decade(model, DoNothing(), seed)
@@ -81,6 +84,70 @@ def passes_of(model: Decades, weeks: int, pci: float | None = None) -> F8:
             orders.drive_past(model.inventory, model.rules, state, 0, i, found)
             seen[week, i] = found[:classes]
     return seen
+
+
+@pytest.mark.parametrize("number", [0, 3, 20])
+def test_a_file_of_detections_is_weighed_by_the_chance_of_its_counts(number: int) -> None:
+    """Bayes' rule with Poisson counts, of which one hears only if there are any."""
+    model = decades(inventory())
+    model.reset(0, 1)
+    before = model.state.belief[0, 0].astype(float)
+    counts = np.array([number, 1.0, 0.0, 2.0 * number])
+    rules, state, work = model.rules, model.state, np.zeros(HYPOTHESES)
+    filtering.detected(model.inventory, rules, state, 0, 0, counts, work)
+    mean = model.inventory.lens.mean * model.inventory.place["hundred_m"][0]
+    chance = poisson.pmf(counts[:, None], mean).prod(axis=0) / (1.0 - np.exp(-mean.sum(axis=0)))
+    expected = before * chance / (before * chance).sum()
+    np.testing.assert_allclose(state.belief[0, 0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_belief_ages_as_the_chain_does() -> None:
+    """Against the exponential of its rates, over years at once."""
+    model = decades(inventory(), frost_share=0.0, trenches_per_year=0.0, passes_per_year=0)
+    place = model.inventory.place
+    place["report_rate"], kept = 0.0, place["report_rate"].copy()
+    try:
+        model.reset(0, 1)
+        before = model.view(0, 1).seen[:, :5]
+        model.advance(0, 520)
+        after = model.view(0, 1).seen[:, :5]
+    finally:
+        place["report_rate"] = kept
+    rates = model.inventory.rates * 520.0
+    for i in range(N):
+        moved = expm(np.diag(rates[i, :-1], 1) - np.diag(rates[i]))
+        np.testing.assert_allclose(after[i], before[i] @ moved, atol=1e-5)
+
+
+def test_who_has_been_there_knows_the_condition_until_it_changes() -> None:
+    model = decades(inventory(), trenches_per_year=0.0, passes_per_year=0)
+    model.reset(0, 1)
+    model.advance(0, 12)
+    view = model.view(0, 13)
+    asked = np.flatnonzero(view.allowed[:, 7] == 1)[:3]
+    model.request(0, asked, np.full(len(asked), 7), 13)
+    model.advance(0, 8)
+    done = np.flatnonzero(model.state.section[0]["known"] == 100.0)
+    seen = model.view(0, 13).seen[done]
+    assert len(done) > 0
+    assert np.all(seen[:, 5] > 99.0)
+    assert np.all(seen[:, 5] < 100.0)  # some may have left the band since
+
+
+@njit
+def set_pci(roads: Inventory, state: Condition, pci: float) -> None:
+    kernel.set_pci(roads, state, 0, 0, pci)
+
+
+def test_the_next_report_is_drawn_anew_after_a_street_was_perfect() -> None:
+    model = decades(inventory())
+    model.reset(0, 1)
+    section = model.state.section[0]
+    pci, waited = section["pci"][0], section["report_at"][0]
+    set_pci(model.inventory, model.state, 100.0)
+    assert section["report_at"][0] == np.inf
+    set_pci(model.inventory, model.state, pci)
+    assert section["report_at"][0] not in (waited, np.inf)
 
 
 def sites(model: Decades) -> I8:

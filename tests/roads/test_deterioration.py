@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
-from small_roads import decades, inventory, large
+from small_roads import decades, inventory, large, network
 
 from twin.roads.costs import middle_of_bands
 from twin.roads.decade import Decades
@@ -12,6 +14,7 @@ from twin.roads.deterioration import (
     BANDS,
     CURVES,
     EDGES,
+    MODELS,
     WEEKS,
     band_of,
     german_grade,
@@ -19,6 +22,7 @@ from twin.roads.deterioration import (
     stay_annual,
     stay_weekly,
 )
+from twin.roads.inventory import make_inventory
 from twin.roads.state import F8
 
 PLAIN = {"passes_per_year": 0, "trenches_per_year": 0.0, "frost_share": 0.0}
@@ -137,7 +141,19 @@ def test_german_grades_meet_at_the_limits_of_their_classes() -> None:
     assert german_grade(46.99) > 3.5 > german_grade(47.01)
 
 
-def test_as_many_sections_are_bad_at_the_start_as_in_gelsenkirchen() -> None:
+@pytest.mark.parametrize(("truth", "belief"), list(product(MODELS, MODELS)))
+def test_as_many_sections_are_bad_at_the_start_as_in_gelsenkirchen(truth: str, belief: str) -> None:
+    roads = make_inventory(network(3_000), truth=truth, belief=belief)
+    model = decades(roads, truth=truth, belief=belief)
+    share = 0.0
+    for seed in range(10):
+        model.reset(0, seed)
+        share += float((model.state.section[0]["pci"] < 47.0).mean()) / 10.0
+    assert share == pytest.approx(121.0 / 732.0, abs=0.012)
+    assert model.view(0, 13).seen[:, 3:5].sum() / 3_000 == pytest.approx(121.0 / 732.0, abs=0.012)
+
+
+def test_as_many_sections_of_each_class_are_bad_at_the_start() -> None:
     model = decades(large(), **PLAIN)
     model.reset(0, 1)
     bad = model.state.section[0]["pci"] < 47.0
