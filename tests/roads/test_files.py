@@ -63,8 +63,8 @@ BAD: tuple[tuple[Reader, dict[str, object], str], ...] = (
     (files.read_detections, {"confidence": "1.5"}, "confidence 1.5 is outside 0 to 1"),
     (files.read_detections, {"confidence": "much"}, "confidence 'much' is no number"),
     (files.read_detections, {"confidence": "0.1"}, "confidence 0.1 is less than 0.3"),
-    (files.read_detections, {"x": np.nan}, "position is no pair of numbers"),
-    (files.read_detections, {"x": "here"}, "position is no pair of numbers"),
+    (files.read_detections, {"x": ""}, r"position x, y is no pair of numbers \(nothing, \d"),
+    (files.read_detections, {"x": "here"}, r"position x, y is no pair of numbers \(here, \d"),
     (files.read_condition, {"pci": "140"}, "PCI 140 is outside 0 to 100"),
     (files.read_condition, {"pci": "nan"}, "pci 'nan' is no number"),
     (files.read_condition, {"pci": "-1"}, "PCI -1 is outside 0 to 100"),
@@ -140,6 +140,8 @@ def test_a_file_without_rows_tells_nothing(
     (tmp_path / "d.csv").write_text("x,y,class,time\n", encoding="utf-8")
     found = files.read_detections(tmp_path / "d.csv", helsinki, sections, NOW)
     assert (len(found.table), found.refused) == (0, ())
+    empty = write_geojson(tmp_path / "d.geojson", [])
+    assert len(files.read_detections(empty, helsinki, sections, NOW).table) == 0
 
 
 def feature(city: City, at: np.ndarray, **other: object) -> dict[str, object]:
@@ -198,7 +200,7 @@ def test_a_feature_that_is_no_point_is_refused_alone(
     path = write_geojson(tmp_path / "d.geojson", features)
     found = files.read_detections(path, helsinki, sections, NOW)
     assert found.table["section"].tolist() == [3]
-    assert found.refused[0].startswith("d.geojson, row 2: position is no pair of numbers")
+    assert found.refused[0].startswith("d.geojson, row 2: position lon, lat is no pair of numbers")
 
 
 # what is believed

@@ -35,6 +35,7 @@ PASS_GAP = dt.timedelta(hours=12)  # detections of a section farther apart are o
 OLDEST = dt.timedelta(days=730)  # what was seen before says little of today
 SURVEY_ERROR = 5.0  # PCI, standard deviation of a survey on foot or by car
 LARGEST_BYTES = 512 * 2**20
+LONGEST_SHOWN = 40
 DAMAGE_NAMES = {
     "longitudinal": "D00", "transverse": "D10", "alligator": "D20", "pothole": "D40",
 }  # fmt: skip
@@ -245,6 +246,8 @@ def _read(
 
     raw = _raw(path)
     needed = [c for c in (*checks, "time") if c not in optional]
+    if len(raw.columns) == 0:  # a GeoJSON without features
+        return Rows(pd.DataFrame(columns=["section", *checks, "time"]))
     for column in needed:
         if column not in raw:
             msg = f"{path}: has no column {column!r}; it needs {', '.join(needed)} and a position"
@@ -252,13 +255,14 @@ def _read(
     for column, value in optional.items():
         if column not in raw:
             raw[column] = value
-    points = _points(raw, path, city)
+    points, written = _points(raw, path, city)
     section, distance = _nearest(points, sections)
     rows, refused = [], []
     for k in range(len(raw)):
         try:
             if not np.isfinite(distance[k]):
-                msg = "position is no pair of numbers"
+                x, y = (_shown(raw[column].iloc[k]) for column in written)
+                msg = f"position {', '.join(written)} is no pair of numbers ({x}, {y})"
                 raise ValueError(msg)
             if distance[k] > REACH_M:
                 at = f"({points[k][0]:.0f}, {points[k][1]:.0f})"
@@ -330,8 +334,14 @@ def _geojson(content: Any, path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _points(raw: pd.DataFrame, path: Path, city: City) -> Any:
-    """[rows, 2] metres in the city's CRS; not finite where there is no position."""
+def _shown(value: Any) -> str:
+    """A value of a file, short enough for a line."""
+    text = "nothing" if value is None or value == "" else str(value)
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
+
+
+def _points(raw: pd.DataFrame, path: Path, city: City) -> tuple[Any, tuple[str, str]]:
+    """[rows, 2] metres in the city's CRS, not finite where there is no position; their columns."""
     import pandas as pd
     from pyproj import Transformer
 
@@ -342,7 +352,7 @@ def _points(raw: pd.DataFrame, path: Path, city: City) -> Any:
                 outside = ~((np.abs(a) <= 180.0) & (np.abs(b) <= 90.0))
                 a, b = np.where(outside, np.nan, a), np.where(outside, np.nan, b)
                 a, b = Transformer.from_crs(4326, city.crs, always_xy=True).transform(a, b)
-            return np.column_stack([a, b])
+            return np.column_stack([a, b]), (x, y)
     msg = f"{path}: has no position; it needs the columns lon and lat, or x and y"
     raise InputError(msg)
 
