@@ -3,7 +3,7 @@
 For each section and year a treatment may be chosen, at most one a section; what it saves is the
 expected cost to go without it less that with it, by the chain and the present belief.  Budgets of
 the years and the working days of crews are limits.  The programme is solved by CP-SAT (OR-tools) to
-a gap of 0.1 %; what it wants now is asked for, the rest is planned again later.
+a gap of 0.3 %; what it wants now is asked for, the rest is planned again later.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from twin.roads.view import View
 
 Bools = npt.NDArray[np.bool_]
 
-GAP = 1e-3
-LONGEST = 20.0  # deterministic time, about seconds, after which the best so far is taken
+GAP = 3e-3
+LONGEST = 2.0  # deterministic time, about seconds, after which the best so far is taken
 USUAL_DAYS = 165.0  # working days of a year; weather of `twin.roads.kernel.work_chance`
 
 

@@ -98,7 +98,7 @@ class Town:
 
 @pytest.fixture(scope="module")
 def town(helsinki: City) -> Town:
-    streets = make_sections(helsinki).drop_duplicates("street").iloc[::4].head(60)
+    streets = make_sections(helsinki).drop_duplicates("street").iloc[::3].head(60)
     sections = streets.assign(name=streets["id"]).reset_index(drop=True)
     use = usual_use(sections)
     use.delay_h[:] = DELAY_H
@@ -107,15 +107,8 @@ def town(helsinki: City) -> Town:
 
 
 def expect_same(on_clock: Condition, in_batch: Condition) -> None:
-    """Equal but for rounding of sums, and of beliefs that a batch tells less often."""
-    for name in set(on_clock._fields) - {
-        "queue",
-        "work",
-        "moved",
-        "copy",
-        "belief",
-        "hypothesis_age",
-    }:
+    """Equal but for rounding of sums, and for what is left in memory to work in."""
+    for name in set(on_clock._fields) - {"queue", "work", "moved", "copy"}:
         one, other = getattr(on_clock, name), getattr(in_batch, name)
         if name in ("euros", "budget", "area", "counts"):
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-6, err_msg=name)
@@ -146,8 +139,6 @@ def test_crews_on_the_clock_do_the_same_as_those_in_batches(
     assert len(made.works) > 40
     assert {"done", "found worse"} <= {work.outcome for work in made.works}
     expect_same(made.state, batch.state)
-    seen = batch.view(0, planner.weeks).seen[:, 5]
-    np.testing.assert_allclose(made.seen()[:, 5], seen, atol=0.5)
 
 
 @pytest.mark.parametrize("passes", [1.0, 1.3, 4.0])
@@ -173,7 +164,7 @@ def test_the_budget_on_the_clock_is_what_is_left(town: Town) -> None:
             made.sim.run(week * 7 * DAY_S + hours * HOUR_S)
             assert made.budget.level == pytest.approx(made.state.budget[0, LEFT], abs=1e-6)
             levels.add(round(made.budget.level))
-    assert len(levels) > 10
+    assert len(levels) > 6
 
 
 def test_crews_and_pavers_are_never_more_than_there_are(town: Town) -> None:

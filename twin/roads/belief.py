@@ -28,6 +28,7 @@ FORGOTTEN = 1e-15  # weight of a hypothesis that no longer counts
 FEW_REPORTS = 1.0  # up to which a series, to the eighth power, is the exponential to 1e-6
 ONE, HALF = np.float32(1.0), np.float32(0.5)
 SIXTH, FOURTH_TERM = np.float32(1.0 / 6.0), np.float32(1.0 / 24.0)
+NOT_SOUGHT = -1.0  # number of detections of a class that nobody looked for
 MOST_FACTORS = 40.0  # detections of a pass that are multiplied one by one
 
 
@@ -215,15 +216,16 @@ def observe_counts(
     Parameters
     ----------
     silence : chance of each hypothesis of the chain that a pass detects nothing
+    counts : by class of damage; `NOT_SOUGHT` of what was not looked for
     work : room for a number of each hypothesis
     known : False where one hears of a section only if something was detected there
     """
     number = 0.0
     for d in range(len(counts)):
         number += counts[d]
-    if chain and number <= MOST_FACTORS:
+    if chain and known and number <= MOST_FACTORS:
         for h in range(HYPOTHESES):
-            work[h] = silence[h] if known else silence[h] / (1.0 - silence[h])
+            work[h] = silence[h]
         for d in range(len(counts)):
             for _ in range(int(counts[d])):
                 for h in range(HYPOTHESES):
@@ -258,9 +260,10 @@ def _likelihoods(
             bad = badness(lens, chain, klass, ages, j)
             value, total = 0.0, 0.0
             for d in range(len(counts)):
-                mean = detections_mean(lens, hundred_m, bad, lens.site[s, 0], d)
-                value += counts[d] * math.log(mean)
-                total += mean
+                if counts[d] >= 0.0:
+                    mean = detections_mean(lens, hundred_m, bad, lens.site[s, 0], d)
+                    value += counts[d] * math.log(mean)
+                    total += mean
             value -= total
             if not known:
                 value -= math.log(-math.expm1(-total))

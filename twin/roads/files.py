@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.errors import InputError
-from twin.roads import filtering
+from twin.roads import filtering, kernel
+from twin.roads.belief import NOT_SOUGHT
 from twin.roads.inventory import DAMAGES
 from twin.roads.state import F8, HYPOTHESES, I8, Condition, Inventory, Records
 from twin.roads.treatments import DAY, NIGHT, TREATMENTS, option_of
@@ -385,20 +386,28 @@ def believe(
     """Let the belief at the start of a run take in what files say.
 
     Detections of a section within `PASS_GAP` are one pass; that nothing was detected elsewhere is
-    not concluded, for a file does not say where else the camera was.
+    not concluded, for a file does not say where else the camera was.  A class of damage that the
+    file does not have at all was not looked for.  The truth of the streets that files tell of is
+    drawn anew, from what is then believed of them.
     """
     if condition is not None:
         for section, pci in zip(condition.table["section"], condition.table["pci"], strict=True):
             filtering.measured(inventory, rules, state, 0, int(section), float(pci), SURVEY_ERROR)
     if detections is not None:
         work = np.zeros(HYPOTHESES)
+        sought = np.isin(DAMAGES, detections.table["class"].unique())
         for section in np.unique(detections.table["section"].to_numpy(np.int64)):
             mine = detections.table[detections.table["section"] == section]
             for counts in _passes(mine):
-                filtering.detected(inventory, rules, state, 0, int(section), counts, work)
+                found = np.where(sought, counts, NOT_SOUGHT)
+                filtering.detected(inventory, rules, state, 0, int(section), found, work)
     if reports is not None:
         for section in reports.table["section"]:
             filtering.reported(inventory, rules, state, 0, int(section))
+    told = [rows.table["section"] for rows in (condition, detections, reports) if rows is not None]
+    if told:
+        sections = np.unique(np.concatenate(told)).astype(np.int64)
+        kernel.redraw(inventory, rules, state, 0, sections)
 
 
 def _passes(found: pd.DataFrame) -> list[F8]:

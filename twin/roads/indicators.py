@@ -29,6 +29,7 @@ UPKEEP = (
     Indicator("reports_open", "Citizens' reports open at the end", "1", "lower", 0),
     Indicator("reports_closed", "Citizens' reports closed", "1", "neither", 0),
     Indicator("rows_refused", "Rows of files refused", "1", "lower", 0),
+    Indicator("plan_left", "Works of the plan not begun", "1", "lower", 0),
 )
 LAYERS = (
     Layer("pci_begin", "Condition now", "PCI", "road_streets", "pci_begin", "higher", "base"),

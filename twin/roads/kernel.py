@@ -30,9 +30,11 @@ from twin.roads.belief import (
 )  # fmt: skip
 from twin.roads.state import (
     CELLS,
+    F4,
     F8,
     GRANTED,
     HYPOTHESES,
+    I8,
     LAPSED,
     LEFT,
     RESERVED,
@@ -148,6 +150,53 @@ def _reset_section(inventory: Inventory, rule: Any, state: Condition, c: int, i:
     rate = rule["trench_rate"]
     it["trench_at"] = waiting(state, c, i, 0, TRENCH) / rate if rate > 0.0 else math.inf
     _await_report(inventory, state, c, i, 0.0)
+
+
+@compiled
+def redraw(inventory: Inventory, rules: Records, state: Condition, c: int, sections: I8) -> None:
+    """Draw the truth of sections anew at the start of a run, from what is believed of them now.
+
+    For observations of the real city: the runs of a scenario differ by what they leave open.
+    """
+    lens, chain, copy = inventory.lens, rules[0]["belief"] == 0, state.copy[c]
+    before = copy["backlog"]
+    for i in sections:
+        it, klass = state.section[c, i], inventory.place[i]["klass"]
+        weights, ages = state.belief[c, i], state.hypothesis_age[c, i]
+        j, site = _drawn(weights, draw(state, c, i, 0, CELL), draw(state, c, i, 0, SITE))
+        if chain:
+            within = draw(state, c, i, 0, FIRST_PLACE)
+            pci = lens.limit[j + 1] + within * (lens.limit[j] - lens.limit[j + 1])
+            it["age"] = curve_age(lens, klass, pci)
+        else:
+            it["age"], it["pace"] = ages[j], lens.pace[j]
+            pci = curve_pci(lens, klass, float(ages[j]))
+        it["pci"], it["site"] = pci, site
+        _await_jump(inventory, state, c, i, 0.0)
+        _await_report(inventory, state, c, i, 0.0)
+    recount(inventory, state, c)
+    book(state, c, BACKLOG, before - copy["backlog"], 1.0)
+
+
+@inlined
+def _drawn(weights: F4, level: float, other: float) -> tuple[int, int]:
+    """Cell and degree of sight that lie at two levels of a belief's running sums."""
+    total = 0.0
+    for h in range(HYPOTHESES):
+        total += weights[h]
+    j, running = -1, 0.0
+    while j < CELLS - 1 and running <= level * total:
+        j += 1
+        for s in range(SITES):
+            running += weights[s * CELLS + j]
+    mass = 0.0
+    for s in range(SITES):
+        mass += weights[s * CELLS + j]
+    site, running = 0, float(weights[j])
+    while site < SITES - 1 and running <= other * mass:
+        site += 1
+        running += weights[site * CELLS + j]
+    return j, site
 
 
 @inlined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from twin.system import Measure
 
@@ -50,6 +50,14 @@ class Maintenance(Measure):
         ),
     )
 
+    @model_validator(mode="after")
+    def _one_decides(self) -> Maintenance:
+        """Refuse a policy beside a plan."""
+        if self.plan is not None and "policy" in self.model_fields_set:
+            msg = f"policy {self.policy!r} and plan {self.plan!r} both decide; give one of them"
+            raise ValueError(msg)
+        return self
+
     def files(self) -> tuple[str, ...]:
         return () if self.plan is None else (self.plan,)
 
@@ -67,7 +75,18 @@ class Maintenance(Measure):
         who = self.policy if self.plan is None else f"the plan {self.plan}"
         money = "2.20 EUR/m\u00b2" if self.budget_eur is None else f"{self.budget_eur:,.0f} EUR"
         when = "" if self.shift == "any" else f", works by {self.shift}"
-        return f"roads kept by {who} with {money} a year{when}"
+        means = [
+            f"{number} {name if number > 1 else name[:-1]}"
+            for number, name in ((self.crews, "crews"), (self.pavers, "pavers"))
+            if number is not None
+        ]
+        able = f", {' and '.join(means)}" if means else ""
+        counted = {
+            "none": "; delay of drivers is not counted",
+            "table": "",
+            "joint": "; works of a day are simulated together",
+        }[self.closures]
+        return f"roads kept by {who} with {money} a year{when}{able}{counted}"
 
 
 class Inspection(Measure):
@@ -82,8 +101,15 @@ class Inspection(Measure):
     )
 
     def describe(self) -> str:
-        what = {"survey_vehicle": "survey vehicles", "refuse_lorry": "refuse lorries"}
-        return f"{what[self.carrier]} pass each street {self.passes_per_year:g} times a year"
+        one, many = {
+            "survey_vehicle": ("a survey vehicle passes", "survey vehicles pass"),
+            "refuse_lorry": ("a refuse lorry passes", "refuse lorries pass"),
+        }[self.carrier]
+        who = one if self.vehicles == 1 else f"{self.vehicles} {many}"
+        times = {1.0: "once", 2.0: "twice"}.get(
+            self.passes_per_year, f"{self.passes_per_year:g} times"
+        )
+        return f"{who} each street {times} a year"
 
 
 class Pavement(Measure):

@@ -305,10 +305,13 @@ def drive_past(
 
 
 @compiled
-def close_week(inventory: Inventory, rules: Records, state: Condition, c: int) -> None:
-    """At a new year the budget is granted; beliefs are brought up to date."""
+def close_week(
+    inventory: Inventory, rules: Records, state: Condition, c: int, decide: bool
+) -> None:
+    """At a new year the budget is granted; before a decision beliefs are brought up to date."""
     _new_year(rules, state, c)
-    settle(inventory, rules, state, c)
+    if decide:
+        settle(inventory, rules, state, c)
 
 
 @compiled

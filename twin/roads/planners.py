@@ -9,6 +9,7 @@ import numpy as np
 from twin.roads.files import Planned
 from twin.roads.state import I8
 from twin.roads.treatments import DAY, NIGHT, OPTIONS, option_of
+from twin.roads.values import feasible
 from twin.roads.view import Planner, View
 
 NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
@@ -54,7 +55,8 @@ class ByShift:
 class FixedPlan:
     """A list of works by year, asked for at the first decision of its year that the season allows.
 
-    What is refused is asked for again at the next decision of the year.
+    What is refused is asked for again at the next decision of the year, but not where a crew has
+    found the street too bad for it.
     """
 
     weeks = 13
@@ -65,10 +67,13 @@ class FixedPlan:
         self._option = np.array([line.option for line in lines], np.int64)
 
     def plan(self, view: View) -> tuple[I8, I8]:
-        """Lines of the present year whose section has not been treated in it."""
+        """Lines of the present year whose section has not been treated or found worse in it."""
         into = view.week % 52
         due = self._year == view.week // 52 + 1
         treated = view.treated[self._section]
         due &= (treated < 0) | (treated > into)
-        due &= view.allowed[self._section, self._option] == 1
+        due &= ~view.ordered[self._section]
+        treatment = np.array([number for number, _ in OPTIONS])[self._option - 1]
+        can = (feasible()[treatment] * view.seen[self._section, :5]).sum(axis=1)
+        due &= can > 0.0
         return self._section[due], self._option[due]

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twin.clock import Process
 from twin.errors import ScenarioError
 from twin.roads import costs, files
 from twin.roads.decade import Settings
+from twin.roads.deterioration import WEEKS
 from twin.roads.inventory import make_inventory
 from twin.roads.measures import Inspection, Maintenance, Pavement
 from twin.roads.planners import ByShift, DoNothing, FixedPlan
@@ -17,6 +19,7 @@ from twin.roads.programme import Programme
 from twin.roads.sections import make_sections, make_tour
 from twin.roads.sites import Sites
 from twin.roads.tables import programme_indicators, programme_tables
+from twin.roads.treatments import option_name
 from twin.roads.works import Works
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ class Roads:
         self._asked = False
         self.programme: Programme | None = None
         self.refused: tuple[str, ...] = ()
+        self._planned: tuple[files.Planned, ...] = ()
+        self._left = 0  # lines of the plan that nobody began in their year
 
     def apply(self, measure: Any) -> None:
         """Take in a measure of roads."""
@@ -58,8 +63,14 @@ class Roads:
 
     def start(self) -> None:
         """Start the processes of sites and programme."""
+        if self.sites.sites and "traffic" not in self.sim.parts:
+            msg = (
+                "measure 'works' is judged by the delay of traffic, which is off: add traffic to "
+                "systems, or ask for the works in a plan of maintenance"
+            )
+            raise ScenarioError(msg)
         self.sites.start()
-        if not self._asked:
+        if self.sim.years < 1 and not self._asked:
             return
         if self.sim.years < 1:
             kind = "maintenance" if self._upkeep.maintenance else "inspection"
@@ -67,6 +78,8 @@ class Roads:
             raise ScenarioError(msg)
         self.programme = self._make_programme()
         self.programme.start()
+        if self._planned:
+            self.sim.clock.process(self._watch_plan(self.programme))
 
     def _make_programme(self) -> Programme:
         sim, upkeep = self.sim, self._upkeep
@@ -103,6 +116,19 @@ class Roads:
         self._read_files(programme)
         return programme
 
+    def _watch_plan(self, programme: Programme) -> Process:
+        """Note at the end of each year which lines of the plan nobody began."""
+        for year in range(1, self.sim.years + 1):
+            yield self.sim.clock.until(programme.end_of_year_s(year) - 1.0)
+            begun = {w.section for w in programme.works if 1 + w.asked // WEEKS == year}
+            for line in self._planned:
+                if line.year == year and line.section not in begun:
+                    self._left += 1
+                    row = programme.sections.iloc[line.section]
+                    what = f"{option_name(line.option)} on {row['name'] or row['id']}"
+                    text = f"planned for year {year}, not begun: {what}"
+                    self.sim.note("roads", "not_begun", text, int(row["street"]))
+
     def _planner(self, wanted: Maintenance, sections: pd.DataFrame) -> Planner:
         """Who decides: a plan of the scenario, nobody, or a policy by name."""
         if wanted.plan is not None:
@@ -115,6 +141,7 @@ class Roads:
                     f"{self.sim.years}: leave them out, or write more years"
                 )
                 raise ScenarioError(msg)
+            self._planned = lines
             return FixedPlan(lines)
         if wanted.policy == "do_nothing":
             return DoNothing()
@@ -143,10 +170,11 @@ class Roads:
 
     def indicators(self) -> dict[str, float]:
         """Values of the indicators of roads."""
-        found = self.sites.indicators()
+        found = self.sites.indicators() if "traffic" in self.sim.parts else {}
         if self.programme is not None:
             found.update(programme_indicators(self.programme))
             found["rows_refused"] = float(len(self.refused))
+            found["plan_left"] = float(self._left)
         return found
 
     def tables(self) -> dict[str, pd.DataFrame]:

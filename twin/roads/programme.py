@@ -132,12 +132,17 @@ class Programme:
         """Second at which the last week ends."""
         return self._time_of_week(int(self.rules[0]["weeks"]))
 
+    def end_of_year_s(self, year: int) -> float:
+        """Second at which a year of the run ends, from 1."""
+        return self._time_of_week(WEEKS * year)
+
     def seen(self) -> F8:
         """[sections, 7] what the city believes now (`view.View`)."""
         return self._view().seen
 
     def note_start(self) -> None:
-        """The belief has been told something before the start."""
+        """Belief and truth have been told something before the start."""
+        self.first_pci = self.state.section[0]["pci"].copy()
         self.first_seen = self.seen()[:, 5]
 
     def start(self) -> None:
@@ -192,7 +197,8 @@ class Programme:
         for section in self._passed:
             orders.drive_past(*model, section, self._found)
         self._passed.clear()
-        orders.close_week(*model)
+        decide = self.week % self.planner.weeks == 0 or self.week >= int(self.rules[0]["weeks"])
+        orders.close_week(*model, decide)
         self._settle_budget()
 
     def _decide(self) -> None:

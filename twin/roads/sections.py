@@ -29,6 +29,7 @@ LONGEST_M = 100.0
 SAME_LENGTH = 0.1  # by which the two directions of a carriageway may differ in length
 ARTERIAL = ("motorway", "trunk", "primary", "secondary")
 COLLECTOR = ("tertiary", "unclassified")
+SHORTEST_M = 5.0
 COLUMNS = (
     "id", "street", "back", "begin_m", "end_m", "class", "lanes", "length_m", "area_m2", "name",
     "highway", "geometry",
@@ -42,7 +43,9 @@ def road_class(highway: str) -> int:
 
 
 def make_sections(city: City, longest_m: float = LONGEST_M) -> gpd.GeoDataFrame:
-    """Return the sections of a city.
+    """Return the sections of a city: its pavements, junction to junction, in equal pieces.
+
+    Streets shorter than `SHORTEST_M` lie inside junctions and are nobody's site: they are left out.
 
     Returns
     -------
@@ -65,11 +68,12 @@ def make_sections(city: City, longest_m: float = LONGEST_M) -> gpd.GeoDataFrame:
         raise InputError(msg)
     streets = city.streets
     drivable = streets["cars"].to_numpy() | streets["lorries"].to_numpy()
-    if not drivable.any():
+    if not (drivable & (streets["length_m"].to_numpy(float) >= SHORTEST_M)).any():
         msg = f"the city {city.name} has no street for cars; there is no pavement to keep"
         raise InputError(msg)
     back = opposite(streets)
     first = drivable & ((back < 0) | (np.arange(len(streets)) < back))
+    first &= streets["length_m"].to_numpy(float) >= SHORTEST_M
     width = np.bincount(city.lanes["street"], weights=city.lanes["width_m"], minlength=len(streets))
     rows = []
     for s in np.flatnonzero(first):

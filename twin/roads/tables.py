@@ -84,7 +84,10 @@ def _sections(programme: Programme) -> pd.DataFrame:
 
 
 def _streets(programme: Programme) -> pd.DataFrame:
-    """One row a directed street: area-weighted condition, euros of works, year of the first."""
+    """One row a directed street: area-weighted condition, euros of works, year of the first.
+
+    Euros of a pavement are shared by its directions; without works there is no year (NaN).
+    """
     import pandas as pd
 
     known = programme.sections
@@ -104,7 +107,8 @@ def _streets(programme: Programme) -> pd.DataFrame:
             "first": first_year,
         }
     )
-    both = []
+    both, directions = [], 1.0 + (known["back"].to_numpy() >= 0)
+    frame["works_eur"] /= directions
     for column in ("street", "back"):
         side = frame.assign(street=known[column].to_numpy())
         both.append(side[side["street"] >= 0])
@@ -117,7 +121,7 @@ def _streets(programme: Programme) -> pd.DataFrame:
             "pci_begin": (sums["begin"] / sums["area"]).to_numpy(),
             "pci_end": (sums["end"] / sums["area"]).to_numpy(),
             "works_eur": sums["works_eur"].to_numpy(),
-            "works_year": first.replace(np.inf, 0.0).to_numpy(),
+            "works_year": first.replace(np.inf, np.nan).to_numpy(),
         }
     )
 
