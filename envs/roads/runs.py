@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from envs.roads import features
 from envs.roads.scenes import RoadTask
-from twin.errors import InputError
+from twin.errors import SimulationError, check_number
 from twin.roads import kernel
 from twin.roads.costs import CATEGORIES
 from twin.roads.decade import make_condition
@@ -30,6 +30,8 @@ from twin.roads.state import (
     pass_room,
 )
 from twin.roads.values import cheapest_options, savings
+
+MOST_COPIES = 100_000
 
 
 def savings_for_a_euro(inventory: Inventory, rules: Records, weeks: int) -> F4:
@@ -53,9 +55,7 @@ class RoadRuns:
     """
 
     def __init__(self, task: RoadTask, copies: int = 1, threads: int | None = None) -> None:
-        if copies < 1:
-            msg = f"copies(={copies}) must be 1 or more"
-            raise InputError(msg)
+        check_number("copies", copies, 1, MOST_COPIES, whole=True)
         self.task, self.copies = task, copies
         self.inventory, self.rules = task.made()
         self.state = make_condition(self.inventory, self.rules, copies)
@@ -105,7 +105,7 @@ class RoadRuns:
     def step(self, wanted: Any, copies: Sequence[int] | None = None) -> None:
         """Ask for options [copies, units] (or scores [copies, units, options]); let weeks pass."""
         chosen = np.array(range(self.copies) if copies is None else copies, np.int64)
-        asked = np.asarray(wanted)
+        asked = self.checked(wanted, len(chosen))
         if self.task.action == "scores":
             options = np.zeros((len(chosen), self.n), np.int64)
             for k, c in enumerate(chosen):
@@ -116,6 +116,34 @@ class RoadRuns:
         else:
             options = np.ascontiguousarray(asked[:, self.unit], np.int64)
         self._run(chosen, options, ordered=self.task.action == "scores")
+
+    def checked(self, wanted: Any, copies: int) -> Any:
+        """Return actions as an array; refuse those of another shape, kind or range.
+
+        Raises
+        ------
+        SimulationError
+            In one line.
+        """
+        scores = self.task.action == "scores"
+        shape = (copies, self.units, *((OPTION_COUNT - 1,) if scores else ()))
+        try:
+            asked = np.asarray(wanted)
+        except ValueError:
+            asked = np.zeros(0)
+        kinds = "fiu" if scores else "iu"
+        if asked.shape != shape or asked.dtype.kind not in kinds:
+            what = "numbers" if scores else "whole numbers"
+            msg = f"actions of shape {asked.shape} and type {asked.dtype}: give {what} {shape}"
+            raise SimulationError(msg)
+        if scores and not np.isfinite(asked).all():
+            msg = "a score is not finite; give numbers"
+            raise SimulationError(msg)
+        if not scores and asked.size and not 0 <= asked.min() <= asked.max() < OPTION_COUNT:
+            wrong = asked[(asked < 0) | (asked >= OPTION_COUNT)].flat[0]
+            msg = f"option {wrong} is not there: options are 0 to {OPTION_COUNT - 1}"
+            raise SimulationError(msg)
+        return asked
 
     def step_ordered(self, numbers: I8, copies: I8) -> None:
         """As `step`, with `numbers` requests of each copy in `room.order` and `room.wanted`."""

@@ -37,7 +37,8 @@ class RoadVecEnv(VecEnv):
         self._rng = np.random.default_rng([seed, 31])
         self._unit = 2.2 * float(self.runs.inventory.place["area_m2"].sum())
         self._owed = np.zeros(copies)
-        self._earned, self._actions = np.zeros(copies), np.zeros(0)
+        self._earned = np.zeros(copies)
+        self._actions: Any = None
 
     def reset(self) -> F4:
         """Begin all copies."""
@@ -46,7 +47,7 @@ class RoadVecEnv(VecEnv):
 
     def step_async(self, actions: Any) -> None:
         """Take actions for the next step."""
-        self._actions = np.asarray(actions)
+        self._actions = actions
 
     def step_wait(self) -> tuple[F4, Any, Any, list[dict[str, Any]]]:
         """Step, and begin anew what has ended."""

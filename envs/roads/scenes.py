@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.errors import InputError
+from twin.errors import InputError, check_flag, check_number
 from twin.random import Stream
 from twin.roads.decade import Settings
 from twin.roads.inventory import USUAL_COUNTS, Use, make_inventory
@@ -102,9 +102,11 @@ def open_road_scene(
 
     if isinstance(reference, RoadScene):
         return reference
-    if (sections is not None and not 1 <= sections <= MOST) or districts < 1:
-        msg = f"sections(={sections}) must be 1 to {MOST}, and districts(={districts}) 1 or more"
-        raise InputError(msg)
+    if sections is not None:
+        check_number("sections", sections, 1, MOST, whole=True)
+    check_number("districts", districts, 1, MOST, whole=True)
+    check_number("scale", scale, 0.0, 100.0, above=True)
+    check_flag("closures", closures)
     if isinstance(reference, str) and reference.startswith(PREFIX):
         return _generated(reference, sections or 100, districts)
     if isinstance(reference, City):
@@ -232,7 +234,9 @@ class RoadTask:
         if self.action not in ("treatments", "scores"):
             msg = f"action(={self.action!r}) is none of treatments, scores"
             raise InputError(msg)
-        if not 1 <= self.weeks <= 52 or 52 % self.weeks:
+        check_number("weeks", self.weeks, 1, 52, whole=True)
+        check_flag("corridors", self.corridors)
+        if 52 % self.weeks:
             msg = f"weeks(={self.weeks}) between decisions must divide 52: 1, 2, 4, 13, 26, 52"
             raise InputError(msg)
 

@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from envs.roads.runs import RoadRuns
 from envs.roads.scenes import RoadTask, make_road_task
 from envs.task import check_seed
-from twin.errors import SimulationError
+from twin.errors import InputError, SimulationError
 from twin.roads.state import F4
 
 
@@ -20,8 +20,8 @@ class RoadVectorEnv(VectorEnv[F4, Any, Any]):
 
     Autoreset is `NEXT_STEP`: the step after the last one of an episode resets the copy, takes no
     notice of its action, and gives reward 0.  With the same seeds and actions each copy sees what
-    the single environment sees.  `infos` has `week`, `bad_percent`, `social_cost_eur` (discounted,
-    so far) and `action_mask`, one row a copy.
+    the single environment sees.  `infos` has `week`, `social_cost_eur` (discounted, so far) and
+    `action_mask`, one row a copy.
     """
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
@@ -56,6 +56,9 @@ class RoadVectorEnv(VectorEnv[F4, Any, Any]):
             numbers = [first + k for k in range(self.num_envs)]
         elif seed is not None:
             numbers = [None if s is None else check_seed(s) for s in seed]
+            if len(numbers) != self.num_envs:
+                msg = f"{len(numbers)} seeds for {self.num_envs} copies: give one number, or each"
+                raise InputError(msg)
         super().reset(seed=first, options=options)
         drawn = [int(self.np_random.integers(2**31)) if s is None else s for s in numbers]
         self.runs.reset(drawn)
@@ -69,7 +72,7 @@ class RoadVectorEnv(VectorEnv[F4, Any, Any]):
             msg = "the environment has not been reset; call reset() first"
             raise SimulationError(msg)
         runs = self.runs
-        actions = np.asarray(actions)
+        actions = runs.checked(actions, self.num_envs)
         going = np.flatnonzero(~self._over)
         if len(going):
             runs.step(actions[going], going.tolist())

@@ -166,10 +166,14 @@ def test_districts_are_about_equal() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"sections": 0}, "sections(=0) must be 1"),
+        ({"sections": 0}, "sections(=0) must be a whole number from 1"),
+        ({"sections": 2.5}, "sections(=2.5) must be a whole number"),
+        ({"years": "x"}, "years(='x') must be a whole number"),
+        ({"scale": -1}, "scale(=-1) must be a number above 0"),
+        ({"corridors": "yes"}, "corridors(='yes') must be True or False"),
         ({"weeks": 5}, "must divide 52"),
         ({"action": "dance"}, "none of treatments, scores"),
-        ({"budget_eur": -1.0}, "budget_eur(=-1.0) must be at least 0"),
+        ({"budget_eur": -1.0}, "budget_eur(=-1.0) must be a number from 0"),
         ({"budgte_eur": 1.0}, "did you mean"),
         ({"truth": "magic"}, "no model of deterioration"),
         ({"passes_per_year": 50.0, "budget_eur": 10.0}, "pass less often or give more"),
@@ -189,3 +193,34 @@ def test_an_action_outside_the_space_is_an_error() -> None:
     env.reset(seed=1)
     with pytest.raises(SimulationError, match="outside the action space"):
         env.step(np.full(5, 8))
+
+
+WRONG = {
+    "beyond": np.full((2, 5), OPTION_COUNT),
+    "negative": np.full((2, 5), -1),
+    "fractions": np.full((2, 5), 1.5),
+    "shape": np.zeros((2, 4), int),
+    "nothing": None,
+    "ragged": [[1], [2, 3]],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_copies_refuse_what_is_no_action_and_change_nothing(name: str) -> None:
+    env = RoadVectorEnv("generated:0", 2, sections=5)
+    before, _ = env.reset(seed=1)
+    with pytest.raises(SimulationError, match=r"option|actions"):
+        env.step(WRONG[name])
+    with pytest.raises(SimulationError, match=r"option|actions"):
+        RoadVecEnv(env.task, 2).step(WRONG[name])
+    again, _, _, _, _ = env.step(np.zeros((2, 5), int))
+    env.reset(seed=1)
+    np.testing.assert_array_equal(again, env.step(np.zeros((2, 5), int))[0])
+    assert before.shape == again.shape
+
+
+def test_a_score_that_is_no_number_is_refused() -> None:
+    env = RoadVectorEnv("generated:0", 1, sections=5, action="scores")
+    env.reset(seed=1)
+    with pytest.raises(SimulationError, match="score is not finite"):
+        env.step(np.full((1, 5, OPTION_COUNT - 1), np.nan))

@@ -327,7 +327,7 @@ def test_a_plan_is_done_in_its_years_and_nothing_else(
 
 
 def test_a_negative_budget_is_refused() -> None:
-    with pytest.raises(InputError, match=r"budget_eur\(=-1\) must be at least 0"):
+    with pytest.raises(InputError, match=r"budget_eur\(=-1\) must be a number from 0"):
         Settings(budget_eur=-1)
     with pytest.raises(pydantic.ValidationError, match="budget_eur"):
         Maintenance(budget_eur=-1)

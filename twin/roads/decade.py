@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from twin.errors import InputError
+from twin.errors import InputError, check_number
 from twin.roads import costs, deterioration, kernel, orders
+from twin.roads.deterioration import WEEKS
 from twin.roads.state import (
     CELLS,
     F8,
@@ -35,6 +36,8 @@ Watch = Callable[[Condition], None]
 
 BUDGET_EUR_M2 = 2.2
 """EUR a square metre and year: Gelsenkirchen, 10 M EUR for about 4.5 million m² (2026)."""
+
+LONGEST_YEARS = 100
 
 EXACT = 0.05
 """PCI by which a condition that is known may be off in an interval."""
@@ -87,26 +90,22 @@ class Settings:
     prices: costs.Prices = field(default_factory=costs.Prices)
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("years", 1), ("budget_eur", 0.0), ("crews", 1), ("pavers", 1),
-            ("passes_per_year", 0.0), ("triage_per_week", 1), ("patches_per_week", 1),
-            ("trenches_per_year", 0.0), ("trench_loss", 0.0), ("frost_spread", 0.0),
+        for name, low, high, whole in (
+            ("years", 1, LONGEST_YEARS, True), ("budget_eur", 0.0, 1e12, False),
+            ("crews", 1, 1000, True), ("pavers", 1, 1000, True),
+            ("passes_per_year", 0.0, 52.0, False), ("triage_per_week", 1, 1e6, True),
+            ("patches_per_week", 1, 1e6, True), ("trenches_per_year", 0.0, 52.0, False),
+            ("trench_loss", 0.0, 100.0, False), ("frost_spread", 0.0, 3.0, False),
+            ("frost_share", 0.0, 1.0, False), ("start_week", 0, WEEKS - 1, True),
         ):  # fmt: skip
             value = getattr(self, name)
-            if value is not None and not least <= value < np.inf:
-                msg = f"{name}(={value}) must be at least {least}: give a number from there on"
-                raise InputError(msg)
+            if value is not None:
+                check_number(name, value, low, high, whole=whole)
         for name in ("truth", "belief"):
             if getattr(self, name) not in deterioration.MODELS:
                 known = ", ".join(deterioration.MODELS)
                 msg = f"{name}(={getattr(self, name)!r}) is no model of deterioration: {known}"
                 raise InputError(msg)
-        if not 0.0 <= self.frost_share <= 1.0 or not 0 <= self.start_week < deterioration.WEEKS:
-            msg = (
-                f"frost_share(={self.frost_share}) must be in 0..1 and "
-                f"start_week(={self.start_week}) in 0..51"
-            )
-            raise InputError(msg)
 
     def rules(self, inventory: Inventory) -> Records:
         """Numbers for compiled code.
