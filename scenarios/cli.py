@@ -115,6 +115,7 @@ def run(
     from dataclasses import replace
 
     from scenarios import screen
+    from scenarios.compare import refused_rows
     from scenarios.loading import load_scenario
     from scenarios.runner import run_scenario
 
@@ -126,7 +127,10 @@ def run(
         done = run_scenario(source, out, workers=workers, progress=progress)
     for found in done:
         screen.say(f"{found.title}: {len(found.seeds)} replications in {found.folder}")
-    screen.say(f"Next: twin compare {out} -o {out}-compared")
+    for line in refused_rows(done[0]):
+        screen.say(line)
+    if len(done) > 1:
+        screen.say(f"Next: twin compare {out} -o {out}-compared")
 
 
 @app.command()

@@ -153,7 +153,7 @@ def compare(folders: Path | Sequence[Path]) -> Comparison:
         msg = f"{named[0] if named else 'nothing'}: is one run; name two or more to compare"
         raise InputError(msg)
     base, *rest = found
-    notes = []
+    notes = refused_rows(base)
     for run in rest:
         _check_pair(base, run)
         common, union = _common(base, run), {*base.seeds, *run.seeds}
@@ -188,6 +188,16 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         reason = (str(error).splitlines() or ["?"])[0][:120]
         msg = f"{path}: cannot be read ({reason}); delete {path.parent} and run the scenario again"
         raise InputError(msg) from None
+
+
+def refused_rows(run: RunInfo) -> list[str]:
+    """Return lines on the rows of files that a scenario refused; none where it used them all."""
+    number, shown = int(run.manifest.get("refused_rows", 0)), run.manifest.get("refused", [])
+    if not number:
+        return []
+    rows = "1 row of a file was" if number == 1 else f"{number:,} rows of files were"
+    more = [f"... and {number - len(shown):,} more"] if number > len(shown) else []
+    return [f"{rows} refused:", *(str(line) for line in shown), *more]
 
 
 def _distinct(found: list[RunInfo]) -> list[RunInfo]:
@@ -323,15 +333,19 @@ def _streets(base: RunInfo, alternatives: Sequence[RunInfo]) -> pd.DataFrame:
     parts = []
     for run in alternatives:
         seeds = _common(base, run)
+        means = {
+            name: (layer_means(base, seeds, layer), layer_means(run, seeds, layer))
+            for name, layer in shown.items()
+        }
+        pairs = {k: (a, b) for k, (a, b) in means.items() if a is not None and b is not None}
+        named = {int(s) for a, b in pairs.values() for s in (*a.index, *b.index)}
+        streets = pd.Index(sorted(named), dtype="int32")
         columns: dict[str, pd.Series[float]] = {}
-        for name, layer in shown.items():
-            a, b = (layer_means(r, seeds, layer) for r in (base, run))
-            if a is None or b is None:
-                continue
-            streets = a.index.union(b.index)
-            a, b = a.reindex(streets, fill_value=0.0), b.reindex(streets, fill_value=0.0)
+        for name, (a, b) in pairs.items():
+            absent = 0.0 if shown[name].shown == "difference" else float("nan")
+            a, b = (v.reindex(streets, fill_value=absent) for v in (a, b))
             columns |= {f"base_{name}": a, name: b, f"diff_{name}": b - a}
-        frame = pd.DataFrame(columns).fillna(0.0)
+        frame = pd.DataFrame(columns, index=streets)
         frame.insert(0, "street", frame.index.astype("int32"))
         frame.insert(0, "alternative", run.name)
         parts.append(frame)
@@ -340,8 +354,13 @@ def _streets(base: RunInfo, alternatives: Sequence[RunInfo]) -> pd.DataFrame:
 
 
 def layer_means(run: RunInfo, seeds: Sequence[int], layer: Layer) -> pd.Series[float] | None:
-    """Return a layer by street, mean over seeds of its sum over time; None where no run has it."""
+    """Return a layer by street, mean over seeds of its sum over time; None where no run has it.
+
+    A street that a table does not have counts as 0; one whose value is missing (NaN) there does
+    not count.
+    """
     total: pd.Series[float] | None = None
+    counted: pd.Series[float] | None = None
     for seed in seeds:
         path = run.replication(seed) / f"{layer.table}.parquet"
         if not path.is_file():
@@ -349,6 +368,11 @@ def layer_means(run: RunInfo, seeds: Sequence[int], layer: Layer) -> pd.Series[f
         frame = read_table(path)
         if layer.column not in frame or "street" not in frame:
             return None
-        values = frame[frame["street"] >= 0].groupby("street")[layer.column].sum()
+        by_street = frame[frame["street"] >= 0].groupby("street")[layer.column]
+        values, missing = by_street.sum(), by_street.count().eq(0).astype(float)
         total = values if total is None else total.add(values, fill_value=0.0)
-    return None if total is None else total.astype(float) / len(seeds)
+        counted = -missing if counted is None else counted.sub(missing, fill_value=0.0)
+    if total is None or counted is None:
+        return None
+    number = counted + float(len(seeds))
+    return total.astype(float) / number.where(number > 0.0)

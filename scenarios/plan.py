@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import importlib.util
 import platform
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from scenarios import runs
 from scenarios.schema import BASE
 from scenarios.worker import Job, Variant
+from twin import times
 from twin.city.opening import fingerprint, open_city
 from twin.errors import InputError, OutputError, ScenarioError
-from twin.system import Measure, systems
+from twin.system import Measure, Outlook, systems
 
 if TYPE_CHECKING:
     from scenarios.loading import Source
@@ -29,6 +31,7 @@ DISTRIBUTIONS = {
     "stadtzwilling": "stadtzwilling", "numpy": "numpy", "numba": "numba", "simpy": "simpy",
     "sumo": "eclipse-sumo",
 }  # fmt: skip
+SHOWN_REFUSALS = 20
 CODE = ("twin", "agents", "envs")
 
 Say = Callable[[str], None]
@@ -81,7 +84,8 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     say("demand")
     demand = Demand.generate(city, scale=scenario.demand.scale)
     files, data = _agent_files(source), _data_files(source)
-    manifests = _manifests(source, city, demand, files, data)
+    refused = _read_files(source, city, data)
+    manifests = _manifests(source, city, demand, files, data, refused)
     earlier = {name: runs.claim_run(folder / name, m["inputs"]) for name, m in manifests.items()}
     for name, manifest in manifests.items():
         manifest["wall_s"] = float((earlier[name] or {}).get("wall_s", 0.0))
@@ -195,6 +199,28 @@ def _data_files(source: Source) -> dict[str, Path]:
     return found
 
 
+def _read_files(source: Source, city: City, data: Mapping[str, Path]) -> list[str]:
+    """Read what measures read, so that what cannot be used is told before anything is written.
+
+    Returns
+    -------
+    One line for each row that is refused, each once.
+    """
+    scenario = source.scenario
+    midnight = dt.datetime.combine(scenario.period.day, dt.time(), tzinfo=dt.UTC)
+    begin = midnight + dt.timedelta(seconds=times.seconds(scenario.period.begin))
+    run = Outlook(city, begin, scenario.years, data.__getitem__)
+    refused: dict[str, None] = {}
+    for measure in _measures(source):
+        try:
+            lines = measure.read(run)
+        except InputError as error:
+            msg = f"{source.path}: {error}"
+            raise ScenarioError(msg) from None
+        refused |= dict.fromkeys(lines)
+    return list(refused)
+
+
 def _copied(file: Path, folder: Path, part_of: str = "agents") -> Path:
     """Return the folder's own copy of a file, named by its content."""
     copy = folder / part_of / f"{_sha256(file)[:16]}{file.suffix}"
@@ -217,6 +243,7 @@ def _manifests(
     demand: Demand,
     agents: Mapping[str, Path],
     data: Mapping[str, Path],
+    refused: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """Return the manifest of the base and of each alternative by name."""
     scenario = source.scenario
@@ -233,6 +260,8 @@ def _manifests(
         "demand": {"scale": scenario.demand.scale, "digest": shared["demand"]},
         "period": scenario.period.model_dump(mode="json"),
         "years": scenario.years,
+        "refused_rows": len(refused),
+        "refused": list(refused[:SHOWN_REFUSALS]),
         "equilibrium": scenario.equilibrium.model_dump(mode="json"),
         "seeds": list(scenario.seeds),
         "systems": list(scenario.systems or systems()),

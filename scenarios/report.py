@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from scenarios import report_figures as figures
 from scenarios import report_words as words
 from scenarios.runs import write_text
+from scenarios.schema import BASE
 from twin.errors import InputError
 from twin.system import systems
 from viz import maps
@@ -211,7 +212,8 @@ def _clock(text: str) -> str:
 
 def _measures(run: RunInfo) -> str:
     """Return the measures of a run, in words of a planner."""
-    found = [str(m.get("describe") or m.get("kind")) for m in run.manifest.get("measures", [])]
+    which = "base_measures" if run.name == BASE else "measures"
+    found = [str(m.get("describe") or m.get("kind")) for m in run.manifest.get(which, [])]
     response = str(run.manifest.get("response", "none"))
     how = {
         "en_route": " Drivers respond on their way.",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOP_STREETS = 10
 LISTED_EVENTS = 24
+UNDONE_EVENTS = ("not_begun",)
 
 
 def intervals(rows: pd.DataFrame, title: str) -> str:
@@ -159,10 +160,16 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
     every = [v for values in filled.values() for v in values.dropna()]
     if not every:
         return []
-    scale = Scale(float(min(every)), float(max(every)) + 1e-9)
+    flipped = layer.better == "higher"
+    scale = Scale.between(float(min(every)), float(max(every)), flipped=flipped)
     t, found = texts(), []
-    words = ("", "")
+    words = {
+        "lower": (t["word"]["better"], t["word"]["worse"]),
+        "higher": (t["word"]["worse"], t["word"]["better"]),
+    }.get(layer.better, ("", ""))
     for name, values in filled.items():
+        if not values.notna().any():
+            continue
         title = t["map"]["absolute"].format(layer=layer.title, run=name)
         drawn = maps.street_map(
             base, values, title=title, unit=layer.unit, scale=scale, digits=1, standalone=False
@@ -230,8 +237,13 @@ def _top(base: MapBase, rows: pd.DataFrame, layer: str) -> list[dict[str, str]]:
 
 
 def event_figure(comparison: Comparison) -> dict[str, Any] | None:
-    """Return the events of the first replication of every run, as a timeline and a list."""
+    """Return the events of the first replication of every run, as a timeline and a list.
+
+    Of runs over years only what went wrong is listed: works have maps and tables.
+    """
     import pandas as pd
+
+    years = int(comparison.base.manifest.get("years", 0))
 
     timeline: list[tuple[str, list[tuple[float, str]]]] = []
     rows: list[dict[str, str]] = []
@@ -243,18 +255,25 @@ def event_figure(comparison: Comparison) -> dict[str, Any] | None:
             continue
         seed = seeds[0]
         events = pd.read_parquet(path).sort_values("time_s", kind="stable")
+        if years:
+            events = events[events["kind"].isin(UNDONE_EVENTS)]
         marks = [(float(e["time_s"]), str(e["text"])) for e in records(events)]
         if marks:
             timeline.append((run.title, marks))
         rows.extend(
-            {"time": plots.time_of_day(time_s), "alternative": run.title, "text": text}
+            {
+                "time": "" if years else plots.time_of_day(time_s),
+                "alternative": run.title,
+                "text": text,
+            }
             for time_s, text in marks[:LISTED_EVENTS]
         )
     if not rows:
         return None
-    drawn = plots.timeline_plot(timeline, title=texts()["page"]["events"])
+    drawn = "" if years else plots.timeline_plot(timeline, title=texts()["page"]["events"])
     source = texts()["source"]["events"].format(seed=seed)
-    return {"svg": drawn, "rows": rows, "source": source}
+    title = texts()["page"]["undone" if years else "events"]
+    return {"title": title, "svg": drawn, "rows": rows, "source": source}
 
 
 def gap_figure(

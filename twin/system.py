@@ -6,10 +6,12 @@ scenario schema, the comparison, the report, the maps and the command line read 
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +27,26 @@ if TYPE_CHECKING:
 
 BUILT_IN = ("twin.traffic.system", "twin.roads.system")
 ENTRY_POINTS = "stadtzwilling.systems"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a run before it begins.
+
+    Attributes
+    ----------
+    city
+        Where it is.
+    begin, years
+        When it begins, and how many years it has.
+    file
+        Where a file lies that a measure names.
+    """
+
+    city: City
+    begin: dt.datetime
+    years: int
+    file: Callable[[str], Path]
 
 
 class Measure(BaseModel):
@@ -53,6 +75,16 @@ class Measure(BaseModel):
         ScenarioError
             With one line that says what is missing.
         """
+
+    def read(self, run: Outlook) -> tuple[str, ...]:  # noqa: ARG002
+        """Read its files before anything is simulated; a line for each row that is refused.
+
+        Raises
+        ------
+        InputError
+            For a file that cannot be used at all.
+        """
+        return ()
 
     def describe(self) -> str:
         """One line for the report, in words of a planner."""

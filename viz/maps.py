@@ -188,6 +188,8 @@ def _strokes(
     share = scale.position(values)
     if scale.diverging:
         share = np.abs(share * 2.0 - 1.0)
+    elif scale.flipped:
+        share = 1.0 - share
     share = np.where(np.isnan(share), -1.0, share)
     colours = scale.hex(values)
     strokes = []

@@ -66,6 +66,15 @@ class Scale:
             return cls(-top, top, diverging=True)
         return cls(0.0, top)
 
+    @classmethod
+    def between(cls, low: float, high: float, *, flipped: bool = False) -> Scale:
+        """Return a scale for values between two, with round ends: from 0 where that is near."""
+        step = round_up((high - low) / 10.0) if high > low else 1.0
+        first = 0.0 if 0.0 <= low <= high / 3.0 else step * np.floor(low / step + 1e-9)
+        last = step * np.ceil(high / step - 1e-9)
+        low, high = float(f"{first:.6g}"), float(f"{max(last, first + step):.6g}")
+        return cls(low, high, flipped=flipped)
+
     def position(self, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return where the values lie on the scale, 0 to 1; NaN stays NaN."""
         span = self.high - self.low
@@ -90,7 +99,7 @@ class Scale:
         """Return three to five round values from one end to the other."""
         if self.diverging:
             return [self.low, self.low / 2.0, 0.0, self.high / 2.0, self.high]
-        return [self.low, self.high / 2.0, self.high]
+        return [self.low, (self.low + self.high) / 2.0, self.high]
 
 
 @lru_cache

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from small_roads import decades, inventory, same
 
 from twin.errors import InputError
 from twin.roads import files
+from twin.roads.costs import CATEGORIES
 from twin.roads.decade import Decades, Settings, run_decade
-from twin.roads.inventory import make_inventory
+from twin.roads.deterioration import MODELS
+from twin.roads.inventory import DAMAGES, make_inventory
 from twin.roads.measures import Maintenance
 from twin.roads.planners import FixedPlan
 from twin.roads.sections import make_sections
@@ -203,6 +206,26 @@ def test_a_feature_that_is_no_point_is_refused_alone(
     assert found.refused[0].startswith("d.geojson, row 2: position lon, lat is no pair of numbers")
 
 
+def test_a_row_with_more_fields_than_the_header_is_refused(
+    helsinki: City, sections: gpd.GeoDataFrame, middle: np.ndarray, tmp_path: Path
+) -> None:
+    """A decimal comma would shift what stands behind it; a comma at the end does no harm."""
+    (x, y), path = middle[3], tmp_path / "c.csv"
+    path.write_text(f"X, Y ,PCI,time\n{x},{y}, 55 ,{WHEN},\n{x},{y},7,5,{WHEN}\n")
+    found = files.read_condition(path, helsinki, sections, NOW)
+    assert found.table["pci"].tolist() == [55.0]
+    (line,) = found.refused
+    assert line.startswith("c.csv, row 2: has 5 fields, more than the header")
+
+
+def test_a_missing_column_is_told_with_those_that_are_there(
+    helsinki: City, sections: gpd.GeoDataFrame, tmp_path: Path
+) -> None:
+    (tmp_path / "c.csv").write_text("x;y;pci;time\n1;2;3;4\n")
+    with pytest.raises(InputError, match=r"mine.csv: has no column 'pci'.*and has x;y;pci;time"):
+        files.read_condition(tmp_path / "c.csv", helsinki, sections, NOW, "mine.csv")
+
+
 # what is believed
 
 
@@ -247,6 +270,41 @@ def test_what_a_file_says_moves_the_belief_of_its_sections_only(
     assert np.all((before > 25.0) & (before < 85.0))
 
 
+def test_damage_of_a_file_of_one_class_makes_a_fair_street_worse(
+    helsinki: City, sections: gpd.GeoDataFrame, middle: np.ndarray, tmp_path: Path
+) -> None:
+    """An app for potholes tells nothing of cracks."""
+    roads = make_inventory(sections.head(40), age_years=np.full(40, 5.0))
+    before = start(roads).view(0, 13).seen[3, 5]
+    assert before > 70.0
+    for damage in DAMAGES:
+        path = write(tmp_path / f"{damage}.csv", [row(middle[3], **{"class": damage})])
+        told = files.read_detections(path, helsinki, sections, NOW)
+        assert believed(start(roads), detections=told)[3] < before
+
+
+def test_the_truth_of_a_run_agrees_with_what_files_say(
+    helsinki: City, sections: gpd.GeoDataFrame, middle: np.ndarray, tmp_path: Path
+) -> None:
+    rows = [row(middle[k], pci=8 if k % 2 else 95) for k in range(20)]
+    told = files.read_condition(write(tmp_path / "c.csv", rows), helsinki, sections, NOW)
+    for truth, belief in product(MODELS, MODELS):
+        roads = make_inventory(sections.head(40), truth=truth, belief=belief)
+        model = decades(roads, truth=truth, belief=belief)
+        model.reset(0, 1)
+        before = model.state.section[0]["pci"].copy()
+        files.believe(roads, model.rules, model.state, condition=told)
+        after = model.state.section[0]["pci"]
+        np.testing.assert_array_equal(after[20:], before[20:])
+        said = np.array([8 if k % 2 else 95 for k in range(20)])
+        off, off_before = (np.abs(pci[:20] - said) for pci in (after, before))
+        assert off.mean() < 0.7 * off_before.mean()
+        if belief == "markov":  # paces of a curve cannot explain every survey
+            assert off.max() < 25.0
+        backlog = model.state.euros[0, 0, CATEGORIES.index("backlog")]
+        assert backlog == pytest.approx(-float(model.state.copy[0]["backlog"]))
+
+
 def test_the_order_of_rows_does_not_matter(
     helsinki: City,
     sections: gpd.GeoDataFrame,
@@ -272,8 +330,8 @@ def test_the_order_of_rows_does_not_matter(
 PLANS = (
     ({"section": "9999:0"}, "section '9999:0' is not in the city"),
     ({"treatment": "gold"}, "treatment 'gold' is none of seal, preserve"),
-    ({"year": 0}, "year 0 is none of 1, 2"),
-    ({"year": 1.5}, "year 1.5 is none of 1, 2"),
+    ({"year": 0}, "year 0 is none of 1 to 100 of the run"),
+    ({"year": 1.5}, "year 1.5 is none of 1 to 100 of the run"),
     ({"year": "nan"}, "year 'nan' is no number"),
     ({"shift": "noon"}, "shift 'noon' is neither day nor night"),
 )

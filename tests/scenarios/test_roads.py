@@ -13,8 +13,11 @@ from scenarios.compare import compare
 from scenarios.loading import parse_scenario
 from scenarios.report import write_report
 from scenarios.runner import run_scenario
+from twin.city import City
 from twin.errors import InputError, ScenarioError
 from twin.ledger import Results
+from twin.roads.measures import Maintenance
+from twin.roads.sections import make_sections
 
 TEXT = """\
 name: Three years
@@ -82,7 +85,13 @@ def test_streets_carry_condition_now_and_then(runs: Path) -> None:
     mine = streets[streets["alternative"] == "worst"]
     assert (mine["base_pci_begin"] == mine["pci_begin"]).all()
     assert (mine["pci_end"] - mine["base_pci_end"]).mean() > 0.0
-    assert mine["works_year"].between(0.0, 3.0).all()
+    years = mine["works_year"].dropna()
+    assert 20 < len(years) < len(mine)
+    assert years.between(1.0, 3.0).all()
+    assert mine["base_works_year"].isna().all()  # nothing is done in the base
+    assert mine["works_eur"].sum() == pytest.approx(
+        1e6 * compare(runs).means("worst")["roads_works_meur"]
+    )
 
 
 def test_the_report_maps_condition_and_works_and_draws_the_curve(
@@ -97,6 +106,9 @@ def test_the_report_maps_condition_and_works_and_draws_the_curve(
         "Year of the first works: Worst first",
         "What money buys: cost and condition",
         "goes on for 3 years",
+        "a survey vehicle passes each street twice a year",
+        "3 rows of files were refused:",
+        "found.csv, row 5: time 2029-12-01T10:00 is after",
     ):
         assert words in text
 
@@ -121,6 +133,62 @@ def test_what_cannot_work_is_refused_with_its_line(city_folder: Path, tmp_path: 
     (tmp_path / "found.csv").unlink()
     with pytest.raises(ScenarioError, match=r"no file .*found.csv"):
         run_scenario(parse_scenario(file.read_text(), file), tmp_path / "c")
+
+
+def test_a_base_without_measures_of_roads_only_ages(city_folder: Path, tmp_path: Path) -> None:
+    text = written(tmp_path, city_folder, years=1).read_text()
+    begin, end = text.index("base:"), text.index("alternatives:")
+    file = tmp_path / "bare.yaml"
+    file.write_text(text[:begin] + text[end : text.index("  - name: knapsack")])
+    run_scenario(parse_scenario(file.read_text(), file), tmp_path / "out", workers=1)
+    rows = compare(tmp_path / "out").table.set_index("indicator")
+    assert rows.loc["roads_works_meur", "base_mean"] == 0.0
+    assert rows.loc["roads_works_meur", "mean"] > 0.0
+    assert "works_delay_h" not in rows.index  # there is no traffic that works of a day delay
+
+
+def test_works_of_a_day_need_traffic(city_folder: Path, tmp_path: Path) -> None:
+    text = written(tmp_path, city_folder).read_text()
+    works = '{kind: works, street: Mannerheimintie, begin: "00:10", hours: 1, closes: true}'
+    file = tmp_path / "works.yaml"
+    file.write_text(text.replace("  - {kind: inspection, passes_per_year: 2}", f"  - {works}"))
+    with pytest.raises(ScenarioError, match="delay of traffic, which is off"):
+        run_scenario(parse_scenario(file.read_text(), file), tmp_path / "out", workers=1)
+
+
+PLAN = "section,year,treatment\n{section},{year},reconstruct\n{section},2,seal\n"
+
+
+def test_a_plan_that_cannot_be_is_refused_before_anything_is_written(
+    city_folder: Path, tmp_path: Path
+) -> None:
+    text = written(tmp_path, city_folder, years=2).read_text()
+    file, plan = tmp_path / "plan.yaml", tmp_path / "plan.csv"
+    measure = "{kind: maintenance, plan: plan.csv, budget_eur: 2000000, closures: none}"
+    begin = text.index("  - name: knapsack")
+    file.write_text(f"{text[:begin]}  - name: planned\n    measures: [{measure}]\n")
+    section = str(make_sections(City.load(city_folder))["id"].iloc[30])
+    plan.write_text(PLAN.format(section=section, year=3))
+    out = tmp_path / "out"
+    with pytest.raises(ScenarioError, match=r"plan\.yaml: plan\.csv: row 1: year 3 is none of 1"):
+        run_scenario(parse_scenario(file.read_text(), file), out, workers=1)
+    assert not list(out.glob("*/manifest.json"))
+    plan.write_text(PLAN.format(section=section, year=1))
+    run_scenario(parse_scenario(file.read_text(), file), out, workers=1)
+    results = Results.load(out / "planned" / "seed-0001")
+    assert len(results.tables["road_works"]) == 1
+    assert results.indicators["plan_left"] == 1.0  # within the moratorium of the first
+    events = results.tables["events"]
+    (said,) = events[events["kind"] == "not_begun"]["text"]
+    assert said.startswith("planned for year 2, not begun: seal by day on")
+    page = tmp_path / "report.html"
+    write_report([compare(out)], page, title="Plan")
+    assert said in page.read_text()
+
+
+def test_a_policy_beside_a_plan_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"policy 'worst_first' and plan 'p.csv' both decide"):
+        Maintenance(policy="worst_first", plan="p.csv")
 
 
 @pytest.mark.parametrize("name", ["roads_ten_years", "night_works", "inspect_more_or_repair_more"])

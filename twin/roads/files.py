@@ -8,9 +8,11 @@ A plan is taken as a whole or not at all.
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,8 @@ OLDEST = dt.timedelta(days=730)  # what was seen before says little of today
 SURVEY_ERROR = 5.0  # PCI, standard deviation of a survey on foot or by car
 LARGEST_BYTES = 512 * 2**20
 LONGEST_SHOWN = 40
+LONGEST_YEARS = 100
+TOO_LONG = "more fields than the header"
 DAMAGE_NAMES = {
     "longitudinal": "D00", "transverse": "D10", "alligator": "D20", "pothole": "D40",
 }  # fmt: skip
@@ -125,32 +129,45 @@ class Planned:
     option: int
 
 
-def read_plan(path: Path, sections: gpd.GeoDataFrame) -> tuple[Planned, ...]:
+def read_plan(
+    path: Path, sections: gpd.GeoDataFrame, name: str = "", years: int = LONGEST_YEARS
+) -> tuple[Planned, ...]:
     """A plan: section (id, e.g. "4711#2:0"), year (1 is the first), treatment, shift (day, night).
+
+    Parameters
+    ----------
+    name
+        What refusals call the file.
+    years
+        Of the run.
 
     Raises
     ------
     InputError
         If any line cannot be used; then the plan is refused as a whole.
     """
-    raw = _raw(path)
-    for column in ("section", "year", "treatment"):
-        if column not in raw:
-            msg = f"{path}: has no column {column!r}; a plan has section, year, treatment, shift"
-            raise InputError(msg)
+    label = name or str(path)
+    raw = _raw(path, label)
+    _need(
+        raw, ("section", "year", "treatment"), label, "a plan has section, year, treatment, shift"
+    )
     shift = raw["shift"] if "shift" in raw else [""] * len(raw)
     known = {str(name): k for k, name in enumerate(sections["id"])}
     found: list[Planned] = []
     wrong: list[str] = []
     seen: dict[tuple[int, int], int] = {}
     columns = (raw["section"], raw["year"], raw["treatment"], shift)
-    for k, (name, year, treatment, when) in enumerate(zip(*columns, strict=True), start=1):
+    for k, (where, year, treatment, when) in enumerate(zip(*columns, strict=True), start=1):
         try:
+            _check_fields(raw, k - 1)
             line = Planned(
-                _section(name, known), _year(year), _option(str(treatment), str(when or "day"))
+                _section(where, known),
+                _year(year, years),
+                _option(str(treatment), str(when or "day")),
             )
             if (line.section, line.year) in seen:
-                msg = f"section {name} stands twice in year {line.year}, as in row {seen[line.section, line.year]}"  # noqa: E501
+                before = seen[line.section, line.year]
+                msg = f"section {where} stands twice in year {line.year}, as in row {before}"
                 raise ValueError(msg)
         except ValueError as error:
             wrong.append(f"row {k}: {error}")
@@ -159,7 +176,7 @@ def read_plan(path: Path, sections: gpd.GeoDataFrame) -> tuple[Planned, ...]:
         found.append(line)
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        msg = f"{path}: {wrong[0]}{more}; the plan is refused as a whole: mend it"
+        msg = f"{label}: {wrong[0]}{more}; the plan is refused as a whole: mend it"
         raise InputError(msg)
     return tuple(found)
 
@@ -173,10 +190,10 @@ def _section(name: Any, known: Mapping[str, int]) -> int:
     return known[str(name)]
 
 
-def _year(value: Any) -> int:
+def _year(value: Any, years: int) -> int:
     number = _number(value, "year")
-    if not (1 <= number <= 100 and number == int(number)):
-        msg = f"year {value} is none of 1, 2, ... of the run"
+    if not (1 <= number <= years and number == int(number)):
+        msg = f"year {value} is none of 1 to {years} of the run"
         raise ValueError(msg)
     return int(number)
 
@@ -245,22 +262,21 @@ def _read(
     """Read, check and match every row."""
     import pandas as pd
 
-    raw = _raw(path)
+    label = name or str(path)
+    raw = _raw(path, label)
     needed = [c for c in (*checks, "time") if c not in optional]
     if len(raw.columns) == 0:  # a GeoJSON without features
         return Rows(pd.DataFrame(columns=["section", *checks, "time"]))
-    for column in needed:
-        if column not in raw:
-            msg = f"{path}: has no column {column!r}; it needs {', '.join(needed)} and a position"
-            raise InputError(msg)
+    _need(raw, needed, label, f"it needs {', '.join(needed)} and a position")
     for column, value in optional.items():
         if column not in raw:
             raw[column] = value
-    points, written = _points(raw, path, city)
+    points, written = _points(raw, label, city)
     section, distance = _nearest(points, sections)
     rows, refused = [], []
     for k in range(len(raw)):
         try:
+            _check_fields(raw, k)
             if not np.isfinite(distance[k]):
                 x, y = (_shown(raw[column].iloc[k]) for column in written)
                 msg = f"position {', '.join(written)} is no pair of numbers ({x}, {y})"
@@ -297,32 +313,67 @@ def _time(value: Any, now: dt.datetime) -> dt.datetime:
     return moment
 
 
-def _raw(path: Path) -> pd.DataFrame:
-    """Rows of a CSV or the properties and positions of a GeoJSON."""
-    import pandas as pd
+def _need(raw: pd.DataFrame, columns: Sequence[str], label: str, needs: str) -> None:
+    """Refuse a table that lacks a column, and say which it has."""
+    for column in columns:
+        if column not in raw:
+            has = ", ".join(str(c) for c in raw.columns if c != TOO_LONG)
+            msg = f"{label}: has no column {column!r}; {needs}, and has {_shown(has)}"
+            raise InputError(msg)
 
+
+def _raw(path: Path, label: str) -> pd.DataFrame:
+    """Rows of a CSV or the properties and positions of a GeoJSON, without spaces at their ends."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            msg = f"{path}: is larger than {LARGEST_BYTES >> 20} MiB; cut it into several"
+            msg = f"{label}: is larger than {LARGEST_BYTES >> 20} MiB; cut it into several"
             raise InputError(msg)
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() in (".geojson", ".json"):
-            return _geojson(json.loads(path.read_text(encoding="utf-8")), path)
-        return pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+            return _geojson(json.loads(text), label)
+        return _csv(text)
     except OSError as error:
-        msg = f"{path}: cannot be read, {error.strerror or error}"
+        msg = f"{label}: cannot be read, {error.strerror or error}"
         raise InputError(msg) from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         why = (str(error).splitlines() or ["?"])[0][:120]
-        msg = f"{path}: is neither CSV nor GeoJSON ({why})"
+        msg = f"{label}: is neither CSV nor GeoJSON ({why})"
         raise InputError(msg) from None
 
 
-def _geojson(content: Any, path: Path) -> pd.DataFrame:
+def _csv(text: str) -> pd.DataFrame:
+    """Rows of a CSV as text; `TOO_LONG` says which have more fields than the header."""
+    import pandas as pd
+
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = [name.strip().lower() for name in next(lines, [])]
+    if not any(header):
+        msg = "it is empty"
+        raise ValueError(msg)
+    rows = [[field.strip() for field in line] for line in lines if line]
+    n = len(header)
+    frame = pd.DataFrame([(row + [""] * n)[:n] for row in rows], columns=header, dtype=str)
+    frame = frame.loc[:, ~frame.columns.duplicated()]
+    frame[TOO_LONG] = [len(row) if any(row[n:]) else 0 for row in rows]
+    return frame
+
+
+def _check_fields(raw: pd.DataFrame, k: int) -> None:
+    """Refuse a row that has more fields than the header."""
+    if TOO_LONG in raw and raw[TOO_LONG].iloc[k]:
+        number = raw[TOO_LONG].iloc[k]
+        msg = (
+            f"has {number} fields, more than the header; quote text with commas, write 7.5 not 7,5"
+        )
+        raise ValueError(msg)
+
+
+def _geojson(content: Any, label: str) -> pd.DataFrame:
     import pandas as pd
 
     features = content.get("features") if isinstance(content, dict) else None
     if not isinstance(features, list):
-        msg = f"{path}: is no GeoJSON FeatureCollection"
+        msg = f"{label}: is no GeoJSON FeatureCollection"
         raise InputError(msg)
     rows = []
     for feature in features:
@@ -341,7 +392,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
 
 
-def _points(raw: pd.DataFrame, path: Path, city: City) -> tuple[Any, tuple[str, str]]:
+def _points(raw: pd.DataFrame, label: str, city: City) -> tuple[Any, tuple[str, str]]:
     """[rows, 2] metres in the city's CRS, not finite where there is no position; their columns."""
     import pandas as pd
     from pyproj import Transformer
@@ -354,7 +405,7 @@ def _points(raw: pd.DataFrame, path: Path, city: City) -> tuple[Any, tuple[str, 
                 a, b = np.where(outside, np.nan, a), np.where(outside, np.nan, b)
                 a, b = Transformer.from_crs(4326, city.crs, always_xy=True).transform(a, b)
             return np.column_stack([a, b]), (x, y)
-    msg = f"{path}: has no position; it needs the columns lon and lat, or x and y"
+    msg = f"{label}: has no position; it needs the columns lon and lat, or x and y"
     raise InputError(msg)
 
 

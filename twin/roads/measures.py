@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from twin.system import Measure
+from twin.system import Measure, Outlook
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
+    from pathlib import Path
+
+    import geopandas as gpd
 
     from twin.city import City
+    from twin.roads.files import Rows
     from twin.traffic.demand import Demand
 
 Shift = Literal["any", "day", "night"]
@@ -60,6 +65,14 @@ class Maintenance(Measure):
 
     def files(self) -> tuple[str, ...]:
         return () if self.plan is None else (self.plan,)
+
+    def read(self, run: Outlook) -> tuple[str, ...]:
+        from twin.roads.files import read_plan
+        from twin.roads.sections import make_sections
+
+        if self.plan is not None:
+            read_plan(run.file(self.plan), make_sections(run.city), self.plan, run.years)
+        return ()
 
     def prepare(self, city: City, demand: Demand, say: Callable[[str], None]) -> None:
         from twin.roads.sections import make_sections
@@ -129,6 +142,36 @@ class Pavement(Measure):
     reports: Annotated[
         str | None, Field(description="CSV or GeoJSON of citizens' reports: position, time")
     ] = None
+
+    def told(
+        self,
+        city: City,
+        sections: gpd.GeoDataFrame,
+        now: dt.datetime,
+        found: Callable[[str], Path],
+    ) -> dict[str, Rows]:
+        """What the files say, by kind of file; `found` says where one lies."""
+        from twin.roads import files
+
+        readers = {
+            "condition": files.read_condition,
+            "detections": files.read_detections,
+            "reports": files.read_reports,
+        }
+        named = {kind: getattr(self, kind) for kind in readers}
+        return {
+            kind: readers[kind](found(name), city, sections, now, name)
+            for kind, name in named.items()
+            if name is not None
+        }
+
+    def read(self, run: Outlook) -> tuple[str, ...]:
+        from twin.roads.sections import make_sections
+
+        if not self.files():
+            return ()
+        told = self.told(run.city, make_sections(run.city), run.begin, run.file)
+        return tuple(line for rows in told.values() for line in rows.refused)
 
     def files(self) -> tuple[str, ...]:
         return tuple(f for f in (self.condition, self.detections, self.reports) if f is not None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin.clock import Process
@@ -132,15 +131,8 @@ class Roads:
     def _planner(self, wanted: Maintenance, sections: pd.DataFrame) -> Planner:
         """Who decides: a plan of the scenario, nobody, or a policy by name."""
         if wanted.plan is not None:
-            path = Path(self.sim.file(wanted.plan))
-            lines = files.read_plan(path, sections)
-            late = next((line for line in lines if line.year > self.sim.years), None)
-            if late is not None:
-                msg = (
-                    f"{wanted.plan}: asks for works in year {late.year}, but the run has "
-                    f"{self.sim.years}: leave them out, or write more years"
-                )
-                raise ScenarioError(msg)
+            path = self.sim.file(wanted.plan)
+            lines = files.read_plan(path, sections, wanted.plan, self.sim.years)
             self._planned = lines
             return FixedPlan(lines)
         if wanted.policy == "do_nothing":
@@ -152,17 +144,8 @@ class Roads:
         """Let the belief take in what the city has been told."""
         pavement, sim = self._upkeep.pavement, self.sim
         now = sim.clock.start + dt.timedelta(seconds=sim.begin_s)
-        readers = {
-            "condition": files.read_condition,
-            "detections": files.read_detections,
-            "reports": files.read_reports,
-        }
-        told: dict[str, files.Rows] = {}
-        for name, read in readers.items():
-            file = getattr(pavement, name)
-            if file is not None:
-                told[name] = read(Path(sim.file(file)), sim.city, programme.sections, now, file)
-                self.refused += told[name].refused
+        told = pavement.told(sim.city, programme.sections, now, sim.file)
+        self.refused = tuple(line for rows in told.values() for line in rows.refused)
         files.believe(programme.inventory, programme.rules, programme.state, **told)
         programme.note_start()
         for line in self.refused:
