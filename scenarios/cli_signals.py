@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from scenarios.roads_commands import Options
+
+SIGNALS_ONLY = frozenset(
+    {"copies", "hyperparameters", "begin", "end", "engine", "closed", "failed", "noise"}
+)
+ROADS_ONLY = frozenset({"sections", "budget", "truth"})
 
 Begin = Annotated[str | None, typer.Option(help="Time of day that an episode begins, HH:MM.")]
 End = Annotated[str | None, typer.Option(help="Time of day that it ends, HH:MM.")]
@@ -15,16 +23,22 @@ Budget = Annotated[float, typer.Option(help="Roads: factor on a budget of 2.20 E
 
 
 def train(
+    ctx: typer.Context,
     places: Annotated[
         list[str],
         typer.Argument(
             metavar="ENV_OR_MAP...",
-            help="Where: a map of RESCO, a city, a .sumocfg, or Twin/SignalControl-v0; of several "
-            "one agent learns all.",
+            help="Where: a map of RESCO, a city, a .sumocfg, or Twin/SignalControl-v0; roads:CITY, "
+            "roads:generated:SEED; of several one agent learns all.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the agent.")],
-    algo: Annotated[str, typer.Option(help="Algorithm; docs/signals.md has all.")] = "frap",
+    algo: Annotated[
+        str,
+        typer.Option(
+            help="Algorithm: docs/signals.md has all; of roads es (its default), ppo, maskable_ppo."
+        ),
+    ] = "frap",
     steps: Annotated[int, typer.Option(min=1, help="Decisions to learn from.")] = 1_000_000,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Wall time after which it ends in any case.")
@@ -42,9 +56,10 @@ def train(
 ) -> None:
     """Train an agent that controls signals or keeps roads; killed, signals go on.
 
-    OUT gets agent.zip (the weights that were best on days of their own), training.json, logs for
-    TensorBoard, and checkpoints. Name the agent in a scenario: agents: {mine: OUT/agent.zip},
-    then {kind: signal_policy, policy: mine}.
+    OUT gets agent.zip (the weights that were best on days of their own) and training.json, for
+    signals also logs for TensorBoard and checkpoints. Name the agent in a scenario: agents:
+    {mine: OUT/agent.zip}, then {kind: signal_policy, policy: mine}, or for roads {kind:
+    maintenance, policy: mine}.
 
     Examples:
 
@@ -57,8 +72,13 @@ def train(
     from scenarios import roads_commands, screen
 
     if roads_commands.are_roads(places):
-        _train_roads(places, out, algo, steps, minutes, seed, sections, budget)
+        _refuse(ctx, SIGNALS_ONLY, "roads")
+        algo = algo if "algo" in _given(ctx) else "es"
+        scale = scale if "scale" in _given(ctx) else 0.3
+        networks = roads_commands.Options(sections, budget, scale)
+        _train_roads(places, out, algo, steps, minutes, seed, networks)
         return
+    _refuse(ctx, ROADS_ONLY, "signals")
     from agents.train import Plan
     from scenarios.training import open_scenes, train_signals
 
@@ -82,6 +102,7 @@ def train(
 
 
 def evaluate(
+    ctx: typer.Context,
     policies: Annotated[
         list[str], typer.Argument(metavar="POLICY...", help="Names, or files of agents (.zip).")
     ],
@@ -134,8 +155,12 @@ def evaluate(
     from scenarios import roads_commands
 
     if roads_commands.are_roads(on):
-        _evaluate_roads(policies, on, seeds, out, sections, budget, truth)
+        _refuse(ctx, SIGNALS_ONLY, "roads")
+        scale = scale if "scale" in _given(ctx) else 0.3
+        networks = roads_commands.Options(sections, budget, scale, truth)
+        _evaluate_roads(policies, on, seeds, out, networks)
         return
+    _refuse(ctx, ROADS_ONLY, "signals")
     period = _period(begin, end)
     with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
         table = evaluate_signals(
@@ -235,19 +260,17 @@ def _train_roads(
     steps: int,
     minutes: float | None,
     seed: int,
-    sections: int,
-    budget: float,
+    options: Options,
 ) -> None:
     from scenarios import screen
     from scenarios.roads_commands import open_tasks, train_roads
 
-    algo = "es" if algo == "frap" else algo  # the default of signals
     command = (
         f"twin train {' '.join(places)} --algo {algo} --steps {steps} --seed {seed} "
-        f"--sections {sections} --budget {budget:g}"
+        f"--sections {options.sections} --budget {options.budget:g} --scale {options.scale:g}"
     )
     with screen.progress_shown() as progress:
-        tasks = open_tasks(places, sections=sections, budget=budget, report=progress)
+        tasks = open_tasks(places, options, report=progress)
         file = train_roads(
             tasks, out, algo=algo, steps=steps, minutes=minutes, seed=seed, command=command,
             report=progress,
@@ -260,15 +283,13 @@ def _evaluate_roads(
     on: list[str],
     seeds: int,
     out: Path | None,
-    sections: int,
-    budget: float,
-    truth: str,
+    options: Options,
 ) -> None:
     from scenarios import screen
     from scenarios.roads_commands import evaluate_roads, lines_of, open_tasks
 
     with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
-        tasks = open_tasks(on, sections=sections, budget=budget, truth=truth, report=progress)
+        tasks = open_tasks(on, options, report=progress)
         table = evaluate_roads(policies, tasks, seeds, report=progress)
     heads = ("cost, M€", "ratio", "city, M€", "bad, %", "delay, h", "worse")
     for scene, rows in table.groupby("scene", sort=False):
@@ -277,6 +298,25 @@ def _evaluate_roads(
     if out is not None:
         table.to_csv(out, index=False)
         screen.say(f"Table: {out}")
+
+
+def _given(ctx: typer.Context) -> set[str]:
+    """Names of the options that stand on the command line."""
+    return {
+        name
+        for name in ctx.params
+        if (source := ctx.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    }
+
+
+def _refuse(ctx: typer.Context, options: frozenset[str], domain: str) -> None:
+    """Refuse options that mean nothing for a domain."""
+    from twin.errors import InputError
+
+    wrong = sorted(_given(ctx) & options)
+    if wrong:
+        msg = f"--{wrong[0]} means nothing for {domain}: leave it out"
+        raise InputError(msg)
 
 
 def _period(begin: str | None, end: str | None) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PREFIX = "roads:"
 ENVIRONMENT = "Twin/RoadMaintenance-v0"
 ALGORITHMS = ("es", "ppo", "maskable_ppo")
-WHOLE = 0  # sections that mean all
+MOST_BUDGET = 1000.0
 
 
 def are_roads(places: Sequence[str]) -> bool:
@@ -37,15 +38,33 @@ def are_roads(places: Sequence[str]) -> bool:
     return any(mine)
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the command line says of networks.
+
+    Attributes
+    ----------
+    sections
+        Of each network; 0 takes all.
+    budget
+        Factor on Gelsenkirchen's 2.2 EUR/m² and year.
+    scale
+        Factor on the demand with which closures are simulated.
+    truth
+        Model of deterioration.
+    years
+        Of a decade.
+    """
+
+    sections: int = 100
+    budget: float = 1.0
+    scale: float = 0.3
+    truth: str = "markov"
+    years: int = 10
+
+
 def open_tasks(
-    places: Sequence[str],
-    *,
-    sections: int = 100,
-    scale: float = 0.3,
-    budget: float = 1.0,
-    truth: str = "markov",
-    years: int = 10,
-    report: Report | None = None,
+    places: Sequence[str], options: Options | None = None, *, report: Report | None = None
 ) -> list[RoadTask]:
     """Tasks that a user names.
 
@@ -53,18 +72,16 @@ def open_tasks(
     ----------
     places
         `roads:` and a city, or `roads:generated:SEED`; the environment's id is its usual scene.
-    sections
-        Of each; 0 takes all.
-    budget
-        Factor on Gelsenkirchen's 2.2 EUR/m² and year.
-    truth
-        Model of deterioration.
     """
     from envs.roads.scenes import make_road_task
     from twin.roads.decade import BUDGET_EUR_M2
 
-    if not budget > 0.0:
-        msg = f"--budget {budget:g} must be more than 0: 1 is 2.20 EUR/m2 a year"
+    options = options or Options()
+    if not 0.0 < options.budget <= MOST_BUDGET:
+        msg = (
+            f"--budget {options.budget:g} must be above 0 and up to {MOST_BUDGET:g}: 1 is 2.20 "
+            "EUR/m2 a year"
+        )
         raise InputError(msg)
     told = report or (lambda _: None)
     tasks = []
@@ -72,13 +89,14 @@ def open_tasks(
         name = "generated:0" if place == ENVIRONMENT else place.removeprefix(PREFIX)
         told(Progress(f"{name}: what closures cost"))
         task = make_road_task(
-            name, sections=sections or None, scale=scale, truth=truth, years=years,
+            name, sections=options.sections or None, scale=options.scale, truth=options.truth,
+            years=options.years,
             progress=lambda done, n, name=name: told(
                 Progress(f"{name}: what closures cost", float(done), float(n))
             ),
         )  # fmt: skip
         area = float(task.scene.sections["area_m2"].sum())
-        tasks.append(task.with_settings(budget_eur=budget * BUDGET_EUR_M2 * area))
+        tasks.append(task.with_settings(budget_eur=options.budget * BUDGET_EUR_M2 * area))
     return tasks
 
 

@@ -217,6 +217,22 @@ def test_policies_are_trained_and_evaluated_by_the_commands_of_signals(tmp_path:
     assert set(pd.read_csv(table)["policy"]) == {"worst_first", agent}
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate", "worst_first", "--on", "roads:generated:1", "--engine", "sumo"], "--engine"),
+        (["evaluate", "fixed", "--on", "cologne1", "--sections", "4"], "--sections means nothing"),
+        (["evaluate", "worst_first", "--on", "roads:generated:1", "--budget", "inf"], "--budget"),
+        (["train", "roads:generated:1", "--begin", "07:00", "-o", "x"], "--begin means nothing"),
+        (["train", "roads:generated:1", "--algo", "frap", "-o", "x"], "'frap' trains no roads"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code != 0
+    assert said in done.output + str(done.exception)
+
+
 def test_signals_and_roads_are_not_mixed() -> None:
     done = CliRunner().invoke(app, ["evaluate", "fixed", "--on", "roads:generated:1", "--on", "x"])
     assert done.exit_code != 0

@@ -353,7 +353,7 @@ def passed_between(tour_km: F8, begin: float, end: float) -> Generator[int, None
 
 
 def standing(inventory: Inventory, state: Condition, copy: int) -> dict[str, float]:
-    """How a network stands: condition by area, euros so far, delays, reports."""
+    """How a network stands: condition by area, euros so far, backlog, delays, reports."""
     area, pci = inventory.place["area_m2"], state.section[copy]["pci"]
     band = band_of(pci)
     row = {
@@ -369,5 +369,6 @@ def standing(inventory: Inventory, state: Condition, copy: int) -> dict[str, flo
         **{f"{t.name}_m2": float(v) for t, v in zip(TREATMENTS, state.area[copy], strict=True)},
     }
     marks = state.copy[copy]
+    row["backlog_eur"] = float(marks["backlog"])
     row["reports_open"] = float(marks["arrived"] - marks["patched"])
     return row
