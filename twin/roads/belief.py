@@ -209,7 +209,6 @@ def observe_counts(
     silence: F8,
     counts: F8,
     work: F8,
-    known: bool,
 ) -> None:
     """Take in the numbers of detections of one pass, by class of damage.
 
@@ -218,12 +217,12 @@ def observe_counts(
     silence : chance of each hypothesis of the chain that a pass detects nothing
     counts : by class of damage; `NOT_SOUGHT` of what was not looked for
     work : room for a number of each hypothesis
-    known : False where one hears of a section only if something was detected there
     """
-    number = 0.0
+    number, sought = 0.0, True
     for d in range(len(counts)):
         number += counts[d]
-    if chain and known and number <= MOST_FACTORS:
+        sought = sought and counts[d] >= 0.0
+    if chain and sought and number <= MOST_FACTORS:
         for h in range(HYPOTHESES):
             work[h] = silence[h]
         for d in range(len(counts)):
@@ -231,7 +230,7 @@ def observe_counts(
                 for h in range(HYPOTHESES):
                     work[h] *= lens.mean[d, h]
     else:
-        _likelihoods(lens, chain, weights, ages, klass, hundred_m, counts, work, known)
+        _likelihoods(lens, chain, weights, ages, klass, hundred_m, counts, work)
     total = 0.0
     for h in range(HYPOTHESES):
         work[h] *= weights[h]
@@ -251,7 +250,6 @@ def _likelihoods(
     hundred_m: float,
     counts: F8,
     work: F8,
-    known: bool,
 ) -> None:
     """Write into `work` the chance of these counts under each hypothesis, but for a factor."""
     greatest = -math.inf
@@ -265,8 +263,6 @@ def _likelihoods(
                     value += counts[d] * math.log(mean)
                     total += mean
             value -= total
-            if not known:
-                value -= math.log(-math.expm1(-total))
             work[s * CELLS + j] = value
             if weights[s * CELLS + j] > FORGOTTEN:
                 greatest = max(greatest, value)

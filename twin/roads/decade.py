@@ -37,7 +37,7 @@ Watch = Callable[[Condition], None]
 BUDGET_EUR_M2 = 2.2
 """EUR a square metre and year: Gelsenkirchen, 10 M EUR for about 4.5 million m² (2026)."""
 
-LONGEST_YEARS = 100
+LONGEST_YEARS = 200
 
 EXACT = 0.05
 """PCI by which a condition that is known may be off in an interval."""

@@ -437,7 +437,8 @@ def believe(
     """Let the belief at the start of a run take in what files say.
 
     Detections of a section within `PASS_GAP` are one pass; that nothing was detected elsewhere is
-    not concluded, for a file does not say where else the camera was.  A class of damage that the
+    not concluded, for a file does not say where else the camera was (whether it passed a street
+    does not depend on the street's condition).  A class of damage that the
     file does not have at all was not looked for.  The truth of the streets that files tell of is
     drawn anew, from what is then believed of them.
     """

@@ -11,11 +11,11 @@ from twin.roads.state import F8, Condition, Inventory, Records
 def detected(
     inventory: Inventory, rules: Records, state: Condition, c: int, i: int, counts: F8, work: F8
 ) -> None:
-    """A pass of which one hears only since it detected something."""
+    """A pass of a camera: numbers of detections by class, `NOT_SOUGHT` of those not looked for."""
     place = inventory.place[i]
     observe_counts(
         inventory.lens, rules[0]["belief"] == 0, state.belief[c, i], state.hypothesis_age[c, i],
-        place["klass"], place["hundred_m"], inventory.silence[i], counts, work, False,
+        place["klass"], place["hundred_m"], inventory.silence[i], counts, work,
     )  # fmt: skip
 
 

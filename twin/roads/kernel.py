@@ -505,7 +505,7 @@ def pass_section(
     observe_counts(
         lens, rule["belief"] == 0, state.belief[c, i], state.hypothesis_age[c, i],
         place["klass"], place["hundred_m"], inventory.silence[i], found[:classes],
-        found[classes:], True,
+        found[classes:],
     )  # fmt: skip
 
 
