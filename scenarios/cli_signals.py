@@ -291,9 +291,12 @@ def _evaluate_roads(
     with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
         tasks = open_tasks(on, options, report=progress)
         table = evaluate_roads(policies, tasks, seeds, report=progress)
-    heads = ("cost, M€", "ratio", "city, M€", "bad, %", "delay, h", "worse")
+    heads = ("cost", "ratio", "city", "bad", "delay", "worse")
     for scene, rows in table.groupby("scene", sort=False):
-        title = f"{scene}, {seeds} decades; ratio: cost over worst first; worse: found so"
+        title = (
+            f"{scene}, {seeds} decades: social cost, M€; its ratio to worst_first; what the city "
+            "pays, M€; roads in bad condition, %; delay by works, veh·h; orders that found worse"
+        )
         screen.table(title, ("policy", *heads), lines_of(rows))
     if out is not None:
         table.to_csv(out, index=False)

@@ -190,7 +190,11 @@ def _compared(comparison: Comparison) -> str:
         end=_clock(str(period.get("end", "?"))),
         n="–".join(dict.fromkeys(str(n) for n in (pairs[0], pairs[-1]))),
     )
-    return f"{said} {t['years'].format(years=years)}" if years else str(said)
+    return (
+        f"{said} {t['years'].format(years='1 year' if years == 1 else f'{years} years')}"
+        if years
+        else str(said)
+    )
 
 
 def _day(text: str) -> str:

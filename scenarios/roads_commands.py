@@ -190,7 +190,7 @@ def lines_of(table: pd.DataFrame) -> list[tuple[str, ...]]:
     ratios: dict[str, Any] = {}
     if REFERENCE in set(table["policy"]):
         ratios = {
-            str(row["policy"]): f"{row['ratio']:.3f} ± {row['half']:.3f}"
+            str(row["policy"]): f"{row['ratio']:.3f}±{row['half']:.3f}"
             for row in normalised(table).to_dict("records")
         }
     lines: list[tuple[str, ...]] = []

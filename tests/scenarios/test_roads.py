@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +15,12 @@ from scenarios.loading import parse_scenario
 from scenarios.report import write_report
 from scenarios.runner import run_scenario
 from twin.city import City
+from twin.city.opening import open_city
 from twin.errors import InputError, ScenarioError
 from twin.ledger import Results
 from twin.roads.measures import Maintenance
 from twin.roads.sections import make_sections
+from twin.system import Outlook
 
 TEXT = """\
 name: Three years
@@ -197,6 +200,11 @@ def test_the_library_can_be_read(name: str) -> None:
     scenario = parse_scenario(file.read_text(), file).scenario
     assert scenario.years >= 3
     assert scenario.alternatives
+    city = open_city(scenario.city, folder=file.parent)
+    begin = dt.datetime.combine(scenario.period.day, dt.time(), tzinfo=dt.UTC)
+    run = Outlook(city, begin, scenario.years, lambda name: file.parent / name)
+    measures = [*scenario.base, *(m for a in scenario.alternatives for m in a.measures)]
+    assert [line for measure in measures for line in measure.read(run)] == []
 
 
 def test_policies_are_trained_and_evaluated_by_the_commands_of_signals(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def rows() -> list[Row]:
         ("works by night", treatments.NIGHT_SURCHARGE, "of the price", OWN),
         ("moratorium after a treatment", float(treatments.MORATORIUM_YEARS), "years", SOMERVILLE),
         ("budget unless stated", decade.BUDGET_EUR_M2, "€/m² year", "Gelsenkirchen 2026"),
+        ("paid outside the budget of works", "patches and reports", "–", OWN),
         ("a vehicle's hour", prices.time_eur_h, "€/h", f"{OWN}, {costs.PRICE_YEAR}"),
         ("CO₂", prices.co2_eur_t, "€/t", "UBA, Handbuch Umweltkosten 4.0, 2026"),
         ("fuel on a smooth street", prices.fuel_eur_km, "€/km", f"{OWN}, {costs.PRICE_YEAR}"),
