@@ -156,10 +156,10 @@ def read_plan(
     found: list[Planned] = []
     wrong: list[str] = []
     seen: dict[tuple[int, int], int] = {}
-    columns = (raw["section"], raw["year"], raw["treatment"], shift)
+    columns, fields = (raw["section"], raw["year"], raw["treatment"], shift), _fields(raw)
     for k, (where, year, treatment, when) in enumerate(zip(*columns, strict=True), start=1):
         try:
-            _check_fields(raw, k - 1)
+            _check_fields(fields[k - 1])
             line = Planned(
                 _section(where, known),
                 _year(year, years),
@@ -273,20 +273,21 @@ def _read(
             raw[column] = value
     points, written = _points(raw, label, city)
     section, distance = _nearest(points, sections)
-    rows, refused = [], []
+    values = {column: raw[column].tolist() for column in (*checks, "time", *written)}
+    fields, rows, refused = _fields(raw), [], []
     for k in range(len(raw)):
         try:
-            _check_fields(raw, k)
+            _check_fields(fields[k])
             if not np.isfinite(distance[k]):
-                x, y = (_shown(raw[column].iloc[k]) for column in written)
+                x, y = (_shown(values[column][k]) for column in written)
                 msg = f"position {', '.join(written)} is no pair of numbers ({x}, {y})"
                 raise ValueError(msg)
             if distance[k] > REACH_M:
                 at = f"({points[k][0]:.0f}, {points[k][1]:.0f})"
                 msg = f"position {at} is {distance[k]:.0f} m from the nearest street of the city"
                 raise ValueError(msg)
-            row = {name: check(raw[name].iloc[k]) for name, check in checks.items()}
-            row["time"] = _time(raw["time"].iloc[k], now)
+            row = {name: check(values[name][k]) for name, check in checks.items()}
+            row["time"] = _time(values["time"][k], now)
         except ValueError as error:
             refused.append(f"{name or path.name}, row {k + 1}: {error}; mend or leave out the row")
             continue
@@ -358,10 +359,14 @@ def _csv(text: str) -> pd.DataFrame:
     return frame
 
 
-def _check_fields(raw: pd.DataFrame, k: int) -> None:
+def _fields(raw: pd.DataFrame) -> list[int]:
+    """Numbers of fields of rows that have more than the header, 0 of others."""
+    return raw[TOO_LONG].tolist() if TOO_LONG in raw else [0] * len(raw)
+
+
+def _check_fields(number: int) -> None:
     """Refuse a row that has more fields than the header."""
-    if TOO_LONG in raw and raw[TOO_LONG].iloc[k]:
-        number = raw[TOO_LONG].iloc[k]
+    if number:
         msg = (
             f"has {number} fields, more than the header; quote text with commas, write 7.5 not 7,5"
         )
