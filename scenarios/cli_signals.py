@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SIGNALS_ONLY = frozenset(
     {"copies", "hyperparameters", "begin", "end", "engine", "closed", "failed", "noise"}
 )
-ROADS_ONLY = frozenset({"sections", "budget", "truth"})
+ROADS_ONLY = frozenset({"sections", "budget", "truth", "joint"})
 
 Begin = Annotated[str | None, typer.Option(help="Time of day that an episode begins, HH:MM.")]
 End = Annotated[str | None, typer.Option(help="Time of day that it ends, HH:MM.")]
@@ -128,6 +128,9 @@ def evaluate(
     sections: Sections = 100,
     budget: Budget = 1.0,
     truth: Annotated[str, typer.Option(help="Roads: markov, curve; how pavements age.")] = "markov",
+    joint: Annotated[
+        bool, typer.Option("--joint", help="Roads: simulate the works of a day together.")
+    ] = False,
 ) -> None:
     """Compare policies for signals, or for roads, on days or decades that no training sees.
 
@@ -157,7 +160,7 @@ def evaluate(
     if roads_commands.are_roads(on):
         _refuse(ctx, SIGNALS_ONLY, "roads")
         scale = scale if "scale" in _given(ctx) else 0.3
-        networks = roads_commands.Options(sections, budget, scale, truth)
+        networks = roads_commands.Options(sections, budget, scale, truth, joint=joint)
         _evaluate_roads(policies, on, seeds, out, networks)
         return
     _refuse(ctx, ROADS_ONLY, "signals")
@@ -290,7 +293,7 @@ def _evaluate_roads(
 
     with screen.stopped("Stopped; nothing is kept."), screen.progress_shown() as progress:
         tasks = open_tasks(on, options, report=progress)
-        table = evaluate_roads(policies, tasks, seeds, report=progress)
+        table = evaluate_roads(policies, tasks, seeds, joint=options.joint, report=progress)
     heads = ("cost", "ratio", "city", "bad", "delay", "worse")
     for scene, rows in table.groupby("scene", sort=False):
         title = (
@@ -298,6 +301,10 @@ def _evaluate_roads(
             "pays, M€; roads in bad condition, %; delay by works, veh·h; orders that found worse"
         )
         screen.table(title, ("policy", *heads), lines_of(rows))
+    if options.joint:
+        delays = table.groupby("policy", sort=False)[["delay_h", "summed_delay_h"]].mean()
+        said = [f"{name} {s - d:+.1f} of {d:.1f}" for name, (d, s) in delays.iterrows()]
+        screen.say(f"The table of delays would be off by, veh·h: {', '.join(said)}")
     if out is not None:
         table.to_csv(out, index=False)
         screen.say(f"Table: {out}")

@@ -54,6 +54,8 @@ class Options:
         Model of deterioration.
     years
         Of a decade.
+    joint
+        Whether evaluation simulates works of a day together, and not by the table of delays.
     """
 
     sections: int = 100
@@ -61,6 +63,7 @@ class Options:
     scale: float = 0.3
     truth: str = "markov"
     years: int = 10
+    joint: bool = False
 
 
 def open_tasks(
@@ -148,6 +151,7 @@ def evaluate_roads(
     tasks: Sequence[RoadTask],
     n_seeds: int,
     *,
+    joint: bool = False,
     report: Report | None = None,
 ) -> pd.DataFrame:
     """Costs and condition of policies on decades that no training sees.
@@ -177,7 +181,7 @@ def evaluate_roads(
         def watch(done: int, _: int, before: int = before, name: str = task.scene.name) -> None:
             told(Progress(f"decades of {name}", float(before + done), float(total)))
 
-        table = evaluate(planners, task, seeds, watch)
+        table = evaluate(planners, task, seeds, watch, jointly=joint)
         table.insert(0, "scene", task.scene.name)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

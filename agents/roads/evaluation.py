@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from twin.errors import InputError
 from twin.roads.costs import AGENCY, CATEGORIES
 from twin.roads.decade import Decades, run_decade
 from twin.roads.programme import Programme, standing
+from twin.roads.state import Condition, Inventory
 from twin.roads.view import Planner
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def evaluate(
     task: RoadTask,
     seeds: Sequence[int],
     watch: Callable[[int, int], None] | None = None,
+    *,
+    jointly: bool = False,
 ) -> pd.DataFrame:
     """One row a policy and decade: costs in euros, condition, delays, reports.
 
@@ -33,23 +36,35 @@ def evaluate(
     ----------
     watch
         Called with decades done, and how many there are.
+    jointly
+        Whether works of a day are simulated together (`Judge`), and not by the table of delays.
     """
     import pandas as pd
 
-    inventory, rules = task.made()
-    decades, rows = Decades(inventory, rules), []
+    decade = Judge(task).decade if jointly else _by_table(task)
+    rows: list[dict[str, Any]] = []
     for name, planner in planners.items():
         for seed in seeds:
-            run_decade(decades, planner, seed)
-            rows.append({"policy": name, "seed": seed, **_row(decades)})
+            rows.append({"policy": name, "seed": seed, **decade(planner, seed)})
             if watch is not None:
                 watch(len(rows), len(planners) * len(seeds))
     return pd.DataFrame(rows)
 
 
-def _row(decades: Decades) -> dict[str, float]:
-    state = decades.state
-    last = standing(decades.inventory, state, 0)
+def _by_table(task: RoadTask) -> Callable[[Planner, int], dict[str, float]]:
+    """Decades with delays by table."""
+    inventory, rules = task.made()
+    decades = Decades(inventory, rules)
+
+    def decade(planner: Planner, seed: int) -> dict[str, float]:
+        run_decade(decades, planner, seed)
+        return _row(inventory, decades.state)
+
+    return decade
+
+
+def _row(inventory: Inventory, state: Condition) -> dict[str, float]:
+    last = standing(inventory, state, 0)
     euros = dict(zip(CATEGORIES, state.euros[0, 0], strict=True))
     return {
         "social_cost_eur": float(state.euros[0, 1].sum()),
@@ -84,46 +99,54 @@ def normalised(table: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def judge_jointly(planner: Planner, task: RoadTask, seed: int) -> dict[str, float]:
-    """One decade on the clock, its works of a day simulated together.
+class Judge:
+    """Decades on the clock in which works of a day are simulated together.
 
-    Returns
-    -------
-    social_cost_eur
-        With the delay of works simulated together.
-    delay_h, summed_delay_h
-        Vehicle hours of works together, and by the sum of the table that training uses.
+    Parameters
+    ----------
+    task
+        Of a city, whose streets can be closed.
 
     Raises
     ------
     InputError
         For a generated network, which has no streets to simulate.
     """
-    from twin.days import hours_of
-    from twin.simulation import Simulation
-    from twin.traffic.demand import Demand
-    from twin.usage import Closures
 
-    scene = task.scene
-    if scene.city is None:
-        msg = f"{scene.name}: has no streets to simulate closures on; judge a city's scene"
-        raise InputError(msg)
-    inventory, rules = task.made()
-    demand = Demand.generate(scene.city, scale=scene.scale)
-    sim = Simulation(
-        scene.city, seed=seed, begin_s=0.0, end_s=1.0, years=task.settings.years, systems_on=()
-    )
-    closures = Closures(scene.city, scene.sections, hours_of(scene.city, demand), seed=0)
-    programme = Programme(
-        sim, scene.sections, inventory, rules, planner, closures="joint",
-        arrangement=scene.use.arrangement, joint=closures.cost,
-    )  # fmt: skip
-    programme.start()
-    sim.run()
-    done = [w for w in programme.works if w.outcome in ("under way", "done")]
-    summed = sum(float(inventory.choice[w.section, w.option]["delay_h"]) for w in done)
-    return {
-        "social_cost_eur": float(programme.state.euros[0, 1].sum()),
-        "delay_h": standing(inventory, programme.state, 0)["delay_h"],
-        "summed_delay_h": summed,
-    }
+    def __init__(self, task: RoadTask) -> None:
+        from twin.days import hours_of
+        from twin.traffic.demand import Demand
+        from twin.usage import Closures
+
+        scene = task.scene
+        if scene.city is None:
+            msg = f"{scene.name}: has no streets to simulate closures on; judge a city's scene"
+            raise InputError(msg)
+        self.task, self.city = task, scene.city
+        self.inventory, self.rules = task.made()
+        demand = Demand.generate(scene.city, scale=scene.scale)
+        hours = hours_of(scene.city, demand)
+        self._closures = Closures(scene.city, scene.sections, hours, seed=0)
+
+    def decade(self, planner: Planner, seed: int) -> dict[str, float]:
+        """The columns of `evaluate` but for names, and what the table that training uses would say.
+
+        Returns
+        -------
+        summed_delay_h
+            Vehicle hours of works by the sum of the table, beside `delay_h` of works together.
+        """
+        from twin.simulation import Simulation
+
+        scene, years = self.task.scene, self.task.settings.years
+        sim = Simulation(self.city, seed=seed, begin_s=0.0, end_s=1.0, years=years, systems_on=())
+        programme = Programme(
+            sim, scene.sections, self.inventory, self.rules, planner, closures="joint",
+            arrangement=scene.use.arrangement, joint=self._closures.cost,
+        )  # fmt: skip
+        programme.start()
+        sim.run()
+        done = [w for w in programme.works if w.outcome in ("under way", "done")]
+        choice = self.inventory.choice
+        summed = sum(float(choice[w.section, w.option]["delay_h"]) for w in done)
+        return {**_row(self.inventory, programme.state), "summed_delay_h": summed}
