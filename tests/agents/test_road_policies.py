@@ -15,6 +15,7 @@ from agents.roads.evaluation import evaluate, normalised
 from agents.roads.scorer import Shape
 from agents.roads.trained import TrainedPlanner, load_agent, save_agent
 from envs.roads.scenes import RoadTask, make_road_task
+from twin.city import City
 from twin.errors import InputError
 
 
@@ -120,3 +121,20 @@ def test_broken_files_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_an_unknown_policy_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'worst_first'"):
         resolve("worst_frist", "roads")
+
+
+def test_works_of_a_day_are_judged_together(helsinki: City) -> None:
+    """Works cost drivers less together than by the sum of what each costs by itself, or as much."""
+    task = make_road_task(helsinki, sections=6, scale=0.1, years=1, budget_eur=400_000.0, crews=3)
+    table = evaluate({"worst_first": resolve("worst_first", "roads")}, task, [1, 2], jointly=True)
+    alone = evaluate({"worst_first": resolve("worst_first", "roads")}, task, [1, 2])
+    np.testing.assert_allclose(table["works_eur"], alone["works_eur"])
+    np.testing.assert_allclose(table["summed_delay_h"], alone["delay_h"])
+    assert (table["delay_h"] > 0.0).all()
+    again = evaluate({"worst_first": resolve("worst_first", "roads")}, task, [2], jointly=True)
+    assert again["delay_h"].iloc[0] == table["delay_h"].iloc[1]
+
+
+def test_a_network_without_streets_cannot_be_judged_jointly(task: RoadTask) -> None:
+    with pytest.raises(InputError, match="has no streets to simulate closures on"):
+        evaluate({}, task, [1], jointly=True)
