@@ -96,7 +96,7 @@ def resolve(name: str, domain: str = "signals") -> Any:
         if domain == "roads":
             from agents.roads.trained import TrainedPlanner
 
-            return TrainedPlanner(file)
+            return TrainedPlanner.load(file)
         from agents.trained import TrainedAgent
 
         return TrainedAgent(file)

@@ -15,11 +15,13 @@ import numpy.typing as npt
 
 from envs.roads import features
 from twin.roads.state import F4, F8, I8, OPTION_COUNT
-from twin.roads.treatments import TREATMENTS
+from twin.roads.treatments import OPTIONS, TREATMENTS
 
 HIDDEN = 16
 OUTPUTS = len(TREATMENTS)
 FIRST_SAVING = features.SIZE - OUTPUTS
+SAVING_OF_OPTION = np.array([FIRST_SAVING, *(FIRST_SAVING + t for t, _ in OPTIONS)])
+"""Feature that says what an option's treatment saves; that of "nothing" (the first) is not used."""
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,21 @@ class Shape:
 
 @dataclass(frozen=True)
 class LogitShape:
-    """Sizes of the network that gradients train: two hidden layers, a logit for each option."""
+    """Sizes of the network that gradients train: two hidden layers, a logit for each option.
+
+    Beside them a straight line carries what each option's treatment is expected to save.
+    """
 
     hidden: tuple[int, int] = (64, 64)
     outputs: int = OPTION_COUNT
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of each array: weights and biases of three layers."""
+        """Shape of each array: weights and biases of three layers, and the line."""
         first, second = self.hidden
         return (
             (features.SIZE, first), (first,), (first, second), (second,),
-            (second, self.outputs), (self.outputs,),
+            (second, self.outputs), (self.outputs,), (self.outputs,),
         )  # fmt: skip
 
     @property
@@ -93,7 +98,7 @@ class LogitShape:
             arrays.append(weights[at : at + count].reshape(shape))
             at += count
         hidden = np.tanh(np.tanh(rows @ arrays[0] + arrays[1]) @ arrays[2] + arrays[3])
-        return np.asarray(hidden @ arrays[4] + arrays[5])
+        return np.asarray(hidden @ arrays[4] + arrays[5] + arrays[6] * rows[:, SAVING_OF_OPTION])
 
 
 def scores(parts: dict[str, F8], rows: F4) -> F8:

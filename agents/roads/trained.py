@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -104,27 +105,38 @@ def _shape(hidden: Any) -> Shape | LogitShape:
 
 
 class TrainedPlanner:
-    """A scoring policy on the clock.
+    """A trained policy: scores, or chances of each option (logits).
+
+    What chances ask for is drawn, as in training, by numbers that depend on nothing but what is
+    seen, so that the same view gets the same answer.
 
     Parameters
     ----------
-    file
-        The agent's file.
+    about
+        What an agent's file says: weeks between decisions, and `hidden` of the network.
+    weights
+        Of the network.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.about, weights = load_agent(file)
-        self.weeks = int(self.about["weeks"])
-        self._shape, self._weights = _shape(self.about["hidden"]), weights
+    def __init__(self, about: dict[str, Any], weights: F8) -> None:
+        self.about = about
+        self.weeks = int(about["weeks"])
+        self._shape, self._weights = _shape(about["hidden"]), weights
         self._known: tuple[bytes, F4, I8] | None = None
 
+    @classmethod
+    def load(cls, file: Path) -> TrainedPlanner:
+        """The policy of an agent's file (`load_agent`)."""
+        return cls(*load_agent(file))
+
     def plan(self, view: View) -> tuple[I8, I8]:
-        """Ask for what scores above zero, the greatest first; by logits, the worst first."""
+        """Ask for what scores above zero, the greatest first; by chances, the worst first."""
         savings, options = self._prepared(view.inventory, view.rules)
         rows = rows_of(view, savings)
         if isinstance(self._shape, LogitShape):
             logits = np.where(view.allowed == 1, self._shape.logits(self._weights, rows), -np.inf)
-            asked = np.argmax(logits, axis=1)
+            drawn = np.random.default_rng(zlib.crc32(view.seen.tobytes())).gumbel(size=logits.shape)
+            asked = np.argmax(logits + drawn, axis=1)
             order = np.argsort(view.seen[:, 5], kind="stable")
             order = order[asked[order] > 0]
             return order, asked[order]
