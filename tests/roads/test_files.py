@@ -61,7 +61,11 @@ def row(at: np.ndarray, **other: object) -> dict[str, object]:
 
 
 BAD: tuple[tuple[Reader, dict[str, object], str], ...] = (
-    (files.read_detections, {"x": 0.0}, r"position \(0, \d+\) is \d+ m from the nearest street"),
+    (
+        files.read_detections,
+        {"x": 0.0},
+        r"position x 0.0, y \d[\d.]+ is [\d,]+ m from the nearest street",
+    ),
     (files.read_detections, {"class": "D99"}, "class 'D99' is none of D00"),
     (files.read_detections, {"confidence": "1.5"}, "confidence 1.5 is outside 0 to 1"),
     (files.read_detections, {"confidence": "much"}, "confidence 'much' is no number"),

@@ -283,8 +283,8 @@ def _read(
                 msg = f"position {', '.join(written)} is no pair of numbers ({x}, {y})"
                 raise ValueError(msg)
             if distance[k] > REACH_M:
-                at = f"({points[k][0]:.0f}, {points[k][1]:.0f})"
-                msg = f"position {at} is {distance[k]:.0f} m from the nearest street of the city"
+                at = ", ".join(f"{column} {_shown(values[column][k])}" for column in written)
+                msg = f"position {at} is {distance[k]:,.0f} m from the nearest street of the city"
                 raise ValueError(msg)
             row = {name: check(values[name][k]) for name, check in checks.items()}
             row["time"] = _time(values["time"][k], now)
