@@ -119,7 +119,11 @@ class Roads:
         """Note at the end of each year which lines of the plan nobody began."""
         for year in range(1, self.sim.years + 1):
             yield self.sim.clock.until(programme.end_of_year_s(year) - 1.0)
-            begun = {w.section for w in programme.works if 1 + w.asked // WEEKS == year}
+            begun = {
+                w.section
+                for w in programme.works
+                if 1 + w.asked // WEEKS == year and w.outcome not in ("waiting", "season over")
+            }
             for line in self._planned:
                 if line.year == year and line.section not in begun:
                     self._left += 1
