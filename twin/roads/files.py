@@ -8,11 +8,8 @@ A plan is taken as a whole or not at all.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +22,15 @@ from twin.roads.belief import NOT_SOUGHT
 from twin.roads.inventory import DAMAGES
 from twin.roads.state import F8, HYPOTHESES, I8, Condition, Inventory, Records
 from twin.roads.treatments import DAY, NIGHT, TREATMENTS, option_of
+from twin.rows import (
+    check_fields,
+    fields_beyond,
+    moment,
+    need_columns,
+    positions,
+    read_rows,
+    shown,
+)
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -37,10 +43,7 @@ LEAST_CONFIDENCE = 0.3  # detections that a detector trusts less are left out
 PASS_GAP = dt.timedelta(hours=12)  # detections of a section farther apart are of two passes
 OLDEST = dt.timedelta(days=730)  # what was seen before says little of today
 SURVEY_ERROR = 5.0  # PCI, standard deviation of a survey on foot or by car
-LARGEST_BYTES = 512 * 2**20
-LONGEST_SHOWN = 40
 LONGEST_YEARS = 100
-TOO_LONG = "more fields than the header"
 DAMAGE_NAMES = {
     "longitudinal": "D00", "transverse": "D10", "alligator": "D20", "pothole": "D40",
 }  # fmt: skip
@@ -147,8 +150,8 @@ def read_plan(
         If any line cannot be used; then the plan is refused as a whole.
     """
     label = name or str(path)
-    raw = _raw(path, label)
-    _need(
+    raw = read_rows(path, label)
+    need_columns(
         raw, ("section", "year", "treatment"), label, "a plan has section, year, treatment, shift"
     )
     shift = raw["shift"] if "shift" in raw else [""] * len(raw)
@@ -156,10 +159,10 @@ def read_plan(
     found: list[Planned] = []
     wrong: list[str] = []
     seen: dict[tuple[int, int], int] = {}
-    columns, fields = (raw["section"], raw["year"], raw["treatment"], shift), _fields(raw)
+    columns, fields = (raw["section"], raw["year"], raw["treatment"], shift), fields_beyond(raw)
     for k, (where, year, treatment, when) in enumerate(zip(*columns, strict=True), start=1):
         try:
-            _check_fields(fields[k - 1])
+            check_fields(fields[k - 1])
             line = Planned(
                 _section(where, known),
                 _year(year, years),
@@ -263,31 +266,31 @@ def _read(
     import pandas as pd
 
     label = name or str(path)
-    raw = _raw(path, label)
+    raw = read_rows(path, label)
     needed = [c for c in (*checks, "time") if c not in optional]
     if len(raw.columns) == 0:  # a GeoJSON without features
         return Rows(pd.DataFrame(columns=["section", *checks, "time"]))
-    _need(raw, needed, label, f"it needs {', '.join(needed)} and a position")
+    need_columns(raw, needed, label, f"it needs {', '.join(needed)} and a position")
     for column, value in optional.items():
         if column not in raw:
             raw[column] = value
-    points, written = _points(raw, label, city)
+    points, written = positions(raw, label, city)
     section, distance = _nearest(points, sections)
     values = {column: raw[column].tolist() for column in (*checks, "time", *written)}
-    fields, rows, refused = _fields(raw), [], []
+    fields, rows, refused = fields_beyond(raw), [], []
     for k in range(len(raw)):
         try:
-            _check_fields(fields[k])
+            check_fields(fields[k])
             if not np.isfinite(distance[k]):
-                x, y = (_shown(values[column][k]) for column in written)
+                x, y = (shown(values[column][k]) for column in written)
                 msg = f"position {', '.join(written)} is no pair of numbers ({x}, {y})"
                 raise ValueError(msg)
             if distance[k] > REACH_M:
-                at = ", ".join(f"{column} {_shown(values[column][k])}" for column in written)
+                at = ", ".join(f"{column} {shown(values[column][k])}" for column in written)
                 msg = f"position {at} is {distance[k]:,.0f} m from the nearest street of the city"
                 raise ValueError(msg)
             row = {name: check(values[name][k]) for name, check in checks.items()}
-            row["time"] = _time(values["time"][k], now)
+            row["time"] = moment(values["time"][k], now, OLDEST)
         except ValueError as error:
             refused.append(f"{name or path.name}, row {k + 1}: {error}; mend or leave out the row")
             continue
@@ -295,123 +298,6 @@ def _read(
     columns = ["section", *checks, "time"]
     table = pd.DataFrame(rows, columns=columns)
     return Rows(table.sort_values("time", kind="stable", ignore_index=True), tuple(refused))
-
-
-def _time(value: Any, now: dt.datetime) -> dt.datetime:
-    try:
-        moment = dt.datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        msg = f"time {value!r} is none; write it as 2026-09-15T08:30"
-        raise ValueError(msg) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    if moment > now:
-        msg = f"time {value} is after {now:%Y-%m-%d %H:%M}, at which the run begins"
-        raise ValueError(msg)
-    if now - moment > OLDEST:
-        msg = f"time {value} is more than {OLDEST.days} days before the run begins"
-        raise ValueError(msg)
-    return moment
-
-
-def _need(raw: pd.DataFrame, columns: Sequence[str], label: str, needs: str) -> None:
-    """Refuse a table that lacks a column, and say which it has."""
-    for column in columns:
-        if column not in raw:
-            has = ", ".join(str(c) for c in raw.columns if c != TOO_LONG)
-            msg = f"{label}: has no column {column!r}; {needs}, and has {_shown(has)}"
-            raise InputError(msg)
-
-
-def _raw(path: Path, label: str) -> pd.DataFrame:
-    """Rows of a CSV or the properties and positions of a GeoJSON, without spaces at their ends."""
-    try:
-        if path.stat().st_size > LARGEST_BYTES:
-            msg = f"{label}: is larger than {LARGEST_BYTES >> 20} MiB; cut it into several"
-            raise InputError(msg)
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() in (".geojson", ".json"):
-            return _geojson(json.loads(text), label)
-        return _csv(text)
-    except OSError as error:
-        msg = f"{label}: cannot be read, {error.strerror or error}"
-        raise InputError(msg) from None
-    except (ValueError, RecursionError, csv.Error) as error:
-        why = (str(error).splitlines() or ["?"])[0][:120]
-        msg = f"{label}: is neither CSV nor GeoJSON ({why})"
-        raise InputError(msg) from None
-
-
-def _csv(text: str) -> pd.DataFrame:
-    """Rows of a CSV as text; `TOO_LONG` says which have more fields than the header."""
-    import pandas as pd
-
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [name.strip().lower() for name in next(lines, [])]
-    if not any(header):
-        msg = "it is empty"
-        raise ValueError(msg)
-    rows = [[field.strip() for field in line] for line in lines if line]
-    n = len(header)
-    frame = pd.DataFrame([(row + [""] * n)[:n] for row in rows], columns=header, dtype=str)
-    frame = frame.loc[:, ~frame.columns.duplicated()]
-    frame[TOO_LONG] = [len(row) if any(row[n:]) else 0 for row in rows]
-    return frame
-
-
-def _fields(raw: pd.DataFrame) -> list[int]:
-    """Numbers of fields of rows that have more than the header, 0 of others."""
-    return raw[TOO_LONG].tolist() if TOO_LONG in raw else [0] * len(raw)
-
-
-def _check_fields(number: int) -> None:
-    """Refuse a row that has more fields than the header."""
-    if number:
-        msg = (
-            f"has {number} fields, more than the header; quote text with commas, write 7.5 not 7,5"
-        )
-        raise ValueError(msg)
-
-
-def _geojson(content: Any, label: str) -> pd.DataFrame:
-    import pandas as pd
-
-    features = content.get("features") if isinstance(content, dict) else None
-    if not isinstance(features, list):
-        msg = f"{label}: is no GeoJSON FeatureCollection"
-        raise InputError(msg)
-    rows = []
-    for feature in features:
-        found = feature if isinstance(feature, dict) else {}
-        geometry, properties = found.get("geometry"), found.get("properties")
-        place = geometry.get("coordinates") if isinstance(geometry, dict) else None
-        pair = place[:2] if isinstance(place, list) and len(place) >= 2 else (None, None)
-        rows.append({**(properties if isinstance(properties, dict) else {}), "lon": pair[0],
-                     "lat": pair[1]})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _shown(value: Any) -> str:
-    """A value of a file, short enough for a line."""
-    text = "nothing" if value is None or value == "" else str(value)
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."
-
-
-def _points(raw: pd.DataFrame, label: str, city: City) -> tuple[Any, tuple[str, str]]:
-    """[rows, 2] metres in the city's CRS, not finite where there is no position; their columns."""
-    import pandas as pd
-    from pyproj import Transformer
-
-    for x, y in (("lon", "lat"), ("x", "y")):
-        if x in raw and y in raw:
-            a, b = (pd.to_numeric(raw[c], errors="coerce").to_numpy(float) for c in (x, y))
-            if x == "lon":
-                outside = ~((np.abs(a) <= 180.0) & (np.abs(b) <= 90.0))
-                a, b = np.where(outside, np.nan, a), np.where(outside, np.nan, b)
-                a, b = Transformer.from_crs(4326, city.crs, always_xy=True).transform(a, b)
-            return np.column_stack([a, b]), (x, y)
-    msg = f"{label}: has no position; it needs the columns lon and lat, or x and y"
-    raise InputError(msg)
 
 
 def _nearest(points: Any, sections: gpd.GeoDataFrame) -> tuple[I8, Any]:
@@ -471,9 +357,9 @@ def _passes(found: pd.DataFrame) -> list[F8]:
     """Numbers of detections by class of damage, one array a pass."""
     passes: list[F8] = []
     last: dt.datetime | None = None
-    for damage, moment in zip(found["class"], found["time"], strict=True):
-        if last is None or moment - last > PASS_GAP:
+    for damage, seen in zip(found["class"], found["time"], strict=True):
+        if last is None or seen - last > PASS_GAP:
             passes.append(np.zeros(len(DAMAGES)))
         passes[-1][DAMAGES.index(damage)] += 1.0
-        last = moment
+        last = seen
     return passes
