@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, Union
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from twin import times
-from twin.system import Measure, systems
+from twin.system import NAME, Measure, Response, systems
 from twin.times import TimeOfDay
 
 DAY_S = 86400.0
@@ -21,7 +21,6 @@ LONGEST_DAYS = 7
 BASE = "base"
 RESERVED = (BASE, "city", "agents")
 
-Response = Literal["none", "en_route", "equilibrium"]
 RouteChoice = Literal["equilibrium", "c_logit"]
 
 
@@ -130,12 +129,16 @@ class Alternative(_Part):
     """A bundle of measures that is compared with the base."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$",
+        pattern=NAME,
         description="Short name in small letters, digits and hyphens; names the folder.",
     )
     title: str = Field("", max_length=200, description="What the report calls it.")
-    response: Response = Field(
-        "none", description="How drivers respond: not at all, en route, or by a new equilibrium."
+    response: Response | None = Field(
+        None,
+        description=(
+            "How drivers respond to its measures: none, en_route, or by a new equilibrium. If not "
+            "said: equilibrium to what holds for all of the period, en_route to the rest."
+        ),
     )
     informed: float = Field(
         1.0,

@@ -44,6 +44,8 @@ class Variant:
         Folder of the run.
     measures
         Measures of the base, then its own.
+    learned
+        Those of them that drivers have learnt to live with.
     response
         How drivers respond.
     informed
@@ -54,6 +56,7 @@ class Variant:
 
     folder: Path
     measures: tuple[Measure, ...]
+    learned: tuple[Measure, ...]
     response: Response
     informed: float
     base: bool
@@ -73,7 +76,7 @@ class Job:
     interval_s: float
     day: dt.date
     equilibrium: EquilibriumOptions
-    base: tuple[Measure, ...]
+    usual: tuple[Measure, ...]
     variants: tuple[Variant, ...]
     systems: tuple[str, ...] | None
     modules: tuple[str, ...]
@@ -84,8 +87,12 @@ class Job:
     @property
     def units(self) -> float:
         """Work in it, in learning days."""
-        learning = 1 + sum(v.response == "equilibrium" for v in self.variants)
+        learning = 1 + sum(self.learns(v) for v in self.variants)
         return self.equilibrium.iterations * learning + RUN_UNITS * len(self.variants)
+
+    def learns(self, variant: Variant) -> bool:
+        """Whether drivers of a run learn something that those of the base do not."""
+        return variant.learned != self.usual
 
 
 def run_job(job: Job, city: City, report: Report) -> None:
@@ -99,12 +106,11 @@ def run_job(job: Job, city: City, report: Report) -> None:
     from twin.simulation import Simulation
 
     driven = job.systems is None or "traffic" in job.systems
-    usual = _prepare(job, city, job.base, report) if driven else None
+    usual = _prepare(job, city, job.usual, None, report) if driven else None
     for variant in job.variants:
-        learned = variant.response == "equilibrium"
-        prepared = usual
-        if learned and driven:
-            prepared = _prepare(job, city, variant.measures, report)
+        prepared, learned = usual, job.learns(variant)
+        if learned and usual is not None:
+            prepared = _prepare(job, city, variant.learned, usual, report)
         simulation = Simulation(
             city,
             prepared,
@@ -124,18 +130,22 @@ def run_job(job: Job, city: City, report: Report) -> None:
             interval_s=job.interval_s,
         )
         results = simulation.run()
-        if prepared is not None and (learned or variant.base):
-            results = _with_gaps(results, job.seed, prepared.gaps)
+        if prepared is not None:
+            results = _with_learning(results, job.seed, prepared)
         results.save(variant.folder / job.seed_folder)
         report(RUN_UNITS)
 
 
-def _prepare(job: Job, city: City, measures: tuple[Measure, ...], report: Report) -> Prepared:
+def _prepare(
+    job: Job, city: City, measures: tuple[Measure, ...], usual: Prepared | None, report: Report
+) -> Prepared:
     """Let drivers learn with measures that they know."""
     from twin.simulation import prepare
 
     options, told = job.equilibrium, 0
-    theta = {} if options.theta_per_min is None else {"theta_per_min": options.theta_per_min}
+    theta: dict[str, Any] = {}
+    if options.theta_per_min is not None:
+        theta["theta_per_min"] = options.theta_per_min
 
     def learned(*_: Any) -> None:
         nonlocal told
@@ -149,11 +159,14 @@ def _prepare(job: Job, city: City, measures: tuple[Measure, ...], report: Report
         seed=job.seed,
         begin_s=job.begin_s,
         end_s=job.end_s,
+        warmup_s=job.warmup_s,
         iterations=options.iterations,
         gap=options.gap,
         route_choice=options.route_choice,
         measures=measures,
         policies=_policies(job.agents),
+        files=_files(job.files),
+        usual=usual,
         progress=learned,
         **theta,
     )
@@ -235,13 +248,16 @@ def _files(copies: Mapping[str, Path]) -> Callable[[str], Path]:
     return file
 
 
-def _with_gaps(results: Results, seed: int, gaps: list[float]) -> Results:
+def _with_learning(results: Results, seed: int, prepared: Prepared) -> Results:
+    """Add the days on which drivers learned: all gaps, and the indicators up to the day used."""
     import pandas as pd
 
+    gaps = prepared.gaps
     frame = pd.DataFrame(
         {"seed": seed, "iteration": range(1, len(gaps) + 1), "gap": [float(g) for g in gaps]}
     )
-    return replace(results, tables={**results.tables, "equilibrium": frame})
+    more = {} if prepared.learning is None else {"learning": prepared.learning}
+    return replace(results, tables={**results.tables, "equilibrium": frame, **more})
 
 
 def _leave_with_parent() -> None:

@@ -16,6 +16,7 @@ from twin.traffic.records import (
     CHUNK,
     CLOCK,
     EVEN,
+    FIXED,
     ID,
     INNER,
     LANE,
@@ -144,7 +145,7 @@ def initial_state(
         exit_count=np.zeros((intervals, network.n_streets), np.int32),
         entered=np.zeros((intervals, network.n_streets), np.int32),
     )
-    _first_phases(network.signals, state, start)
+    begin_programs(network.signals, state, start)
     wake_all(net, state)
     return state
 
@@ -287,8 +288,8 @@ def _start_loss(network: Network, vehicles: Vehicles) -> I4:
     return ticks
 
 
-def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
-    """The row of each program that is shown at the start, and its first change."""
+def begin_programs(sig: SignalArrays, state: State, start: int) -> None:
+    """Let programs begin at a tick: the row of each that is shown then, and its next change."""
     for s in range(len(sig.phase) - 1):
         into = (start - int(sig.offset[s])) % int(sig.cycle[s])
         row = int(sig.phase[s])
@@ -298,8 +299,8 @@ def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
         signal = state.signal[s]
         signal["phase"] = signal["target"] = signal["shown"] = row
         signal["switch"] = start + int(sig.duration[row]) - into
+        signal["mode"] = ACTUATED if sig.actuated[s] else FIXED
         if sig.actuated[s]:
-            signal["mode"] = ACTUATED
             signal["green_at"] = start
             signal["switch"] = start + int(sig.least[row])
         links = sig.links[sig.link[s] : sig.link[s + 1]]
