@@ -105,7 +105,7 @@ def test_replication_k_uses_seed_plus_k() -> None:
             "theta_per_min is 101; input should be less than or equal to 100",
         ),
         ("en_route", "en_route\n    informed: 1.2", 11, "informed is 1.2; input should be less"),
-        ("response: en_route", "informed: 0.4", 9, "informs 0.4 of the drivers, but none responds"),
+        ("en_route", "none\n    informed: 0.4", 9, "informs 0.4 of the drivers, but none responds"),
     ],
 )
 def test_an_error_names_the_line_the_value_and_what_to_do(
