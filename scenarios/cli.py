@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from scenarios.cli_assign import assign
+from scenarios.cli_check import check, library
 from scenarios.cli_signals import evaluate, leaderboard, train
 from scenarios.cli_validate import validate
 from scenarios.screen import errors_told
@@ -93,7 +94,9 @@ def build(
 
 @app.command()
 def run(
-    scenario: Annotated[Path, typer.Argument(help="Scenario file (.yaml).")],
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario file (.yaml), or a name of 'twin library'.")
+    ],
     out: Out,
     workers: Workers = None,
     replications: Annotated[
@@ -116,10 +119,11 @@ def run(
 
     from scenarios import screen
     from scenarios.compare import refused_rows
+    from scenarios.library import find_scenario
     from scenarios.loading import load_scenario
     from scenarios.runner import run_scenario
 
-    source = load_scenario(scenario)
+    source = load_scenario(find_scenario(scenario))
     if replications is not None:
         changed = source.scenario.model_copy(update={"replications": replications})
         source = replace(source, scenario=changed)
@@ -215,6 +219,8 @@ def simulate(
     screen.say(f"Loaded in {done.load_s:.2f} s, simulated in {done.run_s:.4f} s; trips in {out}")
 
 
+app.command()(check)
+app.command()(library)
 app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)

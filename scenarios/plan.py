@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios import runs
-from scenarios.checking import check_measures, inside, measure_lists, outlook
+from scenarios.checking import Placed, check_measures, inside, measure_lists, outlook
 from scenarios.responses import Responses, responses
 from scenarios.schema import BASE
 from scenarios.worker import Job, Variant
-from twin.city.opening import fingerprint, open_city
+from twin.city.opening import fingerprint, glance, open_city
 from twin.errors import InputError, OutputError, ScenarioError
 from twin.system import Measure, Outlook, Response, systems
 
@@ -100,6 +100,28 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     told = {name: _copied(file, folder, "data") for name, file in data.items()}
     jobs = _jobs(source, run, folder, demand, agents, told)
     return Plan(source, folder, city, demand, agents, manifests, jobs)
+
+
+def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Placed]]]:
+    """Return what measures may know and what each run's own measures change; nothing is written.
+
+    Raises
+    ------
+    TwinError
+        If the scenario cannot be run.
+    """
+    whole = any(m.over_years and m.files() for m in _measures(source))
+    look = open_city if whole else glance
+    try:
+        city = look(source.scenario.city, folder=source.folder, say=say)
+    except InputError as error:
+        msg = f"{source.at('city')}: {error}"
+        raise ScenarioError(msg) from None
+    _agent_files(source)
+    run = outlook(source, city, _data_files(source))
+    lists = check_measures(source, run)
+    _read_files(source, run)
+    return run, lists
 
 
 def _city(source: Source, folder: Path, say: Say) -> City:
