@@ -23,7 +23,7 @@ from twin.errors import InputError, OutputError, ScenarioError
 from twin.system import Measure, Outlook, Response, systems
 
 if TYPE_CHECKING:
-    from scenarios.loading import Source
+    from scenarios.loading import Place, Source
     from twin.city import City
     from twin.traffic.demand import Demand
 
@@ -148,18 +148,21 @@ def _city(source: Source, folder: Path, say: Say) -> City:
 
 def _agent_files(source: Source) -> dict[str, Path]:
     """Return files of trained agents by policy: those listed, and policies that are files."""
-    named = dict(source.scenario.agents)
-    for measure in _measures(source):
-        policy = str(getattr(measure, "policy", ""))
-        if policy.endswith(".zip"):
-            named.setdefault(policy, policy)
+    named: dict[str, tuple[str, Place]] = {
+        name: (file, ("agents", name)) for name, file in source.scenario.agents.items()
+    }
+    for measures in measure_lists(source).values():
+        for place, measure in measures:
+            policy = str(getattr(measure, "policy", ""))
+            if policy.endswith(".zip"):
+                named.setdefault(policy, (policy, place))
     files = {}
-    for name, file in named.items():
+    for name, (file, place) in named.items():
         try:
             files[name] = inside(source, file)
         except ScenarioError as error:
             what = str(error).removeprefix(f"{source.path}: ")
-            msg = f"{source.at('agents', name)}: agent {name!r}: {what}"
+            msg = f"{source.at(*place)}: agent {name!r}: {what}"
             raise ScenarioError(msg) from None
     return files
 

@@ -166,13 +166,6 @@ def test_route_choices_are_those_of_the_assignment() -> None:
     assert get_args(RouteChoice) == ROUTE_CHOICES
 
 
-def test_library_scenarios_are_valid() -> None:
-    from scenarios.demo import CHAPTERS, library
-
-    for name in CHAPTERS:
-        assert parse(library(name)).scenario.replications == 10
-
-
 def test_the_json_schema_describes_every_key() -> None:
     schema = json_schema()
     assert set(schema["required"]) == {"name", "city", "period"}

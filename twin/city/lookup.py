@@ -167,8 +167,8 @@ def _refuse_several(city: City, reference: str, found: npt.NDArray[np.int64]) ->
     more = ", ..." if n > SHOWN else ""
     msg = (
         f"street {reference!r} is {n} streets, more than {APART_M:g} m apart, with sections "
-        f"{', '.join(ids)}{more}: name one by an id, or write streets: {{names: [{reference}], "
-        "every: true} for all of them"
+        f"{', '.join(ids)}{more}: say which by ids of sections or with within: AREA.geojson, or "
+        f"write streets: {{names: [{reference}], every: true}} for all of them"
     )
     raise ScenarioError(msg)
 
