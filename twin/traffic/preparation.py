@@ -169,7 +169,7 @@ def prepare(
     drawn = demand.draw(seed, begin_s, end_s)
     trips = drawn.sort_values("depart_s", kind="stable", ignore_index=True)
     graphs = {name: RoadGraph.from_city(city, name) for name in ("cars", "lorries", "buses")}
-    runs = draw_runs(city, seed, begin_s, end_s, demand.assumptions)
+    runs = draw_runs(city, seed, begin_s, end_s, demand.assumptions, demand.headways)
     work = _Assignment(city, network, graphs, trips, runs, seed, begin_s, end_s)
     learning: dict[str, Any] = {"iterations": iterations, "gap": gap, "progress": progress}
     if route_choice == "c_logit":

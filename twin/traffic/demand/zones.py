@@ -7,8 +7,8 @@ residents, jobs and visits. A city without buildings gets zones from its minor s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ LEISURE = (
     "restaurant", "cafe", "fast_food", "pub", "bar", "nightclub", "cinema", "theatre", "museum",
     "sports_centre", "swimming_pool", "hotel", "library", "place_of_worship", "stadium",
 )  # fmt: skip
+VISITS = ("education", "shopping", "leisure")
 BUSINESS_AREAS = ("commercial", "industrial", "retail", "railway", "military")
 
 
@@ -58,6 +59,20 @@ class Places:
         order = np.lexsort((self.street, -self.share, place))
         main: NDArray[np.int32] = self.street[order[self.ptr[:-1]]]
         return main
+
+    @classmethod
+    def of(cls, *parts: Places) -> Places:
+        """Return the places of several, one after the other."""
+        counts = np.concatenate([np.diff(part.ptr) for part in parts])
+        ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        street = np.concatenate([part.street for part in parts]).astype(np.int32)
+        return cls(ptr, street, np.concatenate([part.share for part in parts]))
+
+    def part(self, begin: int, end: int) -> Places:
+        """Return the places begin..end - 1."""
+        rows = slice(int(self.ptr[begin]), int(self.ptr[end]))
+        ptr = self.ptr[begin : end + 1] - self.ptr[begin]
+        return Places(ptr, self.street[rows], self.share[rows])
 
     def joined(self, street: NDArray[np.int32]) -> Places:
         """Return these places followed by places of one street each."""
@@ -91,6 +106,9 @@ class Zones:
     cars, lorries : the streets of each zone by vehicle class
     extent_m : radius of the circle that is as large as the hull of the zones
     dropped : number of zones left out since no street is near
+    label : what each zone is called: "E385425N6671800" is the grid cell whose south-western corner
+        lies there, m in the city's CRS
+    area : shapely polygon (or point) of each zone, None where it is not known
     """
 
     x: Floats
@@ -104,9 +122,33 @@ class Zones:
     lorries: Places
     extent_m: float
     dropped: int
+    label: tuple[str, ...]
+    area: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def followed_by(
+        self, label: tuple[str, ...], area: NDArray[np.object_], **columns: Floats | Places
+    ) -> Zones:
+        """Return these zones and behind them others; what is not given of them is 0.
+
+        Parameters
+        ----------
+        columns : x, y, cars and lorries, and any of residents, jobs and visits
+        """
+        import shapely
+
+        centre = shapely.centroid(area)
+        given = {"x": shapely.get_x(centre), "y": shapely.get_y(centre), **columns}
+        values: dict[str, Any] = {}
+        for name in ("x", "y", "residents", "jobs", *VISITS):
+            added = given.get(name, np.zeros(len(label)))
+            values[name] = np.concatenate([getattr(self, name), np.asarray(added, np.float64)])
+        for name in ("cars", "lorries"):
+            values[name] = Places.of(getattr(self, name), given[name])
+        labels, areas = (*self.label, *label), np.concatenate([self.area, area])
+        return replace(self, **values, label=labels, area=areas)
 
 
 def make_zones(
@@ -128,13 +170,19 @@ def make_zones(
     kept = np.diff(near.ptr) > 0
     by_lorry = attach(city, lorries.core(), x[kept], y[kept], assumptions, reach_m=np.inf)
     columns = {str(name): sums[name].to_numpy()[kept] for name in sums}
+    corners = [
+        sums.index.get_level_values(axis).to_numpy()[kept] * assumptions["zone_size_m"]
+        for axis in ("column", "row")
+    ]
     return Zones(
         x=x[kept],
         y=y[kept],
         cars=_compressed(near, kept),
         lorries=by_lorry,
-        extent_m=_extent(x[kept], y[kept], assumptions["zone_size_m"]),
+        extent_m=extent(x[kept], y[kept], assumptions["zone_size_m"]),
         dropped=int((~kept).sum()),
+        label=tuple(f"E{east:.0f}N{north:.0f}" for east, north in zip(*corners, strict=True)),
+        area=_cells(corners[0], corners[1], assumptions["zone_size_m"]),
         **columns,
     )
 
@@ -228,6 +276,47 @@ def attach(
     return Places(ptr, usable[found][used].astype(np.int32), share[used])
 
 
+def attach_areas(
+    city: City,
+    core: Bools,
+    areas: NDArray[np.object_],
+    assumptions: Mapping[str, float],
+    reach_m: float | None = None,
+) -> Places:
+    """Return the streets of each area by length: those inside or, where none is, the nearest.
+
+    A street is inside where its middle is. The nearest are those of `attach`, seen from the area's
+    centre; a point has no streets inside.
+    """
+    import shapely
+
+    streets = city.streets
+    usable = np.flatnonzero((core & (core.sum() > 1)) & ~streets["highway"].isin(FAST).to_numpy())
+    middle = streets.geometry.iloc[usable].interpolate(0.5, normalized=True).to_numpy()
+    found, area = shapely.STRtree(areas).query(middle, predicate="within")
+    centre = shapely.point_on_surface(areas)
+    x, y = shapely.get_x(centre), shapely.get_y(centre)
+    near = attach(city, core, x, y, assumptions, reach_m)
+    empty = np.bincount(area, minlength=len(areas)) == 0
+    row = np.repeat(np.arange(len(areas)), np.diff(near.ptr))
+    filled = empty[row]
+    place = np.concatenate([area, row[filled]])
+    street = np.concatenate([usable[found], near.street[filled]])
+    length_m = streets["length_m"].to_numpy()[usable[found]]
+    inside = length_m / np.bincount(area, length_m, minlength=len(areas))[area]
+    share = np.concatenate([inside, near.share[filled]])
+    order = np.lexsort((street, place))
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(areas)))])
+    return Places(ptr.astype(np.int64), street[order].astype(np.int32), share[order])
+
+
+def _cells(east: Floats, north: Floats, size_m: float) -> NDArray[np.object_]:
+    import shapely
+
+    cells: NDArray[np.object_] = shapely.box(east, north, east + size_m, north + size_m)
+    return cells
+
+
 def _residential_share(
     city: City, centre: object, use: NDArray[np.object_], assumptions: Mapping[str, float]
 ) -> Floats:
@@ -274,7 +363,7 @@ def _compressed(places: Places, kept: Bools) -> Places:
     return Places(ptr, places.street, places.share)
 
 
-def _extent(x: Floats, y: Floats, cell_m: float) -> float:
+def extent(x: Floats, y: Floats, cell_m: float) -> float:
     """Return the radius of a circle of the area of the zones' hull, m."""
     import shapely
 
