@@ -89,7 +89,7 @@ class Window:
 
     def shares(self, hours: Integers) -> Floats:
         """Return the share of the departures in each hour: [hours, 1 or origins]."""
-        start: Floats = hours[:, None] * HOUR_S
+        start = hours.astype(np.float64)[:, None] * HOUR_S
         shares: Floats = self._before(start + HOUR_S) - self._before(start)
         return shares
 
@@ -102,7 +102,7 @@ class Window:
         """
         place = np.minimum(place, len(self.begin_s) - 1)
         begin, peak, end = self.begin_s[place], self.peak_s[place], self.end_s[place]
-        start: Floats = hours * HOUR_S
+        start = hours.astype(np.float64) * HOUR_S
         low = _triangle(start, begin, peak, end)
         share = low + level * (_triangle(start + HOUR_S, begin, peak, end) - low)
         early = begin + np.sqrt(share * (end - begin) * (peak - begin))

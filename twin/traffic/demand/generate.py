@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +131,7 @@ class Demand:
             digest.update(repr(words).encode())
             times = [flow.day] if window is None else [window.begin_s, window.peak_s, window.end_s]
             places = [(p.ptr, p.street, p.share) for p in (layout.origins, layout.destinations)]
-            arrays = [flow.trips, *times, *places[0], *places[1]]
+            arrays: list[NDArray[Any]] = [flow.trips, *times, *places[0], *places[1]]
             for array in (*arrays, *([] if flow.keep is None else [flow.keep])):
                 digest.update(f"|{array.dtype.str}{array.shape}|".encode())
                 digest.update(np.ascontiguousarray(array).data)
@@ -240,13 +240,13 @@ class Demand:
             made = stream.uniform(identity, draw=5) < flow.keep[place, goal]
             identity, place, goal, hour = identity[made], place[made], goal[made], hour[made]
         level = stream.uniform(identity, draw=4)
-        window = flow.window
+        depart_s = hour * HOUR_S + HOUR_S * level
+        if flow.window is not None:
+            depart_s = flow.window.times_s(hour, place, level)
         return (
             layout.origins.pick(place, stream.uniform(identity, draw=2)),
             layout.destinations.pick(goal, stream.uniform(identity, draw=3)),
-            hour * HOUR_S + HOUR_S * level
-            if window is None
-            else window.times_s(hour, place, level),
+            depart_s,
             np.full(len(identity), position, dtype=np.int64),
             identity,
         )

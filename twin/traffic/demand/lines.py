@@ -1,8 +1,8 @@
 """Buses of a city's lines: when they run, where they go, how long they stand.
 
 OpenStreetMap knows ways and stops, and rarely times. So headways are assumed, by hour, unless a
-line states its own or a demand does. A line number has as many relations as it has directions and branches: the
-headway holds for the number and direction, and more than two relations share it.
+line states its own or a demand does. A line number has as many relations as it has directions and
+branches: the headway holds for the number and direction, and more than two relations share it.
 """
 
 from __future__ import annotations
