@@ -180,7 +180,7 @@ def make_flows(
         kept, notes[f"{kind}_crossing_share_kept"] = _limited(asked, layout, local, assumptions)
         through, unused = _through(kept, layout, volumes, ease, assumptions)
         notes[f"{kind}_gate_volume_unused"] = unused
-        flows += [*kept, _block(number, "through", kind, "through", layout, gg=through)]
+        flows += [*kept, block(number, "through", kind, "through", layout, gg=through)]
     return flows, notes
 
 
@@ -205,14 +205,14 @@ def _activity_flows(
         return _to_gates(minutes[n:, :n].T, trips, local[0], assumptions).T
 
     for number, purpose in enumerate(HOME_PURPOSES):
-        sent, drawn = _margins(zones, purpose, assumptions)
-        inside, out, into = _split(sent, drawn, zones.extent_m, purpose, assumptions)
+        sent, drawn = margins(zones, purpose, assumptions)
+        inside, out, into = split(sent, drawn, zones.extent_m, purpose, assumptions)
         zz = _internal(minutes[:n, :n], *inside, assumptions)
         for back in (False, True):
             profile = f"{purpose} back" if back else f"{purpose} out"
             blocks = (zz.T, leave(into), enter(out)) if back else (zz, leave(out), enter(into))
             label = "home" if back else purpose
-            flows.append(_block(2 * number + back, label, "car", profile, layout, *blocks))
+            flows.append(block(2 * number + back, label, "car", profile, layout, *blocks))
     jobs = zones.jobs * assumptions["business_per_job"]
     flows.append(_job_flow(8, "business", "car", jobs, zones, layout, local, assumptions))
     return flows
@@ -243,16 +243,16 @@ def _job_flow(
 ) -> Flow:
     """Return trips from and to workplaces, alike in number at each, inside and across the edge."""
     n, minutes = layout.zones, layout.minutes
-    inside, out, into = _split(jobs, jobs, zones.extent_m, purpose, assumptions)
+    inside, out, into = split(jobs, jobs, zones.extent_m, purpose, assumptions)
     blocks = (
         _internal(minutes[:n, :n], *inside, assumptions),
         _to_gates(minutes[:n, n:], out, local[1], assumptions),
         _to_gates(minutes[n:, :n].T, into, local[0], assumptions).T,
     )
-    return _block(number, purpose, vehicle_type, purpose, layout, *blocks)
+    return block(number, purpose, vehicle_type, purpose, layout, *blocks)
 
 
-def _margins(zones: Zones, purpose: str, assumptions: Mapping[str, float]) -> tuple[Floats, Floats]:
+def margins(zones: Zones, purpose: str, assumptions: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Return car trips per day that each zone sends from home and draws to its activities."""
     drivers = assumptions[f"{purpose}_driver_share"]
     sent = zones.residents * assumptions[f"{purpose}_per_resident"] * drivers
@@ -262,7 +262,7 @@ def _margins(zones: Zones, purpose: str, assumptions: Mapping[str, float]) -> tu
     return sent, visits * drivers
 
 
-def _split(
+def split(
     sent: Floats, drawn: Floats, extent_m: float, purpose: str, assumptions: Mapping[str, float]
 ) -> tuple[tuple[Floats, Floats], Floats, Floats]:
     """Return (sent, drawn) inside the map, what leaves it, and what comes from outside, by zone."""
@@ -297,7 +297,7 @@ def _connected(minutes: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(minutes).all(axis=0))
 
 
-def _block(
+def block(
     number: int,
     purpose: str,
     vehicle_type: str,

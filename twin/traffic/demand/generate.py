@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from twin.city import City
-    from twin.traffic.demand.matrices import MatrixFile
+    from twin.traffic.demand.matrix_files import MatrixFile
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # Bits of a trip's id: flow (7), hour (13), origin (20), number within them (20).
-_HOUR_BITS, _ORIGIN_BITS, _NUMBER_BITS = 13, 20, 20
+_HOUR_BITS, ORIGIN_BITS, _NUMBER_BITS = 13, 20, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +74,9 @@ class Demand:
         ------
         InputError : the city has no connected road network, or the scale is negative
         """
-        _check_scale(scale)
+        check_scale(scale)
         cars, lorries = (RoadGraph.from_city(city, name) for name in ("cars", "lorries"))
-        if cars.n_streets == 0 or int(cars.core().sum()) < 2:
-            msg = f"city {city.name!r} has no connected road network for cars; trips need one."
-            raise InputError(msg)
+        check_network(city, cars)
         zones = make_zones(city, cars, lorries, assumptions)
         entries, exits, unconnected = find_gates(city, cars, assumptions)
         layouts = {
@@ -154,7 +152,7 @@ class Demand:
 
         For one seed, the trips of a smaller factor are among those of a larger one.
         """
-        _check_scale(factor)
+        check_scale(factor)
         return replace(self, scale=self.scale * factor)
 
     def expected(self) -> pd.DataFrame:
@@ -221,7 +219,7 @@ class Demand:
         share = share if share.shape[1] == 1 else share[:, used]
         origin = layout.first + used[None, :]
         cell = (
-            ((flow.number << _HOUR_BITS) + hours[:, None] << _ORIGIN_BITS) + origin
+            ((flow.number << _HOUR_BITS) + hours[:, None] << ORIGIN_BITS) + origin
         ) << _NUMBER_BITS
         number = stream.poisson(self.scale * share * sent[None, used], cell, draw=0)
         count = number.ravel()
@@ -297,7 +295,15 @@ def _hours(begin_s: float, end_s: float) -> Integers:
     return np.arange(int(begin_s // HOUR_S), int(np.ceil(end_s / HOUR_S)), dtype=np.int64)
 
 
-def _check_scale(scale: float) -> None:
+def check_network(city: City, cars: RoadGraph) -> None:
+    """Refuse a city in which cars cannot drive from one street to another."""
+    if cars.n_streets == 0 or int(cars.core().sum()) < 2:
+        msg = f"city {city.name!r} has no connected road network for cars; trips need one."
+        raise InputError(msg)
+
+
+def check_scale(scale: float) -> None:
+    """Refuse a factor that is negative or not finite."""
     if not 0.0 <= scale < np.inf:
         msg = f"scale(={scale}) of a demand must be finite and >= 0."
         raise InputError(msg)

@@ -55,8 +55,7 @@ class Places:
 
     def main_street(self) -> NDArray[np.int32]:
         """Return the street of the largest share of each place; every place needs one."""
-        place = np.repeat(np.arange(len(self)), np.diff(self.ptr))
-        order = np.lexsort((self.street, -self.share, place))
+        order = np.lexsort((self.street, -self.share, self.rows()))
         main: NDArray[np.int32] = self.street[order[self.ptr[:-1]]]
         return main
 
@@ -67,6 +66,25 @@ class Places:
         ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         street = np.concatenate([part.street for part in parts]).astype(np.int32)
         return cls(ptr, street, np.concatenate([part.share for part in parts]))
+
+    @classmethod
+    def of_rows(
+        cls, n: int, place: Integers, street: Integers | NDArray[np.int32], share: Floats
+    ) -> Places:
+        """Return `n` places from rows of place, street and share."""
+        order = np.lexsort((street, place))
+        ptr = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=n))]).astype(np.int64)
+        return cls(ptr, street[order].astype(np.int32), share[order])
+
+    def rows(self) -> Integers:
+        """Return the place of each street."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ptr))
+
+    def chosen(self, kept: Bools) -> Places:
+        """Return the places that are kept."""
+        ptr = np.concatenate([[0], np.cumsum(np.diff(self.ptr)[kept])]).astype(np.int64)
+        used = kept[self.rows()]
+        return Places(ptr, self.street[used], self.share[used])
 
     def part(self, begin: int, end: int) -> Places:
         """Return the places begin..end - 1."""
@@ -177,7 +195,7 @@ def make_zones(
     return Zones(
         x=x[kept],
         y=y[kept],
-        cars=_compressed(near, kept),
+        cars=near.chosen(kept),
         lorries=by_lorry,
         extent_m=extent(x[kept], y[kept], assumptions["zone_size_m"]),
         dropped=int((~kept).sum()),
@@ -298,16 +316,14 @@ def attach_areas(
     x, y = shapely.get_x(centre), shapely.get_y(centre)
     near = attach(city, core, x, y, assumptions, reach_m)
     empty = np.bincount(area, minlength=len(areas)) == 0
-    row = np.repeat(np.arange(len(areas)), np.diff(near.ptr))
+    row = near.rows()
     filled = empty[row]
     place = np.concatenate([area, row[filled]])
     street = np.concatenate([usable[found], near.street[filled]])
     length_m = streets["length_m"].to_numpy()[usable[found]]
     inside = length_m / np.bincount(area, length_m, minlength=len(areas))[area]
     share = np.concatenate([inside, near.share[filled]])
-    order = np.lexsort((street, place))
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=len(areas)))])
-    return Places(ptr.astype(np.int64), street[order].astype(np.int32), share[order])
+    return Places.of_rows(len(areas), place, street, share)
 
 
 def _cells(east: Floats, north: Floats, size_m: float) -> NDArray[np.object_]:
@@ -355,12 +371,6 @@ def _with_places(
         visits[column] = places["kind"].isin(kinds).to_numpy() * assumptions[name]
     visits = visits[visits[["shopping", "leisure"]].sum(axis=1) > 0.0]
     return pd.concat([points, visits], ignore_index=True).fillna(0.0)
-
-
-def _compressed(places: Places, kept: Bools) -> Places:
-    """Return the places that are kept; the others must be empty."""
-    ptr = np.concatenate([[0], np.cumsum(np.diff(places.ptr)[kept])]).astype(np.int64)
-    return Places(ptr, places.street, places.share)
 
 
 def extent(x: Floats, y: Floats, cell_m: float) -> float:
