@@ -48,7 +48,10 @@ def write(tmp_path):
 
 
 def square(trips: np.ndarray = TRIPS, ids=IDS, separator: str = ",") -> str:
-    rows = [["from/to", *ids], *([i, *(f"{v:g}" for v in row)] for i, row in zip(ids, trips, strict=True))]
+    rows = [
+        ["from/to", *ids],
+        *([i, *(f"{v:g}" for v in row)] for i, row in zip(ids, trips, strict=True)),
+    ]
     return "\n".join(separator.join(row) for row in rows) + "\n"
 
 

@@ -78,6 +78,8 @@ def scaled_part(
     _check_known("purpose", purpose, {flow.activity for flow in demand.flows})
     _check_known("vehicle type", vehicle_type, {flow.vehicle_type for flow in demand.flows})
     meant = _meant(demand, zones, within)
+    if factor == 1.0:
+        return demand
     layouts, flows = dict(demand.layouts), []
     added: dict[str, str] = {}
     free = demand.free_origin

@@ -3,10 +3,12 @@
 Rates, shares of drivers, lengths, hours and deterrence are those of the table of assumptions. What
 finds its activity inside the map chooses zones by what they offer and how far they are,
 T_ij = O_i D_j f(t_ij) / sum_k D_k f(t_ik), which is the gravity model with the other zones' trips
-held fixed (singly constrained, Wilson 1967); the rest leaves or comes by the gates, by their
+held fixed (singly constrained, Wilson 1967). The rest leaves or comes by the gates, by their
 volumes and distance, and is left out where there are none. Jobs that no newcomer fills draw people
-from the zones that are there, on top of the trips that these make. Trips across the edge of the map of the zones that are there are cut to what the
-gates carry; new ones are not, since it is for the simulation to say what they do to the roads.
+from the zones that are there, on top of the trips that these make.
+
+Trips across the edge of the map of the zones that are there are cut to what the gates carry; new
+ones are not, since it is for the simulation to say what they do to the roads.
 """
 
 from __future__ import annotations
