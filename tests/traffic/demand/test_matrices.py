@@ -258,7 +258,7 @@ def test_a_bad_omx_is_refused(city, zones, write, tmp_path) -> None:
     assert "no such file" in refusal(city, zones, tmp_path / "none.omx")
     bad = TRIPS.copy()
     bad[1, 2] = np.nan
-    assert "line 2: trips 'nan'" in refusal(city, zones, omx(tmp_path / "nan.omx", bad))
+    assert "matrix 'AM' row 2: trips 'nan'" in refusal(city, zones, omx(tmp_path / "nan.omx", bad))
 
 
 def test_a_pickle_in_an_omx_is_not_run(city, zones, tmp_path) -> None:

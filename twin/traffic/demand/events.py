@@ -103,7 +103,8 @@ def with_event(demand: Demand, city: City, event: Event) -> Demand:
     """Return the demand with the trips to and from an event; those that are there stay.
 
     So many visitors come as are stated, whatever the demand's scale is; what is scaled later scales
-    them too. Trips have the purposes `event` and, back, `home`.
+    them too. Trips have the purposes `event` and, back, `home`. Who would set out before the start
+    of the first day is left out.
 
     Raises
     ------

@@ -118,10 +118,10 @@ def _from_long(table: Table, stated: MatrixFile, zones: OwnZones) -> dict[Key, F
     check_columns(table, KNOWN)
     start, end, written = (table.need(name) for name in NEEDED)
     trips = table.numbers(written)
-    _check_trips(table.name, table.line, written, trips)
+    _check_trips(f"{table.name} line", table.line, written, trips)
     ends = [
-        _places(table.name, table.line, "origin", start, zones),
-        _places(table.name, table.line, "destination", end, zones),
+        _places(f"{table.name} line", table.line, "origin", start, zones),
+        _places(f"{table.name} line", table.line, "destination", end, zones),
     ]
     rows = pd.DataFrame({"origin": ends[0], "destination": ends[1], "trips": trips})
     rows["vehicle_class"] = _labels(table, "vehicle_class", stated.vehicle_class)
@@ -152,13 +152,15 @@ def _from_square(table: Table, zones: OwnZones) -> Floats:
         msg = f"{table.name}: has {rows} rows and {columns} columns of zones; both must be the same"
         raise InputError(msg)
     header = np.ones(columns, np.int64)
-    to = _places(table.name, header, "column", heads, zones)
-    start = _places(table.name, table.line, "row", table.rows[:, 0], zones)
-    _check_distinct(table.name, header, "column", to, zones)
-    _check_distinct(table.name, table.line, "row", start, zones)
+    to = _places(f"{table.name} line", header, "column", heads, zones)
+    start = _places(f"{table.name} line", table.line, "row", table.rows[:, 0], zones)
+    _check_distinct(f"{table.name} line", header, "column", to, zones)
+    _check_distinct(f"{table.name} line", table.line, "row", start, zones)
     written = table.rows[:, 1:]
     trips = table.numbers(written)
-    _check_trips(table.name, np.repeat(table.line, columns), written.ravel(), trips.ravel())
+    _check_trips(
+        f"{table.name} line", np.repeat(table.line, columns), written.ravel(), trips.ravel()
+    )
     matrix = np.zeros((len(zones), len(zones)))
     matrix[np.ix_(start, to)] = trips
     return matrix
@@ -183,10 +185,10 @@ def _from_omx(path: Path, stated: MatrixFile, zones: OwnZones) -> Floats:
     if len(ids) != len(trips):
         msg = f"{path.name}: its mapping has {len(ids)} zones, matrix {name!r} {len(trips)} rows"
         raise InputError(msg)
-    where = f"{path.name} matrix {name!r}"
+    where = f"{path.name} matrix {name!r} row"
     row = np.arange(1, len(ids) + 1)
     places = _places(where, row, "zone", ids, zones)
-    _check_distinct(where, row, "row", places, zones)
+    _check_distinct(where, row, "id", places, zones)
     line = np.repeat(row, len(ids))
     _check_trips(where, line, trips.ravel(), trips.ravel())
     matrix = np.zeros((len(zones), len(zones)))
@@ -265,7 +267,7 @@ def _places(
     if (found < 0).any():
         row = int(np.argmax(found < 0))
         help_ = suggestion(str(ids[row]), zones.ids)
-        at = f"{name} line {line[row]}"
+        at = f"{name} {line[row]}"
         msg = f"{at}: {what} {shown(ids[row])!r} is no zone of {zones.name}; {help_}"
         raise InputError(msg)
     return found
@@ -278,7 +280,7 @@ def _check_distinct(
     again = np.flatnonzero(np.diff(places[order]) == 0)
     if len(again):
         row = order[again[0] + 1]
-        msg = f"{name} line {line[row]}: {what} of zone {zones.ids[places[row]]!r} stands twice"
+        msg = f"{name} {line[row]}: {what} of zone {zones.ids[places[row]]!r} stands twice"
         raise InputError(msg)
 
 
@@ -287,7 +289,7 @@ def _check_trips(name: str, line: Integers, written: NDArray[Any], trips: Floats
     if not good.all():
         row = int(np.argmin(good))
         msg = (
-            f"{name} line {line[row]}: trips {shown(written[row])!r} must be a number >= 0, "
+            f"{name} {line[row]}: trips {shown(written[row])!r} must be a number >= 0, "
             "written as 7.5, and 0 where there are none"
         )
         raise InputError(msg)

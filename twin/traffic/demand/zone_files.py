@@ -70,7 +70,7 @@ def read_zones(city: City, path: Path, id_column: str | None = None) -> OwnZones
             has = f"id {name!r}, as has {where} {first[name]}" if name in first else "no id"
             msg = f"{at}: has {has}; each zone needs one of its own"
             raise InputError(msg)
-        if shape is None or shape.is_empty:
+        if shape is None or shape.is_empty or not np.isfinite(shape.bounds).all():
             msg = f"{at}: zone {name!r} has no position; give it a polygon or a point"
             raise InputError(msg)
         first[name] = row
@@ -115,20 +115,26 @@ def _from_csv(city: City, path: Path) -> tuple[dict[str, Any], NDArray[np.object
 
 def _from_layer(city: City, path: Path) -> tuple[dict[str, Any], NDArray[np.object_], list[int]]:
     """Return columns by name, shapes in the city's CRS, and numbers of features."""
+    import warnings
+
     import geopandas as gpd
     import shapely
-    from pyogrio.errors import DataLayerError, DataSourceError
+    from pyproj.exceptions import ProjError
+    from shapely.errors import ShapelyError
 
     try:
-        frame = gpd.read_file(path)
-    except (DataLayerError, DataSourceError, OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # GDAL's, of shapes that are refused later
+            frame = gpd.read_file(path)
+            bare = not isinstance(frame, gpd.GeoDataFrame) or frame.crs is None
+            shapes = [] if bare else shapely.make_valid(frame.to_crs(city.crs).geometry.to_numpy())
+    except (RuntimeError, OSError, ValueError, ShapelyError, ProjError) as error:
         why = (str(error).splitlines() or ["?"])[0][:120]
         msg = f"{path.name}: cannot be read as GeoJSON or GeoPackage ({why})"
         raise InputError(msg) from None
-    if not isinstance(frame, gpd.GeoDataFrame) or frame.crs is None:
+    if bare:
         msg = f"{path.name}: has no geometry with a coordinate reference system; zones need both"
         raise InputError(msg)
-    shapes = shapely.make_valid(frame.to_crs(city.crs).geometry.to_numpy())
     columns = {
         str(c).lower(): frame[c].to_numpy() for c in frame.columns if c != frame.geometry.name
     }

@@ -304,7 +304,7 @@ def attach_areas(
     """Return the streets of each area by length: those inside or, where none is, the nearest.
 
     A street is inside where its middle is. The nearest are those of `attach`, seen from the area's
-    centre; a point has no streets inside.
+    centre, if one is within `reach_m` of the area itself; a point has no streets inside.
     """
     import shapely
 
@@ -314,9 +314,13 @@ def attach_areas(
     found, area = shapely.STRtree(areas).query(middle, predicate="within")
     centre = shapely.point_on_surface(areas)
     x, y = shapely.get_x(centre), shapely.get_y(centre)
-    near = attach(city, core, x, y, assumptions, reach_m)
-    empty = np.bincount(area, minlength=len(areas)) == 0
+    near = attach(city, core, x, y, assumptions, np.inf)
     row = near.rows()
+    distance = shapely.distance(areas[row], middle[np.searchsorted(usable, near.street)])
+    nearest = np.full(len(areas), np.inf)
+    np.minimum.at(nearest, row, distance)
+    reach = assumptions["zone_reach_m"] if reach_m is None else reach_m
+    empty = (np.bincount(area, minlength=len(areas)) == 0) & (nearest <= reach)
     filled = empty[row]
     place = np.concatenate([area, row[filled]])
     street = np.concatenate([usable[found], near.street[filled]])
