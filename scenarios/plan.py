@@ -74,9 +74,6 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     TwinError
         If the scenario cannot be run in this city, or the folder is in use for something else.
     """
-    from twin.traffic.demand import Demand
-
-    scenario = source.scenario
     runs.check_folder(folder)
     say("city")
     city = _city(source, folder, say)
@@ -84,7 +81,7 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     run = outlook(source, city, data)
     check_measures(source, run)
     say("demand")
-    demand = Demand.generate(city, scale=scenario.demand.scale)
+    demand = make_demand(source, city)
     refused = _read_files(source, run)
     manifests = _manifests(source, run, demand, files, data, refused)
     earlier = {name: runs.claim_run(folder / name, m["inputs"]) for name, m in manifests.items()}
@@ -100,6 +97,41 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     told = {name: _copied(file, folder, "data") for name, file in data.items()}
     jobs = _jobs(source, run, folder, demand, agents, told)
     return Plan(source, folder, city, demand, agents, manifests, jobs)
+
+
+def make_demand(source: Source, city: City) -> Demand:
+    """Return the demand of the base: generated, or of the scenario's own matrices.
+
+    Raises
+    ------
+    ScenarioError
+        If a file of it cannot be used.
+    """
+    from twin.traffic.demand import Demand
+    from twin.traffic.demand.changes import with_headways
+    from twin.traffic.demand.matrix_files import MatrixFile
+
+    said = source.scenario.demand
+    try:
+        if said.zones is None:
+            demand = Demand.generate(city, scale=said.scale)
+        else:
+            matrices = [
+                MatrixFile(**{**m.model_dump(), "file": inside(source, m.file)})
+                for m in said.matrices
+            ]
+            demand = Demand.from_matrices(
+                city,
+                inside(source, said.zones),
+                matrices,
+                id_column=said.zone_id,
+                scale=said.scale,
+            )
+        return with_headways(demand, city, said.headways) if said.headways else demand
+    except InputError as error:
+        text = str(error).removeprefix(f"{source.path}: ")
+        msg = f"{source.at('demand')}: {text}"
+        raise ScenarioError(msg) from None
 
 
 def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Placed]]]:
@@ -295,13 +327,11 @@ def _files_read(measures: Sequence[Measure], data: Mapping[str, Path]) -> dict[s
 
 def _shared_inputs(source: Source, city: City, demand: Demand) -> dict[str, Any]:
     """Return everything but its own measures that the results of a run depend on."""
-    from twin.city.model import table_digest
-
     scenario = source.scenario
     modules = [s.module for name, s in systems().items() if name in _systems(source)]
     return {
         "city": city.digest,
-        "demand": table_digest(demand.expected()),
+        "demand": demand.digest,
         "period": scenario.period.model_dump(mode="json"),
         "equilibrium": scenario.equilibrium.model_dump(mode="json"),
         "base": _written(scenario.base),

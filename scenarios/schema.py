@@ -79,10 +79,43 @@ class Period(_Part):
         return times.seconds(self.end)
 
 
+class Matrix(_Part):
+    """A matrix of trips from zone to zone, of a file of one's own."""
+
+    file: str = Field(min_length=1, description="CSV (origin, destination, trips) or OMX.")
+    matrix: str = Field("", description="Name of the matrix in an OMX that has several.")
+    mapping: str = Field("", description="Name of the zones' mapping in an OMX.")
+    hour: int | None = Field(None, ge=0, le=23, description="Hour of departure.")
+    hours: tuple[int, ...] = Field((), description="Hours that the matrix covers.")
+    vehicle_class: Literal["car", "lorry"] = Field("car", description="Where no column says it.")
+    purpose: str = Field("stated", min_length=1, description="A label, where no column says it.")
+    profile: str = Field("", description="Hours of a matrix of a whole day, e.g. 'work out'.")
+
+
 class DemandOptions(_Part):
-    """How many trips are made."""
+    """Which trips are made: generated ones, or those of the planner's own matrices."""
 
     scale: float = Field(1.0, ge=0.0, le=100.0, description="Factor on all expected trips.")
+    zones: str | None = Field(
+        None, min_length=1, description="Own zones: GeoJSON, GeoPackage, or CSV of centres."
+    )
+    zone_id: str | None = Field(None, min_length=1, description="Column of the zones' ids.")
+    matrices: tuple[Matrix, ...] = Field((), description="Own matrices between own zones.")
+    headways: dict[str, float] = Field(
+        {}, description="Minutes between two buses by line; 0 stops a line."
+    )
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.zones is None) == bool(self.matrices):
+            msg = "has zones without matrices, or matrices without zones; give both or neither"
+            raise ValueError(msg)
+        return self
+
+    def files(self) -> tuple[str, ...]:
+        """Files that it names."""
+        zones = () if self.zones is None else (self.zones,)
+        return (*zones, *(m.file for m in self.matrices))
 
 
 class EquilibriumOptions(_Part):

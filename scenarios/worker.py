@@ -6,6 +6,7 @@ said how many threads the numerical libraries may start.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import os
 import signal
@@ -14,18 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twin.errors import SimulationError
+from twin.system import Measure, Outlook
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from scenarios.schema import EquilibriumOptions
     from twin.city import City
     from twin.ledger import Results
-    from twin.simulation import Prepared, Response
-    from twin.system import Measure
+    from twin.simulation import Prepared
+    from twin.system import Response
     from twin.traffic.demand import Demand
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -104,13 +104,18 @@ def run_job(job: Job, city: City, report: Report) -> None:
         What the twin refuses; replications saved before it stay.
     """
     from twin.simulation import Simulation
+    from twin.traffic.preparation import adapted
 
     driven = job.systems is None or "traffic" in job.systems
-    usual = _prepare(job, city, job.usual, None, report) if driven else None
+    demands = _Demands(job, city)
+    usual = _prepare(job, city, job.usual, None, demands, report) if driven else None
     for variant in job.variants:
         prepared, learned = usual, job.learns(variant)
         if learned and usual is not None:
-            prepared = _prepare(job, city, variant.learned, usual, report)
+            prepared = _prepare(job, city, variant.learned, usual, demands, report)
+        if prepared is not None and demands.differ(variant):
+            made = demands.of(variant.measures)
+            prepared = adapted(prepared, city, made, job.seed, job.begin_s, job.end_s)
         simulation = Simulation(
             city,
             prepared,
@@ -136,8 +141,45 @@ def run_job(job: Job, city: City, report: Report) -> None:
         report(RUN_UNITS)
 
 
+class _Demands:
+    """Trips that are made with measures; made once for all seeds of a worker."""
+
+    _made: ClassVar[dict[tuple[str, tuple[Measure, ...]], Demand]] = {}
+
+    def __init__(self, job: Job, city: City) -> None:
+        self._job = job
+        begin = dt.datetime.combine(job.day, dt.time(), tzinfo=dt.UTC)
+        begin += dt.timedelta(seconds=job.begin_s + job.warmup_s)
+        self._run = Outlook(city, begin, job.years, _files(job.files), job.begin_s, job.end_s)
+
+    def of(self, measures: tuple[Measure, ...]) -> Demand:
+        """Return the demand with measures, in their order."""
+        changing = _changing(measures)
+        key = (str(self._job.city_folder), changing)
+        if key not in self._made:
+            demand = self._job.demand
+            for measure in changing:
+                demand = measure.demanded(demand, self._run)
+            self._made[key] = demand
+        return self._made[key]
+
+    def differ(self, variant: Variant) -> bool:
+        """Whether other trips are made than those that drivers have learnt with."""
+        return _changing(variant.measures) != _changing(variant.learned)
+
+
+def _changing(measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
+    """Return those measures that change which trips are made."""
+    return tuple(m for m in measures if type(m).demanded is not Measure.demanded)
+
+
 def _prepare(
-    job: Job, city: City, measures: tuple[Measure, ...], usual: Prepared | None, report: Report
+    job: Job,
+    city: City,
+    measures: tuple[Measure, ...],
+    usual: Prepared | None,
+    demands: _Demands,
+    report: Report,
 ) -> Prepared:
     """Let drivers learn with measures that they know."""
     from twin.simulation import prepare
@@ -155,7 +197,7 @@ def _prepare(
 
     prepared = prepare(
         city,
-        job.demand,
+        demands.of(measures),
         seed=job.seed,
         begin_s=job.begin_s,
         end_s=job.end_s,

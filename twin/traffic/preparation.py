@@ -294,7 +294,7 @@ class _Assignment:
         self.unrouted = int((~found).sum())
         self.trips, self.routes = drawn[found].reset_index(drop=True), routes.take(found)
         self.stops: Stops | None = None
-        runs = draw_runs(city, *span, demand.assumptions)
+        runs = draw_runs(city, *span, demand.assumptions, demand.headways)
         if len(runs):
             self.trips, self.routes, self.stops = runs.after(self.trips, self.routes)
         self.cars = np.flatnonzero((self.trips["vehicle_type"] == "car").to_numpy())

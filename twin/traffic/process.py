@@ -15,6 +15,7 @@ from twin.traffic import indicators as reported
 from twin.traffic.batch import Batch
 from twin.traffic.detours import Detours
 from twin.traffic.kernel import advance, wake_all
+from twin.traffic.measures import Timed
 from twin.traffic.parameters import BUS, CAR
 from twin.traffic.programs import with_programs
 from twin.traffic.signals import Controller, SignalControl
@@ -117,7 +118,8 @@ class Traffic:
         clock, outlook = self.sim.clock, self.sim.outlook
         clock.process(self._advance())
         for measure in self._measures:
-            clock.process(self._note(measure, outlook))
+            if isinstance(measure, Timed):
+                clock.process(self._note(measure, outlook))
         streets = StreetTimes(self._measures, outlook)
         if streets.times:
             clock.process(self._change_streets(streets))
@@ -179,7 +181,7 @@ class Traffic:
             for _, event in due:
                 event.succeed()
 
-    def _note(self, measure: Any, outlook: Outlook) -> Process:
+    def _note(self, measure: Timed, outlook: Outlook) -> Process:
         """Write into the ledger when a measure begins and ends."""
         clock, told = self.sim.clock, measure.describe()
         begin_s, end_s = measure.window
