@@ -33,7 +33,7 @@ from twin.traffic.timetable import extra_seconds
 if TYPE_CHECKING:
     from twin.city import City
     from twin.simulation import Simulation
-    from twin.system import Measure, Outlook
+    from twin.system import Measure, Outlook, Response
     from twin.traffic.demand.generate import Demand
     from twin.traffic.process import Traffic
     from twin.traffic.records import State
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 Bools = npt.NDArray[np.bool_]
 GRAPH_OF = {"car": "cars", "lorry": "lorries", "bus": "buses"}
 ROUTE_CHOICES = ("equilibrium", "c_logit")
+NO_WAY = "trips without a route"
 INTERVAL_S = 900.0
 CLEAR_S = 3600.0  # longest run past the end, so that those who depart last still arrive
 PATIENCE = 12  # iterations without progress after which drivers stop learning
@@ -237,7 +238,7 @@ class _Window:
     policies: Callable[[str, str], Any] | None
     files: Callable[[str], Path] | None
 
-    def simulation(self, prepared: Prepared) -> Simulation:
+    def simulation(self, prepared: Prepared, response: Response = "none") -> Simulation:
         """A day on which drivers learn: it goes on until the last have arrived."""
         from twin.simulation import Simulation
         from twin.system import system_of
@@ -251,16 +252,16 @@ class _Window:
             end_s=self.end_s + CLEAR_S,
             warmup_s=self.warmup_s,
             measures=measures,
-            response="none",
+            response=response,
             policies=self.policies,
             files=self.files,
             systems_on=sorted({"traffic", *(system_of(m).name for m in measures)}),
             interval_s=INTERVAL_S,
         )
 
-    def flow(self, prepared: Prepared) -> Traffic:
-        """Traffic after such a day."""
-        sim = self.simulation(prepared)
+    def flow(self, prepared: Prepared, *, closed: bool) -> Traffic:
+        """Traffic after such a day; buses and lorries find their way where streets are closed."""
+        sim = self.simulation(prepared, "en_route" if closed else "none")
         traffic: Traffic = sim.parts["traffic"]  # type: ignore[assignment]
         now_s = self.end_s
         while True:
@@ -310,7 +311,8 @@ class _Assignment:
 
         def simulate(car_routes: Routes) -> Run:
             self._take(car_routes)
-            traffic = self.window.flow(self._prepared(self._times(), []))
+            usual = self._prepared(self._times(), [])
+            traffic = self.window.flow(usual, closed=blocked is not None)
             days.ended(known.copy(), traffic.state, traffic.indicators())
             met_s, wait_s = met_times(self.network, traffic.state, self.cars)
             jams = int(traffic.state.clock["passed_jams"][0])
@@ -318,7 +320,9 @@ class _Assignment:
 
         blocked = self._blocked()
         if blocked is not None:
-            self._leave_closed(blocked.all(axis=0))
+            closed = blocked.all(axis=0)
+            self._leave_closed(closed)
+            self._leave_out(closed)
         trips = self.trips.iloc[self.cars]
         common = {"seed": self.window.seed, "blocked": blocked, "patience": PATIENCE}
         common |= {**learning, "progress": days.judged}
@@ -368,16 +372,27 @@ class _Assignment:
         for kind in np.unique(kinds[rest]):
             rows = rest[kinds[rest] == kind]
             name = GRAPH_OF[str(kind)]
-            part = trips.iloc[rows]
-            found = shortest_routes(
-                self.graphs[name],
-                times[name],
-                part["origin"].to_numpy(),
-                part["destination"].to_numpy(),
-                part["depart_s"].to_numpy(),
-            )
-            routes = routes.replace(rows, found)
+            routes = routes.replace(rows, self._ways(rows, name, times, None, trips))
         return routes
+
+    def _ways(
+        self,
+        rows: npt.NDArray[np.int64],
+        graph: str,
+        times: Mapping[str, TravelTimes],
+        closed: Bools | None,
+        trips: pd.DataFrame | None = None,
+    ) -> Routes:
+        """Fastest routes of some trips that enter no closed street."""
+        part = (self.trips if trips is None else trips).iloc[rows]
+        return shortest_routes(
+            self.graphs[graph],
+            times[graph],
+            part["origin"].to_numpy(),
+            part["destination"].to_numpy(),
+            part["depart_s"].to_numpy(),
+            closed,
+        )
 
     def _blocked(self) -> Any:
         """[intervals, streets] what measures close; None where they close nothing."""
@@ -410,8 +425,29 @@ class _Assignment:
             ends[end] = street
         self.trips = self.trips.assign(**ends)
 
+    def _leave_out(self, closed: Bools) -> None:
+        """Give those who come by a closed street another way, and leave out who has none.
+
+        Buses keep the way of their line: they turn off it where it is closed.
+        """
+        owner = np.repeat(np.arange(len(self.trips)), self.routes.lengths)
+        meets = np.unique(owner[closed[self.routes.street]])
+        kinds, times = self.trips["vehicle_type"].to_numpy(), self._times()
+        kept = np.ones(len(self.trips), bool)
+        for kind in np.unique(kinds[meets]):
+            rows = meets[kinds[meets] == kind]
+            found = self._ways(rows, GRAPH_OF[str(kind)], times, closed)
+            there = found.lengths > 0
+            kept[rows] = there
+            if kind != "bus":
+                self.routes = self.routes.replace(rows[there], found.take(there))
+        self.unrouted += int((~kept).sum())
+        self.trips, self.routes = self.trips[kept].reset_index(drop=True), self.routes.take(kept)
+        self.stops = None if self.stops is None else self.stops.take(kept)
+        self.cars = np.flatnonzero((self.trips["vehicle_type"] == "car").to_numpy())
+
     def _prepared(self, times: Mapping[str, TravelTimes], gaps: list[float]) -> Prepared:
-        notes = {"trips without a route": float(self.unrouted)}
+        notes = {NO_WAY: float(self.unrouted)}
         return Prepared(
             self.network, self.trips, self.routes, self.graphs, times, gaps, notes, self.stops
         )

@@ -17,6 +17,7 @@ from twin.traffic.detours import Detours
 from twin.traffic.kernel import advance, wake_all
 from twin.traffic.measures import Timed
 from twin.traffic.parameters import BUS, CAR
+from twin.traffic.preparation import NO_WAY
 from twin.traffic.programs import with_programs
 from twin.traffic.signals import Controller, SignalControl
 from twin.traffic.state import begin_programs, copy_state, initial_state
@@ -133,6 +134,7 @@ class Traffic:
             self._trips(), self.sim.counted_from_s, reported.are_buses(self.network, self.state)
         )
         values["passed_jams"] = float(self.state.clock["passed_jams"][0])
+        values["cut_off"] = float(self.sim.prepared.notes.get(NO_WAY, 0.0))
         return values
 
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -62,6 +62,15 @@ class Stops:
     dwell_s: npt.NDArray[np.float64]
     until_s: npt.NDArray[np.float64]
 
+    def take(self, kept: npt.NDArray[np.bool_]) -> Stops:
+        """Return the stops of some vehicles, [vehicles] which."""
+        count = np.diff(self.ptr)
+        rows = np.repeat(kept, count)
+        ptr = np.concatenate([[0], np.cumsum(count[kept])]).astype(np.int64)
+        return Stops(
+            ptr, self.street[rows], self.share[rows], self.dwell_s[rows], self.until_s[rows]
+        )
+
 
 @dataclass(frozen=True)
 class Vehicles:

@@ -61,7 +61,7 @@ TRAFFIC = register(
             NewQuarter,
             PublicEvent,
             Headways,
-        ),  # fmt: skip
+        ),
         indicators=_FOUND[0],
         layers=_FOUND[1],
         claims=("open", "lanes", "speed_m_s"),
