@@ -126,7 +126,7 @@ def test_every_scenario_of_the_library_can_be_meant() -> None:
     from scenarios.loading import load_scenario
 
     found = known()
-    assert len(found) >= 5
+    assert len(found) >= 12
     for path in found:
         _, lists = check_scenario(load_scenario(path), lambda _: None)
         assert sum(len(placed) for placed in lists.values()) > 0
