@@ -103,34 +103,43 @@ def p_over_looks(looks: Sequence[Look], p_values: Sequence[float] | Floats) -> F
 
 @lru_cache(maxsize=4096)
 def _level(looks: tuple[Look, ...], alpha: float) -> float:
-    from scipy.optimize import brentq
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtr
 
-    total = spent(looks, alpha)
-    at, weight, before = np.zeros(1), np.ones(1), 0  # what may have been seen, sums of unit normals
+    totals = [0.0, *spent(looks, alpha)]
+    at, weight, before = np.zeros(1), np.ones(1), 0  # sums of unit normals that may have been seen
     found = 0.0
     for k, look in enumerate(looks):
-        step = math.sqrt(look.n - before)
-        share = total[k] - (total[k - 1] if k else 0.0)
-
-        def outside(z: float, n: int = look.n, step: float = step, share: float = share) -> float:
-            bound = z * math.sqrt(n)
-            beyond = ndtr((at - bound) / step) + ndtr((-at - bound) / step)
-            return float(weight @ beyond) - share
-
-        z = float(-ndtri(share / 2.0)) if k == 0 else float(brentq(outside, 0.0, 40.0, xtol=1e-10))
+        step, root = math.sqrt(look.n - before), math.sqrt(look.n)
+        z = _bound(at / step, weight, root / step, totals[k + 1] - totals[k])
         found = 2.0 * float(ndtr(-z))
-        if k + 1 < len(looks):
-            at, weight = _within(at, weight, step, min(z, REACH) * math.sqrt(look.n))
+        if look is not looks[-1]:
+            at, weight = _within(at, weight, step, min(z, REACH) * root)
         before = look.n
     return found
 
 
+def _bound(at: Floats, weight: Floats, scale: float, share: float) -> float:
+    """Return the bound that sums from `at` pass in a unit step with the probability `share`."""
+    from scipy.optimize import brentq
+    from scipy.special import ndtr
+
+    def outside(z: float) -> float:
+        return float(weight @ (ndtr(at - z * scale) + ndtr(-at - z * scale))) - share
+
+    return float(brentq(outside, 0.0, 40.0, xtol=1e-12))
+
+
 def _within(at: Floats, weight: Floats, step: float, bound: float) -> tuple[Floats, Floats]:
     """Return nodes and weights of the sums that stay within the bound after a step."""
-    node, share = np.polynomial.legendre.leggauss(NODES)
+    node, share = _nodes()
     reached = bound * node
     density = np.exp(-0.5 * ((reached[:, None] - at) / step) ** 2) / (
         step * math.sqrt(2.0 * math.pi)
     )
     return reached, bound * share * (density @ weight)
+
+
+@lru_cache
+def _nodes() -> tuple[Floats, Floats]:
+    node, share = np.polynomial.legendre.leggauss(NODES)
+    return node, share

@@ -64,7 +64,7 @@ class Paired:
 
     @property
     def warning(self) -> str:
-        """"few" or "skewed" where the interval may be too short, else ""."""
+        """Return "few" or "skewed" where the interval may be too short, else ""."""
         if self.n == 0 or self.identical:
             return ""
         if self.n < FEW:
@@ -175,9 +175,7 @@ def _without_interval(a: Floats, b: Floats) -> Paired:
     if min(len(a), len(b)) == 0:
         return Paired(0, nan, nan, nan, nan, nan, nan, identical=False, n_needed=0)
     base, mean = float(a.mean()), float(b.mean())
-    return Paired(
-        1, base, mean, mean - base, nan, nan, nan, identical=base == mean, n_needed=0
-    )
+    return Paired(1, base, mean, mean - base, nan, nan, nan, identical=base == mean, n_needed=0)
 
 
 def _found(
