@@ -14,8 +14,10 @@ import numpy as np
 from scenarios import report_words, sequential, statistics
 from scenarios.equilibrium_error import error_of_shifts
 from scenarios.looks import look_at
+from scenarios.pairs import apart, check_pair, distinct, left_out, paired_blocks, seeds_of
+from scenarios.precision import Precision
 from scenarios.replications import Block, blocks, read_table
-from scenarios.runs import CITY, RunInfo, digest_of, open_runs
+from scenarios.runs import RunInfo, digest_of, open_runs
 from scenarios.sequential import Look
 from scenarios.statistics import Paired
 from scenarios.street_differences import StreetDifferences, layer_means
@@ -27,37 +29,14 @@ if TYPE_CHECKING:
 
     from twin.city import City
 
-__all__ = ["Comparison", "Precision", "compare", "indicator_values", "layer_means", "read_table"]
+__all__ = ["Comparison", "compare", "indicator_values", "layer_means", "read_table"]
 
-SAME = ("city", "period")
 COLUMNS = (
     "alternative", "indicator", "title", "unit", "better", "key", "n", "base_mean", "mean",
     "difference", "ci_low", "ci_high", "percent", "percent_low", "percent_high", "p_value",
     "p_holm", "n_needed", "identical", "n_for_precision", "ci_error", "equilibrium_error",
     "warning", "effect", "verdict",
 )  # fmt: skip
-Seeds = tuple[tuple[int, ...], tuple[int, ...]]  # of base and alternative
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How exactly a planner wants to know a run's mean.
-
-    Parameters
-    ----------
-    share
-        Tolerated error as a share of the base's mean.
-    absolute
-        Tolerated error by indicator, in its unit, instead of a share.
-    """
-
-    share: float = 0.05
-    absolute: Mapping[str, float] | None = None
-
-    def half_width(self, indicator: str, base_mean: float) -> float:
-        """Return the tolerated error of an indicator, in its unit."""
-        given = (self.absolute or {}).get(indicator)
-        return self.share * abs(base_mean) if given is None else given
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +81,7 @@ class Comparison:
     @cached_property
     def seeds(self) -> dict[str, tuple[int, ...]]:
         """Seeds that are compared, by alternative; of the base those that any pair uses."""
-        pairs = {r.name: _seeds(self.base, r, unpaired=self.unpaired) for r in self.alternatives}
+        pairs = {r.name: seeds_of(self.base, r, unpaired=self.unpaired) for r in self.alternatives}
         used = sorted({seed for of_base, _ in pairs.values() for seed in of_base})
         return {self.base.name: tuple(used), **{name: own for name, (_, own) in pairs.items()}}
 
@@ -121,19 +100,29 @@ class Comparison:
         msg = f"no run {name!r} is compared; there are {known}"
         raise InputError(msg)
 
-    def rows(self, name: str, table: str) -> pd.DataFrame | None:
+    def rows(self, name: str, table: str, columns: list[str] | None = None) -> pd.DataFrame | None:
         """Return a table of all compared replications of a run, with their `seed`.
 
-        None where they do not have it, as when a system was off.
+        None where they do not have it, as when a system was off. It is as large as all
+        replications together: name the columns that are needed, or take `each`.
         """
         import pandas as pd
 
+        parts = list(self.each(name, table, columns))
+        return pd.concat(parts, ignore_index=True) if parts else None
+
+    def each(
+        self, name: str, table: str, columns: list[str] | None = None
+    ) -> Iterator[pd.DataFrame]:
+        """Yield a table of each compared replication of a run, with its `seed`.
+
+        Nothing where none has it.
+        """
         run = self.run(name)
         files = {seed: run.replication(seed) / f"{table}.parquet" for seed in self.seeds[name]}
-        if not any(file.is_file() for file in files.values()):
-            return None
-        parts = [read_table(file).assign(seed=seed) for seed, file in files.items()]
-        return pd.concat(parts, ignore_index=True)
+        if any(file.is_file() for file in files.values()):
+            for seed, file in files.items():
+                yield read_table(file, columns).assign(seed=seed)
 
     def means(self, name: str) -> dict[str, float]:
         """Return the mean of each indicator over the compared replications of a run."""
@@ -200,21 +189,22 @@ def compare(
         city, another period, or no seed in common.
     """
     named = [folders] if isinstance(folders, Path) else list(folders)
-    found = _distinct([run for folder in named for run in open_runs(folder)])
+    found = distinct([run for folder in named for run in open_runs(folder)])
     if len(found) < 2:
         msg = f"{named[0] if named else 'nothing'}: is one run; name two or more to compare"
         raise InputError(msg)
     base, *rest = found
     for run in rest:
-        _check_pair(base, run, unpaired=unpaired)
+        check_pair(base, run, unpaired=unpaired)
     notes, rows, streets = refused_rows(base), [], []
     for run in rest:
         n, read = _read(base, run, unpaired=unpaired)
         looks, line = _looks(base, run, n, most, unpaired=unpaired)
-        notes += _apart(base, run, unpaired=unpaired)
+        notes += apart(base, run, unpaired=unpaired)
         notes += [f"{run.title}: {text}" for text in (line, *_told(looks)) if text]
         rows += _rows(run.name, read, looks, precision or Precision(), unpaired=unpaired)
         frame = read.streets.table(partial(_over_looks, looks))
+        notes += left_out(base, run, seeds_of(base, run, unpaired=unpaired), set(frame))
         frame.insert(0, "alternative", run.name)
         streets.append(frame)
     streets_table = _joined(streets).reset_index(drop=True)
@@ -229,71 +219,6 @@ def refused_rows(run: RunInfo) -> list[str]:
     rows = "1 row of a file was" if number == 1 else f"{number:,} rows of files were"
     more = [f"... and {number - len(shown):,} more"] if number > len(shown) else []
     return [f"{rows} refused:", *(str(line) for line in shown), *more]
-
-
-def _distinct(found: list[RunInfo]) -> list[RunInfo]:
-    """Give runs of one name names of their own, from their folders."""
-    seen: set[str] = set()
-    distinct = []
-    for run in found:
-        name, k = run.name, 2
-        while name in seen:
-            name, k = f"{run.name}-{k}", k + 1
-        seen.add(name)
-        title = run.title if name == run.name else f"{run.title} ({run.folder.parent.name})"
-        distinct.append(RunInfo(name, title, run.folder, run.manifest))
-    return distinct
-
-
-def _common(base: RunInfo, run: RunInfo) -> tuple[int, ...]:
-    return tuple(sorted(set(base.seeds) & set(run.seeds)))
-
-
-def _seeds(base: RunInfo, run: RunInfo, *, unpaired: bool) -> Seeds:
-    """Return the seeds of base and alternative that are compared."""
-    if unpaired:
-        return base.seeds, run.seeds
-    common = _common(base, run)
-    return common, common
-
-
-def _check_pair(base: RunInfo, run: RunInfo, *, unpaired: bool) -> None:
-    for key in SAME:
-        if base.manifest["inputs"].get(key) != run.manifest["inputs"].get(key):
-            a, b = (_shown(r.manifest[key]) for r in (base, run))
-            msg = f"{run.folder}: has another {key} ({b}) than {base.folder} ({a})"
-            raise InputError(msg)
-    empty = [r for r in (base, run) if not r.seeds]
-    if unpaired and empty:
-        msg = f"{empty[0].folder}: has no complete replication; run the scenario first"
-        raise InputError(msg)
-    if not unpaired and not _common(base, run):
-        msg = (
-            f"{run.folder}: shares no seed with {base.folder} ({_range(run)} and {_range(base)}); "
-            "run both with the same seed, or compare them as independent days with --unpaired"
-        )
-        raise InputError(msg)
-    if not base.city_folder.is_dir():
-        msg = f"{base.folder}: there is no {CITY} folder beside it; keep a run where it was made"
-        raise InputError(msg)
-
-
-def _apart(base: RunInfo, run: RunInfo, *, unpaired: bool) -> list[str]:
-    """Return lines on what runs do not share."""
-    notes = []
-    common, union = _common(base, run), {*base.seeds, *run.seeds}
-    if unpaired:
-        notes.append(
-            f"{run.title}: {len(run.seeds)} replications are compared with {len(base.seeds)} of "
-            "the base as independent days; the same seeds in both would tell more"
-        )
-    elif len(common) < len(union):
-        notes.append(f"{run.title}: {len(common)} of {len(union)} replications are in both runs")
-    differs = [k for k in ("demand", "equilibrium", "base", "systems", "program")
-               if base.manifest["inputs"].get(k) != run.manifest["inputs"].get(k)]  # fmt: skip
-    if differs:
-        notes.append(f"{run.title}: also differs from the base in {', '.join(differs)}")
-    return notes
 
 
 def _looks(
@@ -328,17 +253,6 @@ def _told(looks: Sequence[Look]) -> list[str]:
     return told
 
 
-def _shown(value: dict[str, Any]) -> str:
-    if "digest" in value:
-        return f"{value.get('name')}, {str(value['digest'])[:8]}"
-    return f"{value.get('day')} {value.get('begin')} to {value.get('end')}"
-
-
-def _range(run: RunInfo) -> str:
-    seeds = run.seeds
-    return f"seeds {seeds[0]} to {seeds[-1]}" if seeds else "no replication"
-
-
 def indicator_values(run: RunInfo, seeds: Sequence[int]) -> pd.DataFrame:
     """Return indicator values, one row a seed."""
     return _joined([_values(block) for block in blocks(run, seeds)])
@@ -367,10 +281,10 @@ def _read(base: RunInfo, run: RunInfo, *, unpaired: bool) -> tuple[int, _Read]:
     Drivers of an alternative who have not learnt anew drive the base's routes, so that learning
     moves both alike.
     """
-    seeds, streets = _seeds(base, run, unpaired=unpaired), StreetDifferences()
+    seeds, streets = seeds_of(base, run, unpaired=unpaired), StreetDifferences()
     values: list[list[pd.DataFrame]] = [[], []]
     shifts: list[list[dict[str, float]]] = [[], []]
-    for pair in _blocks(base, run, seeds, unpaired=unpaired):
+    for pair in paired_blocks(base, run, seeds, unpaired=unpaired):
         streets.add(*pair)
         for k, block in enumerate(pair):
             if block is not None:
@@ -381,16 +295,6 @@ def _read(base: RunInfo, run: RunInfo, *, unpaired: bool) -> tuple[int, _Read]:
     learnt = {} if unpaired else error_of_shifts(shifts[0], shifts[int(learns)])
     a, b = map(_joined, values)
     return min(map(len, seeds)), _Read(a, b, learnt, streets)
-
-
-def _blocks(
-    base: RunInfo, run: RunInfo, seeds: Seeds, *, unpaired: bool
-) -> Iterator[tuple[Block | None, Block | None]]:
-    if unpaired:
-        yield from ((block, None) for block in blocks(base, seeds[0]))
-        yield from ((None, block) for block in blocks(run, seeds[1]))
-    else:
-        yield from zip(blocks(base, seeds[0]), blocks(run, seeds[1]), strict=True)
 
 
 def _rows(

@@ -294,7 +294,7 @@ def _load(path: Path, signature: str) -> dict[int, _Summary]:
     import zipfile
 
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
             if str(data["signature"]) != signature:
                 return {}
             return _unpacked(data)
