@@ -204,7 +204,7 @@ def compare(
         notes += [f"{run.title}: {text}" for text in (line, *_told(looks)) if text]
         rows += _rows(run.name, read, looks, precision or Precision(), unpaired=unpaired)
         frame = read.streets.table(partial(_over_looks, looks))
-        notes += left_out(base, run, seeds_of(base, run, unpaired=unpaired), set(frame))
+        notes += left_out(base, run, seeds_of(base, run, unpaired=unpaired), frame.columns)
         frame.insert(0, "alternative", run.name)
         streets.append(frame)
     streets_table = _joined(streets).reset_index(drop=True)

@@ -187,7 +187,7 @@ def _columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(pa.py_buffer(path.read_bytes()), pre_buffer=False) as file:
             has = [name for name in dict.fromkeys(names) if name in file.schema_arrow.names]
             table = file.read(columns=has, use_threads=False)
             return {name: table[name].to_numpy() for name in has}

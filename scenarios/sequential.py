@@ -103,14 +103,15 @@ def p_over_looks(looks: Sequence[Look], p_values: Sequence[float] | Floats) -> F
 
 @lru_cache(maxsize=4096)
 def _level(looks: tuple[Look, ...], alpha: float) -> float:
-    from scipy.special import ndtr
+    from scipy.special import ndtr, ndtri
 
     totals = [0.0, *spent(looks, alpha)]
     at, weight, before = np.zeros(1), np.ones(1), 0  # sums of unit normals that may have been seen
     found = 0.0
     for k, look in enumerate(looks):
         step, root = math.sqrt(look.n - before), math.sqrt(look.n)
-        z = _bound(at / step, weight, root / step, totals[k + 1] - totals[k])
+        share = totals[k + 1] - totals[k]
+        z = float(-ndtri(share / 2.0)) if k == 0 else _bound(at / step, weight, root / step, share)
         found = 2.0 * float(ndtr(-z))
         if look is not looks[-1]:
             at, weight = _within(at, weight, step, min(z, REACH) * root)

@@ -200,9 +200,8 @@ def _p(difference: Floats, error: Floats, freedom: Floats) -> Floats:
 
 def _found(p: Floats) -> Floats:
     """Return false discovery rates; NaN stays and does not count."""
-    from scipy.stats import false_discovery_control
-
-    found, known = np.full(len(p), np.nan), np.isfinite(p)
-    if known.any():
-        found[known] = false_discovery_control(p[known])
+    found, known = np.full(len(p), np.nan), np.flatnonzero(np.isfinite(p))
+    falling = known[np.argsort(p[known])[::-1]]
+    rank = np.arange(len(falling), 0, -1)
+    found[falling] = np.minimum.accumulate(p[falling] * len(falling) / rank)
     return found

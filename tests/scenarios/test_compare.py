@@ -262,7 +262,6 @@ def test_a_folder_that_is_closed_is_compared_all_the_same(
     def closed(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", closed)
     monkeypatch.setattr(Path, "write_text", closed)
     monkeypatch.setattr(Path, "mkdir", closed)
     monkeypatch.setattr("scenarios.compare.open_runs", lambda _, runs=(
