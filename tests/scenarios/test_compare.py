@@ -73,6 +73,13 @@ def test_layers_by_street_and_pooled_trips(ran: Path) -> None:
     assert streets["street"].between(0, len(comparison.city.streets) - 1).all()
     trips = comparison.rows("slow", "trips")
     assert set(trips["seed"]) == {1, 2}
+    due = comparison.rows("slow", "trips", ["due_s"])
+    assert due is not None
+    assert list(due) == ["due_s", "seed"]
+    assert len(due) == len(trips)
+    assert comparison.rows("slow", "nothing") is None
+    with pytest.raises(InputError, match="no column 'colour'"):
+        comparison.rows("slow", "trips", ["colour"])
     with pytest.raises(InputError, match="no run 'fast'"):
         comparison.rows("fast", "trips")
 
@@ -126,6 +133,9 @@ def test_broken_files_are_named(ran: Path) -> None:
     path = ran / "slow" / "seed-0001" / "streets.parquet"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"streets.parquet: cannot be read"):
+        compare(ran)
+    pd.DataFrame({"indicator": ["trips"]}).to_parquet(path.with_name("indicators.parquet"))
+    with pytest.raises(InputError, match=r"indicators.parquet: cannot be read .no columns"):
         compare(ran)
     path = ran / "slow" / "seed-0001" / "indicators.parquet"
     path.write_bytes(b"")
@@ -395,7 +405,7 @@ def judged(base: np.ndarray, other: np.ndarray, better: str, p_holm: float) -> d
         (5.0, "lower", "worse"),
         (5.0, "higher", "better"),
         (5.0, "neither", "higher"),
-        (-0.2, "lower", "no clear difference: lower on average, but the evidence is weak"),
+        (-0.2, "lower", "no clear difference: lower, but the evidence is weak"),
         (0.0, "lower", "no difference"),
     ],
 )
