@@ -189,7 +189,7 @@ def _found(
     low = high = d
     p = 1.0 if identical else 0.0
     if s > 0.0:
-        se, quantile = s / math.sqrt(n), float(stdtrit(freedom, 1.0 - error / 2.0))
+        se, quantile = s / math.sqrt(n), float(-stdtrit(freedom, error / 2.0))
         low, high = (d - se * _untransformed(t, skewness) for t in (quantile, -quantile))
         p = float(2.0 * stdtr(freedom, -abs(_transformed(d / se, skewness))))
     spread = max(float(v.std(ddof=1)) for v in (a, b))
@@ -219,7 +219,7 @@ def _least(deviation: float, half_width: float, error: float) -> int:
     from scipy.special import stdtrit
 
     def narrow(n: int) -> bool:
-        quantile = float(stdtrit(n - 1, 1.0 - error / 2.0))
+        quantile = float(-stdtrit(n - 1, error / 2.0))
         return quantile * deviation / math.sqrt(n) < half_width
 
     found = 2 + bisect_left(range(2, MOST_PAIRS + 1), x=True, key=narrow)

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from scenarios import replications, report_words
+from scenarios.cli import main
 from scenarios.compare import COLUMNS, _row, compare, layer_means
 from scenarios.looks import look_at
 from scenarios.precision import Precision
@@ -368,6 +369,23 @@ def test_replications_for_the_precision_that_is_wanted(many: Path) -> None:
     for text in ("distance_km", "distance_km=-1", "no=1", "distance_km=x"):
         with pytest.raises(InputError, match="is no INDICATOR=ERROR"):
             Precision.parse(0.05, [text])
+
+
+def test_the_command_line_passes_on_what_a_planner_says(many: Path, tmp_path: Path) -> None:
+    runs = [str(many / "base"), str(many / "slow")]
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as end:
+        main(["compare", *runs, "-o", str(out), "--most", "140", "--precision", "1",
+              "--within", "distance_km=1000"])  # fmt: skip
+    assert not end.value.code
+    table = pd.read_csv(out / "comparison.csv").set_index("indicator")
+    assert table["ci_error"].iloc[0] == pytest.approx(0.045 / 8)
+    assert table["n_for_precision"]["distance_km"] == 2
+    assert table["n_for_precision"]["speed_kmh"] > 50
+    with pytest.raises(SystemExit) as end:
+        main(["compare", *runs, "-o", str(out), "--unpaired"])
+    assert not end.value.code
+    assert pd.read_csv(out / "comparison.csv")["p_value"].gt(0.0).any()
 
 
 def test_a_difference_that_learning_still_moves_is_not_resolved(many: Path) -> None:

@@ -67,6 +67,13 @@ def test_p_values_over_looks_agree_with_bounds() -> None:
     assert math.isnan(found[4])
 
 
+def test_a_look_long_before_the_end_has_a_wide_interval_and_still_one() -> None:
+    error = level([Look(2, 10_000)], 0.05)
+    result = paired([1.0, 2.0], [2.0, 3.5], error=error)
+    assert -math.inf < result.low < -1e9
+    assert 1e9 < result.high < math.inf
+
+
 def looked_at(seed: int, levels: Sequence[float], repeats: int) -> float:
     """Return how often one who looks at 10, 20 and 30 pairs finds what is not there."""
     rng = np.random.default_rng(seed)
