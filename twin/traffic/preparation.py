@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from twin.simulation import Simulation
     from twin.system import Measure, Outlook, Response
     from twin.traffic.demand.generate import Demand
+    from twin.traffic.demand.zones import Zones
     from twin.traffic.process import Traffic
     from twin.traffic.records import State
 
@@ -72,6 +73,8 @@ class Prepared:
         One row a learning day up to the one whose routes are kept: iteration, gap, and the
         indicators of traffic on that day.  Then one without a gap: the day after, on which drivers
         would have gone on learning.
+    zones
+        Where people live and work; None where the demand does not know.
     known
         What drivers knew before the day that is kept, so that others may go on learning from it.
     """
@@ -86,6 +89,7 @@ class Prepared:
     stops: Stops | None = None
     learning: pd.DataFrame | None = None
     known: Experience | None = None
+    zones: Zones | None = None
 
     @property
     def gap(self) -> float:
@@ -112,6 +116,7 @@ class Prepared:
                 "destination": t["destination"].to_numpy(),
                 "purpose": t["purpose"].to_numpy(),
                 "vehicle_type": t["vehicle_type"].to_numpy(),
+                "zone": t["zone"].to_numpy() if "zone" in t else np.full(len(t), -1, np.int32),
             }
         )
 
@@ -279,7 +284,7 @@ class _Assignment:
     def __init__(self, window: _Window, demand: Demand, usual: Prepared | None) -> None:
         from twin.traffic.demand.lines import draw_runs
 
-        self.window, self.usual = window, usual
+        self.window, self.usual, self.zones = window, usual, demand.zones
         city, span = window.city, (window.seed, window.begin_s, window.end_s)
         self.network = usual.network if usual else Network.from_city(city)
         self.graphs: Mapping[str, RoadGraph] = (
@@ -454,7 +459,15 @@ class _Assignment:
     def _prepared(self, times: Mapping[str, TravelTimes], gaps: list[float]) -> Prepared:
         notes = {NO_WAY: float(self.unrouted)}
         return Prepared(
-            self.network, self.trips, self.routes, self.graphs, times, gaps, notes, self.stops
+            self.network,
+            self.trips,
+            self.routes,
+            self.graphs,
+            times,
+            gaps,
+            notes,
+            self.stops,
+            zones=self.zones,
         )
 
     def _take(self, car_routes: Routes) -> None:

@@ -183,7 +183,9 @@ class Demand:
         Returns
         -------
         DataFrame with origin, destination (int32, streets), depart_s (float64), purpose,
-        vehicle_type (str) and id (int64), sorted by departure.
+        vehicle_type (str), id (int64) and zone (int32: where those live who make the trip, or
+        where it starts if it is nobody's way to or from home; -1 beyond the map), sorted by
+        departure.
 
         Raises
         ------
@@ -207,8 +209,8 @@ class Demand:
 
     def _draw_flow(
         self, stream: Stream, position: int, hours: Integers
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Integers, Integers]:
-        """Return origin, destination, departure, position and id of the trips of one flow."""
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Integers, Integers, Integers]:
+        """Return origin, destination, departure, position, id and zone of the trips of a flow."""
         flow = self.flows[position]
         layout = self.layouts[flow.places]
         sent = flow.trips.sum(axis=1)
@@ -241,19 +243,21 @@ class Demand:
         depart_s = hour * HOUR_S + HOUR_S * level
         if flow.window is not None:
             depart_s = flow.window.times_s(hour, place, level)
+        end = goal if flow.purpose == "home" else place
         return (
             layout.origins.pick(place, stream.uniform(identity, draw=2)),
             layout.destinations.pick(goal, stream.uniform(identity, draw=3)),
             depart_s,
             np.full(len(identity), position, dtype=np.int64),
             identity,
+            np.where(end < layout.zones, end, -1),
         )
 
 
-def _nothing() -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Integers, Integers]:
+def _nothing() -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Integers, Integers, Integers]:
     """Return the columns of no trips."""
     street, number = np.zeros(0, np.int32), np.zeros(0, np.int64)
-    return street, street, np.zeros(0), number, number
+    return street, street, np.zeros(0), number, number, number
 
 
 def _pick_goal(trips: Floats, place: Integers, level: Floats) -> Integers:
@@ -271,7 +275,7 @@ def _pick_goal(trips: Floats, place: Integers, level: Floats) -> Integers:
 def _table(flows: tuple[Flow, ...], columns: list[NDArray[np.generic]]) -> pd.DataFrame:
     import pandas as pd
 
-    origin, destination, depart_s, position, identity = columns
+    origin, destination, depart_s, position, identity, zone = columns
     purpose = {key: flow.purpose for key, flow in enumerate(flows)}
     vehicle = {key: flow.vehicle_type for key, flow in enumerate(flows)}
     which = pd.Series(position)
@@ -283,6 +287,7 @@ def _table(flows: tuple[Flow, ...], columns: list[NDArray[np.generic]]) -> pd.Da
             "purpose": which.map(purpose).astype(str),
             "vehicle_type": which.map(vehicle).astype(str),
             "id": identity,
+            "zone": zone.astype(np.int32),
         }
     )
 

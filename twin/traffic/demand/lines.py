@@ -237,5 +237,6 @@ def _table(routes: Routes, depart_s: Floats, identity: Integers) -> pd.DataFrame
             "purpose": pd.Series([PURPOSE] * len(depart_s), dtype=str),
             "vehicle_type": pd.Series(["bus"] * len(depart_s), dtype=str),
             "id": identity,
+            "zone": np.full(len(depart_s), -1, np.int32),
         }
     )
