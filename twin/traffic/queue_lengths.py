@@ -53,9 +53,11 @@ class Queues(NamedTuple):
     back
         [windows, lanes] decimetres from the stop line to the farthest back of the queue.
     held
-        [intervals, lanes] looks at which the first vehicle of a lane stood at the line.
+        [intervals, lanes] looks at which somebody was at the line or had queued for it.
     blocked
         [intervals, streets] looks at which somebody might have entered, and found no room.
+    standing
+        [intervals, lanes] vehicles that stood, summed over the looks.
     stops
         [intervals, lanes] vehicles that had come to stand less than `STOP_S` ago.
     shown
@@ -69,6 +71,7 @@ class Queues(NamedTuple):
     back: npt.NDArray[np.uint16]
     held: I4
     blocked: I4
+    standing: I4
     stops: I4
     shown: I4
     mark: I8
@@ -97,6 +100,7 @@ def new_queues(network: Network, state: State) -> Queues:
         np.zeros((windows, lanes), np.uint16),
         np.zeros((n_k, lanes), np.int32),
         np.zeros((n_k, n_s), np.int32),
+        np.zeros((n_k, lanes), np.int32),
         np.zeros((n_k, lanes), np.int32),
         np.zeros((n_k, rows), np.int32),
         np.full(n_s, -1, np.int64),
@@ -128,6 +132,7 @@ def _look_at_lane(net: Any, st: Any, q: Any, how: Any, i: int, k: int, w: int, t
     lane = st.lane[i]
     speed = lane.speed * how.per_tick
     ahead, away, back = 0, 0, 0  # cm: of those before it, of those who left, to the back
+    standing = 0
     left = lane.gone - 1  # the last to leave whose start has come to the vehicle
     for n in range(lane.inside):
         slot = st.slot[ring_slot(lane, lane.tail + lane.gone + n)]
@@ -141,17 +146,19 @@ def _look_at_lane(net: Any, st: Any, q: Any, how: Any, i: int, k: int, w: int, t
         place = ahead + away
         if speed * (slot.time - t) > place:
             break
+        if n == 0:
+            q.held[k, i] += 1
         stands = True
         if left >= 0:
             gone = st.slot[ring_slot(lane, lane.tail + left)]
             stands = how.wave * (t - gone.time - how.moves_up) > place
         if stands:
             back = place + own
+            standing += 1
             if speed * (slot.time - t + how.stop) > place:  # it came within the time of a stop
                 q.stops[k, i] += 1
-            if n == 0:
-                q.held[k, i] += 1
         ahead += own
+    q.standing[k, i] += standing
     if back > 0 and (lane.flags & INNER) == 0:
         q.back[w, i] = max(q.back[w, i], min(back // 10, np.int64(10 * lane.length), 65535))
 
