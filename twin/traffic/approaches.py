@@ -105,6 +105,14 @@ def approaches(city: City, network: Network) -> Approaches:
     )
 
 
+def by_group(values: npt.NDArray[np.generic], group: npt.NDArray[np.integer], n: int) -> F8:
+    """Sum of the columns of values of each of n groups, [rows, n]."""
+    rows = len(values)
+    key = (group + n * np.arange(rows)[:, None]).ravel()
+    sums = np.bincount(key, values.ravel().astype(float), rows * n)
+    return np.asarray(sums.astype(float).reshape(rows, n))
+
+
 def _letters(city: City, groups: I4, n: int) -> list[str]:
     """Directions of each group, in the order of their frequency in plans: straight first."""
     found = [""] * n

@@ -6,9 +6,9 @@ six digits).  The twin does not know the speed of a vehicle in every second, but
 stands, drives and stops: so a stop costs what braking and speeding up again take more than driving
 on over the same way.
 
-HBEFA 3's diesel cars of Euro 4 to 6 emit less NOx than was found on the road after 2015 (HBEFA 3.3 and
-4 correct it), and its only class of city buses, `Bus`, is a fleet of about 2010, which emits more
-than buses of today.
+HBEFA 3's diesel cars of Euro 4 to 6 emit less NOx than was found on the road after 2015 (later
+editions correct it), and its only class of city buses in SUMO, `Bus`, is a mean over a fleet that
+is older, and emits more, than that of today (both from memory).
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ FLEET: Fleet = {
 """Shares by vehicle class.
 
 Cars are those registered in Germany on 1 January 2025 (KBA): 28.0 % diesel, 3.3 % electric, the
-rest as petrol (hybrids included); of both kinds half meet Euro 6 (KBA: 49.2 % of all cars), the other
-half Euro 4 and 5 alike, an assumption, as are lorries of Euro 6.
+rest as petrol (hybrids included); of both kinds half meet Euro 6 (KBA: 49.2 % of all cars), the
+other half Euro 4 and 5 alike.  That half, and Euro 6 for lorries, are assumptions.
 """
 
 

@@ -1,9 +1,10 @@
 """What a junction study reports: delay, queues, spillback and grades, by lane group and junction.
 
-Delay is control delay (HCM): the mean of what vehicles that came into the street in an interval took
-to its stop line and through the junction, less the time without traffic; where a queue reaches
-further back than the street, the rest of the delay is that of the street before.  Vehicles still
-on the street at the end count with what they have lost so far.
+Delay is control delay (HCM): the mean of what vehicles that came into the street in an interval
+took to its stop line and through the junction, less the time without traffic; where a queue
+reaches further back than the street, the rest of the delay is that of the street before.
+Vehicles still on the street at the end count with what they have lost so far.  Times at stops of
+lines do not count.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from twin.traffic import level_of_service as los
-from twin.traffic.approaches import CONTROLS, SIGNALS, Approaches
+from twin.traffic.approaches import CONTROLS, SIGNALS, Approaches, by_group
+from twin.traffic.dwelling import dwelling_s
 from twin.traffic.network import MAJOR, MINOR, STOP_LIGHT
 from twin.traffic.queue_lengths import LOOK_S
 
@@ -28,6 +30,8 @@ F8 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 GRADED = 10.0  # vehicles below which a mean delay says little, and no grade is given
+SPACING_M = 7.5  # a car in a queue
+SHORT_M = 15.0  # shorter streets are parts of a junction, and always full
 BUSY = 0.99  # a lane without signals at whose line somebody waits for so long is over capacity
 
 
@@ -66,10 +70,8 @@ def junction_table(
     of time in which somebody waits at the line; `hcm`, `hbs`, the grades
     (`twin.traffic.level_of_service`), none below `GRADED` vehicles.
     """
-    tps = network.arrays.tps
-    first, length = float(state.clock["first"][0]) / tps, float(state.clock["length"][0]) / tps
-    start = first + length * np.arange(len(queues.looks))
-    kept = np.flatnonzero((start >= from_s) & (queues.looks > 0))
+    start, kept = _counted(network, state, queues, from_s)
+    length = float(state.clock["length"][0]) / network.arrays.tps
     if not len(kept) or not len(groups):
         return _frame([])
     found = _measured(network, state, queues, groups, kept)
@@ -83,6 +85,34 @@ def junction_table(
     rows = [_group_rows(groups, found, delay, grades, begins, lasts)]
     rows.append(_junction_rows(groups, found, grades, begins, lasts))
     return _frame(rows)
+
+
+def queue_table(network: Network, state: State, queues: Queues, from_s: float) -> pd.DataFrame:
+    """Streets with queues, over the intervals from `from_s` on, one row each.
+
+    Columns: `street`; `queue_p95_m` and `queue_max_m`, of the longest lane, see `junction_table`;
+    `spillback_s`.
+    """
+    kept = _counted(network, state, queues, from_s)[1]
+    lanes = network.n_lanes
+    street = network.arrays.lane["street"][:lanes]
+    longest = np.zeros((2, network.n_streets))
+    if len(kept):
+        whole = _percentiles(queues, kept)[-1]
+        np.maximum.at(longest[0], street, whole[:lanes])
+        per = len(queues.back) // len(queues.looks)
+        back = queues.back.reshape(len(queues.looks), per, -1)[kept]
+        np.maximum.at(longest[1], street, back.max((0, 1))[:lanes] / 10.0)
+    blocked = queues.blocked[kept].sum(0) * LOOK_S
+    at = np.flatnonzero((longest[1] > 0) | (blocked > 0))
+    return pd.DataFrame(
+        {
+            "street": at.astype(np.int32),
+            "queue_p95_m": longest[0, at].astype(np.float32),
+            "queue_max_m": longest[1, at].astype(np.float32),
+            "spillback_s": blocked[at].astype(np.float32),
+        }
+    )
 
 
 def worst_junctions(table: pd.DataFrame) -> dict[str, float]:
@@ -104,15 +134,23 @@ def worst_junctions(table: pd.DataFrame) -> dict[str, float]:
     for name in ("hcm", "hbs"):
         code = table[name].cat.codes.to_numpy()[whole & ~group]
         values[f"junctions_{name}_e_f"] = float((code >= los.GRADES.index("E")).sum())
+    once &= storage >= SHORT_M
     values["spillback_min"] = float(lane_groups["spillback_s"].to_numpy()[once].sum() / 60.0)
     return values
 
 
-SPACING_M, SHORT_M = 7.5, 15.0  # a car in a queue; shorter lanes are parts of junctions
-
-
 def _mean(total: F8, count: F8) -> F8:
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
+
+
+def _counted(
+    network: Network, state: State, queues: Queues, from_s: float
+) -> tuple[F8, npt.NDArray[np.int64]]:
+    """When each interval begins, and which are counted."""
+    tps = network.arrays.tps
+    first, length = float(state.clock["first"][0]) / tps, float(state.clock["length"][0]) / tps
+    start = np.asarray(first + length * np.arange(len(queues.looks)))
+    return start, np.flatnonzero((start >= from_s) & (queues.looks > 0)).astype(np.int64)
 
 
 def _measured(
@@ -121,7 +159,7 @@ def _measured(
     vehicles, lost_s = _delays(network, state, groups)
     vehicles, lost_s = _with_whole(vehicles[kept]), _with_whole(lost_s[kept])
     looks = _with_whole(queues.looks[kept, None].astype(float))
-    blocked_s = _with_whole(queues.blocked[kept][:, groups.street] * LOOK_S)
+    blocked_s = _with_whole(queues.blocked[kept][:, groups.street].astype(float) * LOOK_S)
     held = _with_whole(queues.held[kept].astype(float)) / looks
     hours = looks * LOOK_S / 3600.0
     capacity = _capacity(network, queues, groups, kept) * hours
@@ -141,11 +179,11 @@ def _delays(network: Network, state: State, groups: Approaches) -> tuple[F8, F8]
     """[intervals, groups] vehicles and the seconds that they lost, by interval of entry."""
     tps, n_k, n = network.arrays.tps, len(state.turn_count), len(groups)
     turn = np.flatnonzero(groups.of_turn >= 0)
-    key = (groups.of_turn[turn] + n * np.arange(n_k)[:, None]).ravel()
     count = state.turn_count[:, turn]
-    lost = state.turn_sum[:, turn] / tps - count * network.turn_free_s[turn]
-    vehicles = np.bincount(key, count.ravel(), n_k * n).reshape(n_k, n)
-    lost_s = np.bincount(key, lost.ravel(), n_k * n).reshape(n_k, n)
+    lost = (state.turn_sum / tps - dwelling_s(network, state))[:, turn]
+    lost = lost - count * network.turn_free_s[turn]
+    vehicles = by_group(count, groups.of_turn[turn], n)
+    lost_s = by_group(lost, groups.of_turn[turn], n)
     v = state.vehicle[(state.vehicle["depart"] >= 0) & (state.vehicle["place"] >= 0)]
     v = v[v["route_at"] + 1 < v["route_end"]]
     since = int(state.clock["now"][0]) - v["entered"]
@@ -176,9 +214,7 @@ def _capacity(
     lane = arrays.link["lane"][groups.link]
     per_lane = np.bincount(lane, minlength=len(arrays.lane))
     share = flow[:, groups.link] / per_lane[lane]
-    key = (groups.link_group + len(groups) * np.arange(len(shown))[:, None]).ravel()
-    size = len(shown) * len(groups)
-    return np.bincount(key, share.ravel(), size).reshape(len(shown), len(groups))
+    return by_group(share, groups.link_group, len(groups))
 
 
 def _percentiles(queues: Queues, kept: npt.NDArray[np.int64]) -> F8:
@@ -197,7 +233,9 @@ def _p95(values: npt.NDArray[np.uint16], axis: int) -> F8:
     n = values.shape[axis]
     at = 0.95 * (n - 1)
     ordered = np.sort(values, axis=axis)
-    low, high = (np.take(ordered, k, axis).astype(float) for k in (int(at), min(int(at) + 1, n - 1)))
+    low, high = (
+        np.take(ordered, k, axis).astype(float) for k in (int(at), min(int(at) + 1, n - 1))
+    )
     return np.asarray(low + (at - int(at)) * (high - low))
 
 
@@ -220,7 +258,7 @@ def _group_rows(
     return {
         "junction": groups.junction[g],
         "street": groups.street[g],
-        "group": g,
+        "turns": np.array(groups.turns)[g],
         "lanes": groups.lanes[g],
         "control": groups.control[g],
         "interval_start_s": begins[p],
@@ -250,6 +288,7 @@ def _junction_rows(
     control = np.minimum.reduceat(groups.control[order], starts)
     once = np.zeros(len(groups), bool)
     once[np.unique(groups.street, return_index=True)[1]] = True
+    once &= groups.storage_m >= SHORT_M
     worst_hcm, worst_hbs = (over(np.maximum, codes) for codes in grades)
     mean_hcm = los.hcm(
         np.where(vehicles >= GRADED, delay, np.nan), np.zeros(delay.shape, bool),
@@ -260,7 +299,7 @@ def _junction_rows(
     return {
         "junction": junction[j],
         "street": none,
-        "group": none,
+        "turns": np.full(len(j), ""),
         "lanes": np.zeros(len(j)),
         "control": control[j],
         "interval_start_s": begins[p],
@@ -277,7 +316,7 @@ def _junction_rows(
 
 
 COLUMNS = {
-    "junction": np.int32, "street": np.int32, "lanes": np.int32, "control": np.int8,
+    "junction": np.int32, "street": np.int32, "turns": str, "lanes": np.int32, "control": np.int8,
     "interval_start_s": float, "interval_s": float, "vehicles": float, "delay_s": np.float32,
     "queue_p95_m": np.float32, "storage_m": np.float32, "spillback_s": np.float32,
     "saturation": np.float32, "hcm": np.int8, "hbs": np.int8,

@@ -1,9 +1,9 @@
 """Grades of junctions from the delay of vehicles: levels of service of HCM, Qualitätsstufen of HBS.
 
-- HCM (Highway Capacity Manual, 6th and 7th edition) grades mean control delay in s a vehicle: with
-  signals 10 / 20 / 35 / 55 / 80, at stop and yield signs 10 / 15 / 25 / 35 / 50; F also where volume
-  exceeds capacity.  A junction with signals has the grade of its mean delay; one without has
-  no grade in HCM, and the worst of its lane groups is given.
+- HCM (Highway Capacity Manual, 6th and 7th edition) grades mean control delay in s a vehicle:
+  with signals 10 / 20 / 35 / 55 / 80, at stop and yield signs 10 / 15 / 25 / 35 / 50; F also where
+  volume exceeds capacity.  A junction with signals has the grade of its mean delay; one without
+  has no grade in HCM, and the worst of its lane groups is given.
 - HBS (Handbuch für die Bemessung von Straßenverkehrsanlagen, FGSV 2015) grades mean waiting time in
   s: with signals 20 / 35 / 50 / 70, without 10 / 20 / 30 / 45; F where volume exceeds
   capacity, whatever the wait.  A junction has the grade of its worst lane group.

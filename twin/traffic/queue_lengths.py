@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
 
-LOOK_S = 7.3
+LOOK_S = 8.3
 STOP_S = 4.2
 WINDOW_S = 90.0  # about a cycle: a queue is as long as its back was in such a time
 SOON_S = 10.0  # longer than any headway
@@ -211,4 +211,5 @@ def advance_and_look(net: Any, sig: Any, st: Any, q: Any, how: Any, until: int) 
 
 def copy_queues(queues: Queues) -> Queues:
     """Return a snapshot."""
-    return Queues(*(a.copy() for a in queues))
+    copies: list[Any] = [array.copy() for array in queues]
+    return Queues(*copies)

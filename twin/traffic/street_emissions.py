@@ -7,9 +7,10 @@ for the turn behind it, stops, and standing:
 
 N, and the time T spent on the street, are counted exactly; stops and the time W spent in queues are
 found by looks (`twin.traffic.queue_lengths`).  v = N length / (T - W), so that a lower limit or
-slow driving counts.  Of the time in a queue a part, v/2a + v/2b a stop, goes into braking and starting, so
-that S = W - stops (v/2a + v/2b) is what they stand.  Shares of lorries and buses are those of the
-whole period.  Who waits to enter the network emits nothing.
+slow driving counts.  Of the time in a queue a part, v/2a + v/2b a stop, goes into braking and
+starting, so that S = W - stops (v/2a + v/2b) is what they stand.  At stops of lines engines run,
+too.  Shares of lorries and buses are those of the whole period.  Who waits to enter the network
+emits nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from twin.traffic.approaches import by_group
+from twin.traffic.dwelling import dwelling_s
 from twin.traffic.emissions import FLEET, Fleet, coefficients, rate_g_s, slowing_down_g
 from twin.traffic.queue_lengths import LOOK_S, STOP_S
 
@@ -38,10 +41,12 @@ def street_emissions(
 
     Those under way count for what they have driven of their street.
     """
-    passed, spent_s = _passed(network, state)
+    stops_s = dwelling_s(network, state)
+    passed, spent_s = _passed(network, state, stops_s)
+    dwelt_s = _of_turns(network, stops_s)
     stops = _by_street(network, queues.stops) * (LOOK_S / STOP_S)
     queued_s = _by_street(network, queues.standing) * LOOK_S
-    speed = _driving_speed(network, state, passed, spent_s, queued_s)
+    speed = _driving_speed(network, passed, spent_s, queued_s)
     grams = np.zeros((2, *passed.shape))
     for share, vehicle in _shares(network, state, passed.sum(0)):
         a, b = vehicle.accel_m_s2, vehicle.decel_m_s2
@@ -54,14 +59,14 @@ def street_emissions(
             turning = _turning(network, c, v, a, b) * state.turn_count
             sums = passed * cruise + stops * stop + stood_s * rate_g_s(c, 0.0)
             grams[k] += share * (sums + _of_turns(network, turning))
+            if vehicle.vehicle_class == "bus":
+                grams[k] += dwelt_s * rate_g_s(c, 0.0)
     return np.maximum(0.0, grams[0]) / 1000.0, np.maximum(0.0, grams[1])
 
 
-def _of_turns(network: Network, values: npt.NDArray[np.number]) -> F8:
+def _of_turns(network: Network, values: npt.NDArray[np.generic]) -> F8:
     """Sum of values by turn over the turns of each street, [intervals, streets]."""
-    n_k, n_s = len(values), network.n_streets
-    key = network.turns[:, 0] + n_s * np.arange(n_k)[:, None]
-    return np.bincount(key.ravel(), values.ravel(), n_k * n_s).reshape(n_k, n_s)
+    return by_group(values, network.turns[:, 0], network.n_streets)
 
 
 def _by_street(network: Network, lanes: npt.NDArray[np.int32]) -> F8:
@@ -70,18 +75,16 @@ def _by_street(network: Network, lanes: npt.NDArray[np.int32]) -> F8:
     links = network.arrays.link
     into = links["wait"] >= 0
     street[links["wait"][into]] = street[links["lane"][into]]
-    n_k, n_s = len(lanes), network.n_streets
-    key = street + n_s * np.arange(n_k)[:, None]
-    return np.bincount(key.ravel(), lanes.ravel(), n_k * n_s).reshape(n_k, n_s)
+    return by_group(lanes, street, network.n_streets)
 
 
-def _passed(network: Network, state: State) -> tuple[F8, F8]:
+def _passed(network: Network, state: State, stops_s: F8) -> tuple[F8, F8]:
     """[intervals, streets] vehicles that passed, and seconds that they took without turning."""
     tps = network.arrays.tps
     inside_s = network.turn_free_s - network.exit_free_s[network.turns[:, 0]]
     count = _of_turns(network, state.turn_count) + state.exit_count
-    ticks = _of_turns(network, state.turn_sum) + state.exit_sum
-    spent_s = ticks / tps - _of_turns(network, state.turn_count * inside_s)
+    at_turns = state.turn_sum / tps - state.turn_count * inside_s - stops_s
+    spent_s = _of_turns(network, at_turns) + state.exit_sum / tps
     v = state.vehicle[(state.vehicle["depart"] >= 0) & (state.vehicle["arrive"] < 0)]
     since = np.maximum(0, int(state.clock["now"][0]) - v["entered"])
     street = state.route_street[v["route_at"]]
@@ -92,7 +95,7 @@ def _passed(network: Network, state: State) -> tuple[F8, F8]:
     return count, spent_s
 
 
-def _driving_speed(network: Network, state: State, passed: F8, spent_s: F8, queued_s: F8) -> F8:
+def _driving_speed(network: Network, passed: F8, spent_s: F8, queued_s: F8) -> F8:
     """[streets] m/s outside of queues over the whole period; the limit where nobody drove."""
     driven_m = passed.sum(0) * network.street_m
     driving_s = np.maximum(spent_s.sum(0) - queued_s.sum(0), 1e-3)
@@ -100,9 +103,7 @@ def _driving_speed(network: Network, state: State, passed: F8, spent_s: F8, queu
     return np.where(driven_m > 0.0, np.clip(driven_m / driving_s, 0.2 * limit, 1.2 * limit), limit)
 
 
-def _shares(
-    network: Network, state: State, passed: F8
-) -> list[tuple[F8, VehicleType]]:
+def _shares(network: Network, state: State, passed: F8) -> list[tuple[F8, VehicleType]]:
     """Share of each vehicle class on each street, with the first type of the class."""
     v = state.vehicle
     classes = np.array([t.vehicle_class for t in network.types])
