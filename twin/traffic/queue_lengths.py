@@ -3,9 +3,10 @@
 The kernel knows when a vehicle would be at the stop line, and who has left.  From a lane's
 order follows where each vehicle of a queue stands: behind those before it, and further back by
 those who left so lately that the wave of their start has not come to it (Newell 1993: it goes
-back by `spacing / tau`).  A vehicle stands if it has come to that place, and no start has
-reached it in the last `MOVES_UP_S`.  The back of a queue is the rear end of the last vehicle that
-stands, from the stop line (HCM's back of queue; SUMO's `queueing_length`).
+back by `spacing / tau`).  A vehicle stands if it has come to that place, and no start has reached
+it in the last `MOVES_UP_S`; speeding up is not standing.  The back of a queue is the rear end of
+the last vehicle that stands, with its gap, from the stop line (HCM's back of queue; SUMO's
+`queueing_length` is the gap less).
 
 A look comes every `LOOK_S`, which divides no usual cycle: looks meet all seconds of a cycle alike,
 so that shares of green and of time have no bias.  Who came to stand less than `STOP_S` ago counts

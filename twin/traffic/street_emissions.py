@@ -6,11 +6,11 @@ for the turn behind it, stops, and standing:
     grams = N length rate(v) / v  +  turns  +  stops * slowing_down_g(v, 0, v)  +  S rate(0)
 
 N, and the time T spent on the street, are counted exactly; stops and the time W spent in queues are
-found by looks (`twin.traffic.queue_lengths`).  v = N length / (T - W), so that a lower limit or
-slow driving counts.  Of the time in a queue a part, v/2a + v/2b a stop, goes into braking and
-starting, so that S = W - stops (v/2a + v/2b) is what they stand.  At stops of lines engines run,
-too.  Shares of lorries and buses are those of the whole period.  Who waits to enter the network
-emits nothing.
+found by looks (`twin.traffic.queue_lengths`).  v = N length / (T - W - stops V/2a), V being the
+limit, so that a lower limit or slow driving counts.  Who joins a queue brakes on the last metres,
+v/2b longer than driving on, so that S = W - stops v/2b is what they stand.  At stops of lines
+engines run, too.  Shares of lorries and buses are those of the whole period.  Who waits to enter
+the network emits nothing.  A vehicle that a queue moves up and stops again counts one stop.
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ def street_emissions(
     dwelt_s = _of_turns(network, stops_s)
     stops = _by_street(network, queues.stops) * (LOOK_S / STOP_S)
     queued_s = _by_street(network, queues.standing) * LOOK_S
-    speed = _driving_speed(network, passed, spent_s, queued_s)
+    starting_s = stops * network.street_speed / (2 * network.types[0].accel_m_s2)
+    speed = _driving_speed(network, passed, spent_s - queued_s - starting_s)
     grams = np.zeros((2, *passed.shape))
     for share, vehicle in _shares(network, state, passed.sum(0)):
         a, b = vehicle.accel_m_s2, vehicle.decel_m_s2
         v = np.minimum(speed, vehicle.max_speed_m_s)
         top = np.minimum(v, _reached(network.street_m, 0.0, a, b))
-        stood_s = np.maximum(0.0, queued_s - stops * (top / (2 * a) + top / (2 * b)))
+        stood_s = np.maximum(0.0, queued_s - stops * top / (2 * b))
         for k, c in enumerate(coefficients(fleet, vehicle.vehicle_class)):
             cruise = rate_g_s(c, v) / v * network.street_m
             stop = slowing_down_g(c, top, 0.0, top, a, b)
@@ -95,12 +96,12 @@ def _passed(network: Network, state: State, stops_s: F8) -> tuple[F8, F8]:
     return count, spent_s
 
 
-def _driving_speed(network: Network, passed: F8, spent_s: F8, queued_s: F8) -> F8:
+def _driving_speed(network: Network, passed: F8, driving_s: F8) -> F8:
     """[streets] m/s outside of queues over the whole period; the limit where nobody drove."""
     driven_m = passed.sum(0) * network.street_m
-    driving_s = np.maximum(spent_s.sum(0) - queued_s.sum(0), 1e-3)
+    met = driven_m / np.maximum(driving_s.sum(0), 1e-3)
     limit = network.street_speed
-    return np.where(driven_m > 0.0, np.clip(driven_m / driving_s, 0.2 * limit, 1.2 * limit), limit)
+    return np.where(driven_m > 0.0, np.clip(met, 0.2 * limit, 1.2 * limit), limit)
 
 
 def _shares(network: Network, state: State, passed: F8) -> list[tuple[F8, VehicleType]]:
