@@ -29,7 +29,6 @@ from twin.traffic.queue_lengths import (
 from twin.traffic.state import Vehicles, copy_state, initial_state
 
 if TYPE_CHECKING:
-    from twin.city import City
     from twin.traffic.records import State
 
 V = 50 / 3.6
@@ -61,21 +60,12 @@ def look_at(network: Network, due: Vehicles, end_s: float) -> tuple[State, Queue
     return state, queues
 
 
-def built(city: ToyCity) -> Any:
-    """The city, each street leading to a junction of its own."""
-    made: Any = city.build()
-    made.streets["to_junction"] = np.arange(len(made.streets))
-    made.junctions = made.streets
-    return made
-
-
-def at_signal(length_m: float = 600.0) -> City:
+def at_signal(length_m: float = 600.0) -> Any:
     city = ToyCity()
     a, b = city.street(length_m), city.street(100)
     city.turn(a, b, signal=0, link=0)
     city.program(0, (GREEN_S, "G"), (3, "y"), (CYCLE_S - GREEN_S - 3, "r"))
-    found: City = built(city)
-    return found
+    return city.build()
 
 
 def even(flow_veh_h: float, end_s: float = 4 * HOUR_S) -> Any:
@@ -160,7 +150,7 @@ def test_demand_above_capacity_is_f_and_spills_back() -> None:
     city.turn(before, pocket)
     city.turn(pocket, after, signal=0, link=0)
     city.program(0, (45, "G"), (3, "y"), (42, "r"))
-    made = built(city)
+    made = city.build()
     network = Network.from_city(made)
     state, queues = look_at(network, vehicles(even(1100, HOUR_S), [0, 1, 2]), HOUR_S)
     groups = approaches(made, network)
@@ -185,7 +175,7 @@ def test_lanes_that_share_a_turn_are_one_group() -> None:
         into = 1 if (to, lane) == (ahead, 1) else 0
         city.turn(a, to, lane=lane, to_lane=into, signal=0, link=link)
     city.program(0, (30, "GGGr"), (3, "yyyr"), (20, "rrrG"), (3, "rrry"))
-    made = built(city)
+    made = city.build()
     groups = approaches(made, Network.from_city(made))
     assert sorted(groups.lanes.tolist()) == [1, 2]
     assert (groups.control == SIGNALS).all()
@@ -197,6 +187,6 @@ def test_who_yields_is_regulated_by_signs() -> None:
     main, side, out = city.street(100), city.street(100), city.street(100)
     first, second = city.turn(main, out), city.turn(side, out)
     city.yields(second, first)
-    made = built(city)
+    made = city.build()
     groups = approaches(made, Network.from_city(made))
     assert dict(zip(groups.street.tolist(), groups.control.tolist(), strict=True))[side] == SIGNS
