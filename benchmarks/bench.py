@@ -30,6 +30,7 @@ PARTS = {
     "Loading and compiling": "loading.py",
     "Assignment": "static_assignment.py",
     "Assignment in time": "dynamic_assignment.py",
+    "Comparison": "compare.py",
 }
 
 

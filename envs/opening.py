@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -180,8 +181,8 @@ def _files_of(
 def _city(reference: Any, measures: Sequence[Measure]) -> City:
     """The city that a reference means, with the streets that measures name."""
     from twin.city import City
-    from twin.city.lookup import find_streets
     from twin.city.opening import open_city
+    from twin.system import Outlook
 
     if not isinstance(reference, str | City):
         msg = f"scene {reference!r}: give the name of a map or a city, a file, a folder, or a City"
@@ -198,8 +199,7 @@ def _city(reference: Any, measures: Sequence[Measure]) -> City:
         city = reference
     for measure in measures:
         measure.check(city)
-        for street in measure.streets():
-            find_streets(city, street)
+        measure.effects(Outlook(city, dt.datetime.now(dt.UTC), 0, Path))
     return city
 
 

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from scenarios.cli_assign import assign
+from scenarios.cli_check import check, library
 from scenarios.cli_signals import evaluate, leaderboard, train
 from scenarios.cli_validate import validate
 from scenarios.screen import errors_told
@@ -93,7 +94,9 @@ def build(
 
 @app.command()
 def run(
-    scenario: Annotated[Path, typer.Argument(help="Scenario file (.yaml).")],
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario file (.yaml), or a name of 'twin library'.")
+    ],
     out: Out,
     workers: Workers = None,
     replications: Annotated[
@@ -116,10 +119,11 @@ def run(
 
     from scenarios import screen
     from scenarios.compare import refused_rows
+    from scenarios.library import find_scenario
     from scenarios.loading import load_scenario
     from scenarios.runner import run_scenario
 
-    source = load_scenario(scenario)
+    source = load_scenario(find_scenario(scenario))
     if replications is not None:
         changed = source.scenario.model_copy(update={"replications": replications})
         source = replace(source, scenario=changed)
@@ -142,11 +146,30 @@ def compare(
     everything: Annotated[
         bool, typer.Option("--all", help="Print every indicator, not the key ones only.")
     ] = False,
+    precision: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=100.0, help="Tolerated error of each run's mean, % of the base."
+        ),
+    ] = 5.0,
+    within: Annotated[
+        list[str] | None,
+        typer.Option(help="INDICATOR=ERROR, tolerated in the indicator's unit; may be repeated."),
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(min=2, max=10_000, help="Replications that there shall be in the end."),
+    ] = None,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Compare runs of different seeds (Welch's test).")
+    ] = False,
 ) -> None:
     """Compare alternatives with the base, pair by pair of the same random day.
 
     Writes report.html, comparison.csv, comparison.parquet and streets.parquet. Differences
-    come with 95 % confidence intervals; a verdict says where the evidence is weak.
+    come with 95 % confidence intervals; a verdict says where the evidence is weak. Whoever adds
+    replications and compares again gets wider intervals, so that all looks together stay honest;
+    --most, told at the first look, makes them nearly as short as those of a single look.
 
     Examples:
 
@@ -156,9 +179,11 @@ def compare(
     """
     from scenarios import compare as comparing
     from scenarios import screen
+    from scenarios.precision import Precision
     from scenarios.report import write_report
 
-    comparison = comparing.compare(runs)
+    wanted = Precision.parse(precision / 100.0, within or [])
+    comparison = comparing.compare(runs, precision=wanted, most=most, unpaired=unpaired)
     comparison.save(out)
     title = str(comparison.base.manifest.get("scenario", "Comparison"))
     report = write_report([comparison], out / "report.html", title=title, picture=None, extra={})
@@ -215,6 +240,8 @@ def simulate(
     screen.say(f"Loaded in {done.load_s:.2f} s, simulated in {done.run_s:.4f} s; trips in {out}")
 
 
+app.command()(check)
+app.command()(library)
 app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios import statistics
-from scenarios.runs import CITY, RunInfo, open_runs
+import numpy as np
+
+from scenarios import report_words, sequential, statistics
+from scenarios.equilibrium_error import error_of_shifts
+from scenarios.looks import look_at
+from scenarios.pairs import apart, check_pair, distinct, left_out, paired_blocks, seeds_of
+from scenarios.precision import Precision
+from scenarios.replications import Block, blocks, read_table
+from scenarios.runs import RunInfo, digest_of, open_runs
+from scenarios.sequential import Look
 from scenarios.statistics import Paired
+from scenarios.street_differences import StreetDifferences, layer_means
 from twin.errors import InputError, OutputError
-from twin.system import Indicator, Layer, indicators, layers
+from twin.system import Indicator, indicators
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from twin.city import City
 
-SAME = ("city", "period")
-ALPHA = 1.0 - statistics.CONFIDENCE
-LEAST_TO_ADVISE = 5  # pairs from which their spread is known well enough to advise more
+__all__ = ["Comparison", "compare", "indicator_values", "layer_means", "read_table"]
+
 COLUMNS = (
     "alternative", "indicator", "title", "unit", "better", "key", "n", "base_mean", "mean",
     "difference", "ci_low", "ci_high", "percent", "percent_low", "percent_high", "p_value",
-    "p_holm", "n_needed", "identical", "verdict",
+    "p_holm", "n_needed", "identical", "n_for_precision", "ci_error", "equilibrium_error",
+    "warning", "effect", "verdict",
 )  # fmt: skip
 
 
@@ -40,14 +49,19 @@ class Comparison:
         The runs.
     table
         One row an alternative and indicator: means over the seeds that both runs have, their
-        difference with its 95 % confidence interval, both also in per cent of the base's mean,
-        the p-value of the paired t-test, the same corrected for the number of indicators
-        that differ at all (Holm), how many replications would settle it, and a verdict in words.
+        difference with its confidence interval (95 % over all looks at these runs; `ci_error` is
+        the error of this look alone), both also in per cent of the base's mean; `p_value` of this
+        look alone, and `p_holm`, corrected for looks and for the number of indicators that differ
+        at all (Holm); `n_needed`, the replications that would settle it, and `n_for_precision`,
+        those from which each run's mean is as exact as wanted; the equilibrium's own error, a
+        `warning` ("few", "skewed" or ""), the `effect` (see `report_words.effect`), and a verdict
+        in words.
     streets
-        One row an alternative and street with each map layer of the base, of the alternative,
-        and their difference; sums over the period, means over seeds, 0 where nothing was.
+        One row an alternative and street, as `StreetDifferences.table` returns it.
     notes
         What the reader must know, e.g. replications that only one run has.
+    unpaired
+        Whether the seeds of the runs are independent of each other.
     """
 
     base: RunInfo
@@ -55,6 +69,7 @@ class Comparison:
     table: pd.DataFrame
     streets: pd.DataFrame
     notes: tuple[str, ...] = ()
+    unpaired: bool = False
 
     @cached_property
     def city(self) -> City:
@@ -66,9 +81,9 @@ class Comparison:
     @cached_property
     def seeds(self) -> dict[str, tuple[int, ...]]:
         """Seeds that are compared, by alternative; of the base those that any pair uses."""
-        pairs = {run.name: _common(self.base, run) for run in self.alternatives}
-        used = sorted({seed for seeds in pairs.values() for seed in seeds})
-        return {self.base.name: tuple(used) if pairs else self.base.seeds, **pairs}
+        pairs = {r.name: seeds_of(self.base, r, unpaired=self.unpaired) for r in self.alternatives}
+        used = sorted({seed for of_base, _ in pairs.values() for seed in of_base})
+        return {self.base.name: tuple(used), **{name: own for name, (_, own) in pairs.items()}}
 
     def run(self, name: str) -> RunInfo:
         """Return the run of a name.
@@ -85,19 +100,29 @@ class Comparison:
         msg = f"no run {name!r} is compared; there are {known}"
         raise InputError(msg)
 
-    def rows(self, name: str, table: str) -> pd.DataFrame | None:
+    def rows(self, name: str, table: str, columns: list[str] | None = None) -> pd.DataFrame | None:
         """Return a table of all compared replications of a run, with their `seed`.
 
-        None where they do not have it, as when a system was off.
+        None where they do not have it, as when a system was off. It is as large as all
+        replications together: name the columns that are needed, or take `each`.
         """
         import pandas as pd
 
+        parts = list(self.each(name, table, columns))
+        return pd.concat(parts, ignore_index=True) if parts else None
+
+    def each(
+        self, name: str, table: str, columns: list[str] | None = None
+    ) -> Iterator[pd.DataFrame]:
+        """Yield a table of each compared replication of a run, with its `seed`.
+
+        Nothing where none has it.
+        """
         run = self.run(name)
         files = {seed: run.replication(seed) / f"{table}.parquet" for seed in self.seeds[name]}
-        if not any(file.is_file() for file in files.values()):
-            return None
-        parts = [read_table(file).assign(seed=seed) for seed, file in files.items()]
-        return pd.concat(parts, ignore_index=True)
+        if any(file.is_file() for file in files.values()):
+            for seed, file in files.items():
+                yield read_table(file, columns).assign(seed=seed)
 
     def means(self, name: str) -> dict[str, float]:
         """Return the mean of each indicator over the compared replications of a run."""
@@ -133,13 +158,29 @@ class Comparison:
         return folder
 
 
-def compare(folders: Path | Sequence[Path]) -> Comparison:
+def compare(
+    folders: Path | Sequence[Path],
+    *,
+    precision: Precision | None = None,
+    most: int | None = None,
+    unpaired: bool = False,
+) -> Comparison:
     """Compare runs by the seeds that they share.
+
+    The look is noted beside each alternative (`looks.json`), so that a later one at more
+    replications knows of it and all looks together err in 5 % of cases at most.
 
     Parameters
     ----------
     folders
         A folder of `twin run`, or runs of it of which the first is the base.
+    precision
+        For `n_for_precision`; ± 5 % of the base's mean unless given.
+    most
+        Replications that shall be there in the end, where more are planned than the scenario
+        says. Stated before the first look, it lets later looks be nearly as sharp as a single one.
+    unpaired
+        Compare runs of independent seeds by Welch's test; otherwise runs need common seeds.
 
     Raises
     ------
@@ -148,46 +189,26 @@ def compare(folders: Path | Sequence[Path]) -> Comparison:
         city, another period, or no seed in common.
     """
     named = [folders] if isinstance(folders, Path) else list(folders)
-    found = _distinct([run for folder in named for run in open_runs(folder)])
+    found = distinct([run for folder in named for run in open_runs(folder)])
     if len(found) < 2:
         msg = f"{named[0] if named else 'nothing'}: is one run; name two or more to compare"
         raise InputError(msg)
     base, *rest = found
-    notes = refused_rows(base)
     for run in rest:
-        _check_pair(base, run)
-        common, union = _common(base, run), {*base.seeds, *run.seeds}
-        if len(common) < len(union):
-            notes.append(
-                f"{run.title}: {len(common)} of {len(union)} replications are in both runs"
-            )
-        differs = [k for k in ("demand", "equilibrium", "base", "systems", "program")
-                   if base.manifest["inputs"].get(k) != run.manifest["inputs"].get(k)]  # fmt: skip
-        if differs:
-            notes.append(f"{run.title}: also differs from the base in {', '.join(differs)}")
-    return Comparison(base, rest, _table(base, rest), _streets(base, rest), tuple(notes))
-
-
-def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Return a table of a replication.
-
-    Raises
-    ------
-    InputError
-        If it is missing, cut off or lacks a column.
-    """
-    import pandas as pd
-    import pyarrow as pa
-
-    try:
-        return pd.read_parquet(path, columns=columns)
-    except FileNotFoundError:
-        msg = f"{path}: is missing; delete {path.parent} and run the scenario again"
-        raise InputError(msg) from None
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or ["?"])[0][:120]
-        msg = f"{path}: cannot be read ({reason}); delete {path.parent} and run the scenario again"
-        raise InputError(msg) from None
+        check_pair(base, run, unpaired=unpaired)
+    notes, rows, streets = refused_rows(base), [], []
+    for run in rest:
+        n, read = _read(base, run, unpaired=unpaired)
+        looks, line = _looks(base, run, n, most, unpaired=unpaired)
+        notes += apart(base, run, unpaired=unpaired)
+        notes += [f"{run.title}: {text}" for text in (line, *_told(looks)) if text]
+        rows += _rows(run.name, read, looks, precision or Precision(), unpaired=unpaired)
+        frame = read.streets.table(partial(_over_looks, looks))
+        notes += left_out(base, run, seeds_of(base, run, unpaired=unpaired), frame.columns)
+        frame.insert(0, "alternative", run.name)
+        streets.append(frame)
+    streets_table = _joined(streets).reset_index(drop=True)
+    return Comparison(base, rest, _table(rows), streets_table, tuple(notes), unpaired)
 
 
 def refused_rows(run: RunInfo) -> list[str]:
@@ -200,179 +221,163 @@ def refused_rows(run: RunInfo) -> list[str]:
     return [f"{rows} refused:", *(str(line) for line in shown), *more]
 
 
-def _distinct(found: list[RunInfo]) -> list[RunInfo]:
-    """Give runs of one name names of their own, from their folders."""
-    seen: set[str] = set()
-    distinct = []
-    for run in found:
-        name, k = run.name, 2
-        while name in seen:
-            name, k = f"{run.name}-{k}", k + 1
-        seen.add(name)
-        title = run.title if name == run.name else f"{run.title} ({run.folder.parent.name})"
-        distinct.append(RunInfo(name, title, run.folder, run.manifest))
-    return distinct
+def _looks(
+    base: RunInfo, run: RunInfo, n: int, most: int | None, *, unpaired: bool
+) -> tuple[list[Look], str]:
+    """Return the looks at a pair of runs, this one last; none where there is no interval."""
+    if n < 2:
+        return [], ""
+    stated = [set(r.manifest.get("seeds", [])) for r in (base, run)]
+    planned = min(map(len, stated)) if unpaired else len(stated[0] & stated[1])
+    which = f"{digest_of(base.manifest['inputs'])}{' unpaired' if unpaired else ''}"
+    return look_at(run.folder, which, n, max(most or 0, planned))
 
 
-def _common(base: RunInfo, run: RunInfo) -> tuple[int, ...]:
-    return tuple(sorted(set(base.seeds) & set(run.seeds)))
-
-
-def _check_pair(base: RunInfo, run: RunInfo) -> None:
-    for key in SAME:
-        if base.manifest["inputs"].get(key) != run.manifest["inputs"].get(key):
-            a, b = (_shown(r.manifest[key]) for r in (base, run))
-            msg = f"{run.folder}: has another {key} ({b}) than {base.folder} ({a})"
-            raise InputError(msg)
-    if not _common(base, run):
-        msg = (
-            f"{run.folder}: shares no seed with {base.folder} ({_seeds(run)} and {_seeds(base)}); "
-            "run both with the same seed"
+def _told(looks: Sequence[Look]) -> list[str]:
+    """Return lines on what looks do to intervals."""
+    if not looks:
+        return []
+    *before, now = looks
+    told = []
+    if now.n < now.planned:
+        told.append(
+            f"{now.n} of {now.planned} planned replications; intervals are wider before the end, "
+            "so that looking early does not find what is not there"
         )
-        raise InputError(msg)
-    if not base.city_folder.is_dir():
-        msg = f"{base.folder}: there is no {CITY} folder beside it; keep a run where it was made"
-        raise InputError(msg)
-
-
-def _shown(value: dict[str, Any]) -> str:
-    if "digest" in value:
-        return f"{value.get('name')}, {str(value['digest'])[:8]}"
-    return f"{value.get('day')} {value.get('begin')} to {value.get('end')}"
-
-
-def _seeds(run: RunInfo) -> str:
-    seeds = run.seeds
-    return f"seeds {seeds[0]} to {seeds[-1]}" if seeds else "no replication"
-
-
-def _table(base: RunInfo, alternatives: Iterable[RunInfo]) -> pd.DataFrame:
-    """Return the comparison table."""
-    import pandas as pd
-
-    known = indicators()
-    rows = []
-    for run in alternatives:
-        seeds = _common(base, run)
-        a, b = indicator_values(base, seeds), indicator_values(run, seeds)
-        names = [n for n in known if n in a and n in b]
-        names += [str(n) for n in a if n in b and n not in known]
-        found = {name: statistics.paired(a[name].to_numpy(), b[name].to_numpy()) for name in names}
-        tested = [math.nan if r.identical else r.p_value for r in found.values()]
-        corrected = statistics.holm(tested)
-        for (name, result), p_holm in zip(found.items(), corrected, strict=True):
-            meta = known.get(name) or Indicator(name, name.replace("_", " "), "", "neither")
-            rows.append(_row(run.name, meta, result, float(p_holm)))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    if before:
+        numbers = report_words.listed([str(look.n) for look in before])
+        told.append(
+            f"looked at before at {numbers} replications; intervals are wider, so that all looks "
+            "together err in 5 % of cases at most"
+        )
+    return told
 
 
 def indicator_values(run: RunInfo, seeds: Sequence[int]) -> pd.DataFrame:
     """Return indicator values, one row a seed."""
+    return _joined([_values(block) for block in blocks(run, seeds)])
+
+
+def _values(block: Block) -> pd.DataFrame:
     import pandas as pd
 
-    rows = {}
-    for seed in seeds:
-        frame = read_table(run.replication(seed) / "indicators.parquet", ["indicator", "value"])
-        rows[seed] = frame.set_index("indicator")["value"]
-    return pd.DataFrame(rows).T
+    names, values = block.indicators
+    return pd.DataFrame(values, index=list(block.seeds), columns=list(names))
 
 
-def _row(alternative: str, meta: Indicator, result: Paired, p_holm: float) -> tuple[Any, ...]:
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What was read of base and alternative: indicators, learning's error, and streets."""
+
+    base: pd.DataFrame
+    other: pd.DataFrame
+    learnt: Mapping[str, float]
+    streets: StreetDifferences
+
+
+def _read(base: RunInfo, run: RunInfo, *, unpaired: bool) -> tuple[int, _Read]:
+    """Read what a comparison needs, block by block; return also the number of pairs.
+
+    Drivers of an alternative who have not learnt anew drive the base's routes, so that learning
+    moves both alike.
+    """
+    seeds, streets = seeds_of(base, run, unpaired=unpaired), StreetDifferences()
+    values: list[list[pd.DataFrame]] = [[], []]
+    shifts: list[list[dict[str, float]]] = [[], []]
+    for pair in paired_blocks(base, run, seeds, unpaired=unpaired):
+        streets.add(*pair)
+        for k, block in enumerate(pair):
+            if block is not None:
+                values[k].append(_values(block))
+                names, moved = block.shifts
+                shifts[k] += [dict(zip(names, row, strict=True)) for row in moved.tolist()]
+    learns = run.manifest.get("response") == "equilibrium"
+    learnt = {} if unpaired else error_of_shifts(shifts[0], shifts[int(learns)])
+    a, b = map(_joined, values)
+    return min(map(len, seeds)), _Read(a, b, learnt, streets)
+
+
+def _rows(
+    alternative: str,
+    read: _Read,
+    looks: Sequence[Look],
+    precision: Precision,
+    *,
+    unpaired: bool,
+) -> list[tuple[Any, ...]]:
+    """Return the rows of an alternative."""
+    known, a, b = indicators(), read.base, read.other
+    names = [n for n in known if n in a and n in b]
+    names += [str(n) for n in a if n in b and n not in known]
+    error = sequential.level(looks, statistics.ERROR) if looks else statistics.ERROR
+    test = statistics.welch if unpaired else statistics.paired
+    found = [test(a[n].to_numpy(), b[n].to_numpy(), error=error) for n in names]
+    tested = np.array([math.nan if r.identical else r.p_value for r in found])
+    corrected = statistics.holm(_over_looks(looks, tested))
+    rows = []
+    for name, result, p_holm in zip(names, found, corrected, strict=True):
+        meta = known.get(name) or Indicator(name, name.replace("_", " "), "", "neither")
+        exact = precision.half_width(name, result.base_mean)
+        row = _row(
+            alternative, meta, _advised(result, looks), float(p_holm),
+            n_for_precision=statistics.runs_for_precision(result.spread, exact),
+            ci_error=error, equilibrium_error=read.learnt.get(name, math.nan),
+        )  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def _over_looks(looks: Sequence[Look], p_values: statistics.Floats) -> statistics.Floats:
+    return sequential.p_over_looks(looks, p_values) if looks else p_values
+
+
+def _advised(result: Paired, looks: Sequence[Look]) -> Paired:
+    """Return what pairs say, with as many needed as a next look would need.
+
+    The next look has a level of its own, which depends on how many pairs it has.
+    """
+    if not looks or result.low > 0.0 or result.high < 0.0:
+        return result
+    needed = result.n_needed
+    for _ in range(3):
+        if needed <= looks[-1].n:
+            break
+        planned = max(needed, looks[-1].planned)
+        level = sequential.level([*looks, Look(needed, planned)], statistics.ERROR)
+        needed = statistics.pairs_needed(result.difference, result.deviation, level)
+    return replace(result, n_needed=needed)
+
+
+def _row(
+    alternative: str,
+    meta: Indicator,
+    result: Paired,
+    p_holm: float,
+    *,
+    n_for_precision: int = 0,
+    ci_error: float = statistics.ERROR,
+    equilibrium_error: float = math.nan,
+) -> tuple[Any, ...]:
     base = abs(result.base_mean)
     share = 100.0 / base if base > 0.0 else math.nan
-    return (
+    values = (
         alternative, meta.name, meta.title, meta.unit, meta.better, meta.key, result.n,
         result.base_mean, result.mean, result.difference, result.low, result.high,
         result.difference * share, result.low * share, result.high * share, result.p_value,
-        p_holm, result.n_needed, result.identical, verdict(result, meta.better, p_holm),
+        p_holm, result.n_needed, result.identical, n_for_precision, ci_error, equilibrium_error,
+        result.warning,
     )  # fmt: skip
+    row = dict(zip(COLUMNS, values, strict=False))
+    return *values, report_words.effect(row), report_words.verdict(row)
 
 
-def verdict(result: Paired, better: str, p_holm: float) -> str:
-    """Return in plain words what pairs show.
-
-    Parameters
-    ----------
-    result
-        The pairs.
-    better
-        "lower", "higher" or "neither".
-    p_holm
-        p-value, corrected for the number of indicators that are compared.
-    """
-    if result.n == 0:
-        return "no value to compare"
-    if result.identical:
-        return "no difference"
-    word = _direction(result.difference, better)
-    if result.n < 2:
-        return f"{word} in the one replication; run more, chance is unknown"
-    if result.low <= 0.0 <= result.high:
-        advised = result.n >= LEAST_TO_ADVISE and result.n_needed > result.n
-        more = f"; try {result.n_needed} replications" if advised else ""
-        return f"no clear difference, weak evidence{more}"
-    if p_holm > ALPHA:
-        return f"{word}, weak evidence among so many indicators"
-    return word
-
-
-def _direction(difference: float, better: str) -> str:
-    way = "lower" if difference < 0.0 else "higher"
-    if difference == 0.0:
-        return "the same on average"
-    if better == "neither":
-        return way
-    return "better" if way == better else "worse"
-
-
-def _streets(base: RunInfo, alternatives: Sequence[RunInfo]) -> pd.DataFrame:
-    """Return every map layer by alternative and street."""
+def _table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
     import pandas as pd
 
-    shown = layers()
-    parts = []
-    for run in alternatives:
-        seeds = _common(base, run)
-        means = {
-            name: (layer_means(base, seeds, layer), layer_means(run, seeds, layer))
-            for name, layer in shown.items()
-        }
-        pairs = {k: (a, b) for k, (a, b) in means.items() if a is not None and b is not None}
-        named = {int(s) for a, b in pairs.values() for s in (*a.index, *b.index)}
-        streets = pd.Index(sorted(named), dtype="int32")
-        columns: dict[str, pd.Series[float]] = {}
-        for name, (a, b) in pairs.items():
-            absent = 0.0 if shown[name].shown == "difference" else float("nan")
-            a, b = (v.reindex(streets, fill_value=absent) for v in (a, b))
-            columns |= {f"base_{name}": a, name: b, f"diff_{name}": b - a}
-        frame = pd.DataFrame(columns, index=streets)
-        frame.insert(0, "street", frame.index.astype("int32"))
-        frame.insert(0, "alternative", run.name)
-        parts.append(frame)
-    empty = pd.DataFrame({"alternative": [], "street": []})
-    return pd.concat(parts, ignore_index=True) if parts else empty
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def layer_means(run: RunInfo, seeds: Sequence[int], layer: Layer) -> pd.Series[float] | None:
-    """Return a layer by street, mean over seeds of its sum over time; None where no run has it.
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
 
-    A street that a table does not have counts as 0; one whose value is missing (NaN) there does
-    not count.
-    """
-    total: pd.Series[float] | None = None
-    counted: pd.Series[float] | None = None
-    for seed in seeds:
-        path = run.replication(seed) / f"{layer.table}.parquet"
-        if not path.is_file():
-            return None
-        frame = read_table(path)
-        if layer.column not in frame or "street" not in frame:
-            return None
-        by_street = frame[frame["street"] >= 0].groupby("street")[layer.column]
-        values, missing = by_street.sum(), by_street.count().eq(0).astype(float)
-        total = values if total is None else total.add(values, fill_value=0.0)
-        counted = -missing if counted is None else counted.sub(missing, fill_value=0.0)
-    if total is None or counted is None:
-        return None
-    number = counted + float(len(seeds))
-    return total.astype(float) / number.where(number > 0.0)
+    return pd.concat(parts) if parts else pd.DataFrame()

@@ -20,8 +20,8 @@ from twin.system import layers
 if TYPE_CHECKING:
     from twin.city import City
 
-CHAPTERS = ("demo_signals", "demo_works")
-AGENT_POLICY = "ppo"
+CHAPTERS = {"signals": "signals_in_the_peak", "works": "works_of_a_day"}
+SHIPPED, AGENT_POLICY = "policy: frap_towns", "ppo"  # the demo trains an agent of its own
 LOAD_LAYER = "load"
 TRAINING_S, SHORT_TRAINING_S, TRAINING_DAYS = 60.0, 8.0, 3
 SUMMARY = "training.json"
@@ -49,26 +49,21 @@ def run_demo(folder: Path, *, short: bool = False, workers: int | None = None) -
     _check(folder)
     with locked(folder):
         city = _city(folder)
-        scale = parse_scenario(library(CHAPTERS[0]), folder / "demo.yaml").scenario.demand.scale
+        scale = parse_scenario(_text("signals"), folder / "demo.yaml").scenario.demand.scale
         _demand(city, scale)
         agent = _agent(city, folder, SHORT_TRAINING_S if short else TRAINING_S, scale)
         sources = [_scenario(name, folder, agent, short=short) for name in CHAPTERS]
         comparisons = []
         for step, (name, source) in enumerate(zip(CHAPTERS, sources, strict=True), start=4):
             _step(step, f"{source.scenario.name}: {source.scenario.replications} replications")
-            comparisons.append(_chapter(source, folder / name.removeprefix("demo_"), workers))
+            comparisons.append(_chapter(source, folder / name, workers))
         return _report(city, comparisons, folder)
 
 
-def library(name: str) -> str:
-    """Return the text of a scenario that comes with the program.
-
-    Examples
-    --------
-    >>> library("demo_signals").splitlines()[1]
-    'name: Signals in the morning peak'
-    """
-    return (resources.files("scenarios") / "library" / f"{name}.yaml").read_text(encoding="utf-8")
+def _text(name: str) -> str:
+    """Return the text of a chapter: a scenario of the library, with the demo's own agent."""
+    file = resources.files("scenarios") / "library" / f"{CHAPTERS[name]}.yaml"
+    return file.read_text(encoding="utf-8").replace(SHIPPED, f"policy: {AGENT_POLICY}")
 
 
 def _check(folder: Path) -> None:
@@ -143,8 +138,8 @@ def _agent(city: City, folder: Path, seconds: float, scale: float) -> Path:
 
 def _scenario(name: str, folder: Path, agent: Path, *, short: bool) -> Source:
     """Return a scenario of the library with the demo's own city and agent."""
-    path = folder / f"{name}.yaml"
-    source = parse_scenario(library(name), path)
+    path = folder / f"demo_{name}.yaml"
+    source = parse_scenario(_text(name), path)
     changes: dict[str, object] = {"city": "city"}
     if AGENT_POLICY in source.text:
         changes["agents"] = {AGENT_POLICY: str(agent.relative_to(folder))}

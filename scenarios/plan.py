@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import importlib.util
 import platform
@@ -15,15 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios import runs
+from scenarios.checking import Placed, check_measures, inside, measure_lists, outlook
+from scenarios.responses import Responses, responses
 from scenarios.schema import BASE
 from scenarios.worker import Job, Variant
-from twin import times
-from twin.city.opening import fingerprint, open_city
+from twin.city.opening import fingerprint, glance, open_city
 from twin.errors import InputError, OutputError, ScenarioError
-from twin.system import Measure, Outlook, systems
+from twin.system import Measure, Outlook, Response, systems
 
 if TYPE_CHECKING:
-    from scenarios.loading import Source
+    from scenarios.loading import Place, Source
     from twin.city import City
     from twin.traffic.demand import Demand
 
@@ -74,18 +74,16 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     TwinError
         If the scenario cannot be run in this city, or the folder is in use for something else.
     """
-    from twin.traffic.demand import Demand
-
-    scenario = source.scenario
     runs.check_folder(folder)
     say("city")
     city = _city(source, folder, say)
-    _check_measures(source, city)
-    say("demand")
-    demand = Demand.generate(city, scale=scenario.demand.scale)
     files, data = _agent_files(source), _data_files(source)
-    refused = _read_files(source, city, data)
-    manifests = _manifests(source, city, demand, files, data, refused)
+    run = outlook(source, city, data)
+    check_measures(source, run)
+    say("demand")
+    demand = make_demand(source, city)
+    refused = _read_files(source, run)
+    manifests = _manifests(source, run, demand, files, data, refused)
     earlier = {name: runs.claim_run(folder / name, m["inputs"]) for name, m in manifests.items()}
     for name, manifest in manifests.items():
         manifest["wall_s"] = float((earlier[name] or {}).get("wall_s", 0.0))
@@ -97,8 +95,65 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
         measure.prepare(city, demand, say)
     agents = {name: _copied(file, folder) for name, file in files.items()}
     told = {name: _copied(file, folder, "data") for name, file in data.items()}
-    jobs = _jobs(source, folder, demand, agents, told)
+    jobs = _jobs(source, run, folder, demand, agents, told)
     return Plan(source, folder, city, demand, agents, manifests, jobs)
+
+
+def make_demand(source: Source, city: City) -> Demand:
+    """Return the demand of the base: generated, or of the scenario's own matrices.
+
+    Raises
+    ------
+    ScenarioError
+        If a file of it cannot be used.
+    """
+    from twin.traffic.demand import Demand
+    from twin.traffic.demand.changes import with_headways
+    from twin.traffic.demand.matrix_files import MatrixFile
+
+    said = source.scenario.demand
+    try:
+        if said.zones is None:
+            demand = Demand.generate(city, scale=said.scale)
+        else:
+            matrices = [
+                MatrixFile(**{**m.model_dump(), "file": inside(source, m.file)})
+                for m in said.matrices
+            ]
+            demand = Demand.from_matrices(
+                city,
+                inside(source, said.zones),
+                matrices,
+                id_column=said.zone_id,
+                scale=said.scale,
+            )
+        return with_headways(demand, city, said.headways) if said.headways else demand
+    except InputError as error:
+        text = str(error).removeprefix(f"{source.path}: ")
+        msg = f"{source.at('demand')}: {text}"
+        raise ScenarioError(msg) from None
+
+
+def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Placed]]]:
+    """Return what measures may know and what each run's own measures change; nothing is written.
+
+    Raises
+    ------
+    TwinError
+        If the scenario cannot be run.
+    """
+    whole = any(m.over_years and m.files() for m in _measures(source))
+    look = open_city if whole else glance
+    try:
+        city = look(source.scenario.city, folder=source.folder, say=say)
+    except InputError as error:
+        msg = f"{source.at('city')}: {error}"
+        raise ScenarioError(msg) from None
+    _agent_files(source)
+    run = outlook(source, city, _data_files(source))
+    lists = check_measures(source, run)
+    _read_files(source, run)
+    return run, lists
 
 
 def _city(source: Source, folder: Path, say: Say) -> City:
@@ -123,59 +178,24 @@ def _city(source: Source, folder: Path, say: Say) -> City:
     return city
 
 
-def _check_measures(source: Source, city: City) -> None:
-    """Refuse streets and policies that are not there before anything is simulated."""
-    from twin.city.lookup import find_streets
-
-    scenario = source.scenario
-    placed: list[tuple[tuple[str | int, ...], Measure]] = [
-        (("base", k), measure) for k, measure in enumerate(scenario.base)
-    ]
-    for a, alternative in enumerate(scenario.alternatives):
-        for k, measure in enumerate(alternative.measures):
-            placed.append((("alternatives", a, "measures", k), measure))
-    for place, measure in placed:
-        for street in measure.streets():
-            try:
-                find_streets(city, street)
-            except ScenarioError as error:
-                msg = f"{source.at(*place, 'street')}: {error}"
-                raise ScenarioError(msg) from None
-        if measure.over_years and not scenario.years:
-            msg = (
-                f"{source.at(*place)}: {measure.kind} works over years: write 'years: 10', or as "
-                "many as are wanted, in the scenario"
-            )
-            raise ScenarioError(msg)
-        try:
-            measure.check(city)
-            _check_policy(measure, scenario.agents)
-        except InputError as error:
-            msg = f"{source.at(*place)}: {error}"
-            raise ScenarioError(msg) from None
-
-
-def _check_policy(measure: Measure, agents: Mapping[str, str]) -> None:
-    """Refuse a policy that is no baseline and no agent."""
-    from agents.registry import domain_of, resolve
-
-    policy = getattr(measure, "policy", None)
-    if policy is not None and policy not in agents and not policy.endswith(".zip"):
-        resolve(policy, domain_of(measure))
-
-
 def _agent_files(source: Source) -> dict[str, Path]:
     """Return files of trained agents by policy: those listed, and policies that are files."""
-    named = dict(source.scenario.agents)
-    for measure in _measures(source):
-        policy = str(getattr(measure, "policy", ""))
-        if policy.endswith(".zip"):
-            named.setdefault(policy, policy)
-    files = {name: source.folder / Path(file).expanduser() for name, file in named.items()}
-    for name, file in files.items():
-        if not file.is_file():
-            msg = f"{source.at('agents', name)}: agent {name!r}: no file {file}; train it first"
-            raise ScenarioError(msg)
+    named: dict[str, tuple[str, Place]] = {
+        name: (file, ("agents", name)) for name, file in source.scenario.agents.items()
+    }
+    for measures in measure_lists(source).values():
+        for place, measure in measures:
+            policy = str(getattr(measure, "policy", ""))
+            if policy.endswith(".zip"):
+                named.setdefault(policy, (policy, place))
+    files = {}
+    for name, (file, place) in named.items():
+        try:
+            files[name] = inside(source, file)
+        except ScenarioError as error:
+            what = str(error).removeprefix(f"{source.path}: ")
+            msg = f"{source.at(*place)}: agent {name!r}: {what}"
+            raise ScenarioError(msg) from None
     return files
 
 
@@ -190,26 +210,25 @@ def _measures(source: Source) -> list[Measure]:
 def _data_files(source: Source) -> dict[str, Path]:
     """Return the files that measures read, by the name that the scenario gives them."""
     found = {}
-    for name in (name for measure in _measures(source) for name in measure.files()):
-        file = source.folder / Path(name).expanduser()
-        if not file.is_file():
-            msg = f"{source.path}: no file {file}; write its name as seen from the scenario"
-            raise ScenarioError(msg)
-        found[name] = file
+    for measures in measure_lists(source).values():
+        for place, measure in measures:
+            for name in measure.files():
+                try:
+                    found[name] = inside(source, name)
+                except ScenarioError as error:
+                    what = str(error).removeprefix(f"{source.path}: ")
+                    msg = f"{source.at(*place)}: {what}"
+                    raise ScenarioError(msg) from None
     return found
 
 
-def _read_files(source: Source, city: City, data: Mapping[str, Path]) -> list[str]:
+def _read_files(source: Source, run: Outlook) -> list[str]:
     """Read what measures read, so that what cannot be used is told before anything is written.
 
     Returns
     -------
     One line for each row that is refused, each once.
     """
-    scenario = source.scenario
-    midnight = dt.datetime.combine(scenario.period.day, dt.time(), tzinfo=dt.UTC)
-    begin = midnight + dt.timedelta(seconds=times.seconds(scenario.period.begin))
-    run = Outlook(city, begin, scenario.years, data.__getitem__)
     refused: dict[str, None] = {}
     for measure in _measures(source):
         try:
@@ -239,14 +258,14 @@ def _copied(file: Path, folder: Path, part_of: str = "agents") -> Path:
 
 def _manifests(
     source: Source,
-    city: City,
+    run: Outlook,
     demand: Demand,
     agents: Mapping[str, Path],
     data: Mapping[str, Path],
     refused: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """Return the manifest of the base and of each alternative by name."""
-    scenario = source.scenario
+    scenario, city = source.scenario, run.city
     shared = _shared_inputs(source, city, demand)
     common = {
         "format": runs.FORMAT,
@@ -268,14 +287,15 @@ def _manifests(
         "versions": _versions(),
         "git_revision": _git_revision(),
     }
-    variants: list[tuple[str, str, str, float, Sequence[Measure]]] = [
-        (BASE, "Base", "none", 1.0, ())
+    variants: list[tuple[str, str, Response | None, float, Sequence[Measure]]] = [
+        (BASE, "Base", None, 1.0, ())
     ]
     variants += [
         (a.name, a.label, a.response, a.informed, a.measures) for a in scenario.alternatives
     ]
     manifests = {}
-    for position, (name, title, response, informed, measures) in enumerate(variants):
+    for position, (name, title, stated, informed, measures) in enumerate(variants):
+        response = list(responses(measures, run, stated).each)
         used = {str(getattr(m, "policy", "")) for m in (*scenario.base, *measures)}
         inputs = {
             **shared,
@@ -290,9 +310,8 @@ def _manifests(
             "name": name,
             "title": title,
             "position": position,
-            "measures": [{**w, "describe": m.describe()} for w, m in _pairs(measures)],
-            "base_measures": [{**w, "describe": m.describe()} for w, m in _pairs(scenario.base)],
-            "response": response,
+            "measures": _told(measures, response),
+            "base_measures": _told(scenario.base, responses(scenario.base, run).each),
             "informed": informed,
             "inputs": inputs,
             "input_hash": runs.digest_of(inputs),
@@ -308,13 +327,11 @@ def _files_read(measures: Sequence[Measure], data: Mapping[str, Path]) -> dict[s
 
 def _shared_inputs(source: Source, city: City, demand: Demand) -> dict[str, Any]:
     """Return everything but its own measures that the results of a run depend on."""
-    from twin.city.model import table_digest
-
     scenario = source.scenario
     modules = [s.module for name, s in systems().items() if name in _systems(source)]
     return {
         "city": city.digest,
-        "demand": table_digest(demand.expected()),
+        "demand": demand.digest,
         "period": scenario.period.model_dump(mode="json"),
         "equilibrium": scenario.equilibrium.model_dump(mode="json"),
         "base": _written(scenario.base),
@@ -333,12 +350,15 @@ def _written(measures: Sequence[Measure]) -> list[dict[str, Any]]:
     return [measure.model_dump(mode="json") for measure in measures]
 
 
-def _pairs(measures: Sequence[Measure]) -> list[tuple[dict[str, Any], Measure]]:
-    return list(zip(_written(measures), measures, strict=True))
+def _told(measures: Sequence[Measure], each: Sequence[str]) -> list[dict[str, Any]]:
+    """Return measures as they are written, in words, and with the response to them."""
+    rows = zip(_written(measures), measures, each, strict=True)
+    return [{**w, "describe": m.describe(), "response": response} for w, m, response in rows]
 
 
 def _jobs(
     source: Source,
+    run: Outlook,
     folder: Path,
     demand: Demand,
     agents: Mapping[str, Path],
@@ -346,12 +366,10 @@ def _jobs(
 ) -> tuple[Job, ...]:
     """Return a job for each seed of which a replication is missing."""
     scenario, period = source.scenario, source.scenario.period
-    variants = [Variant(folder / BASE, scenario.base, "none", informed=1.0, base=True)]
+    variants = [_variant(run, folder / BASE, scenario.base, (), None, 1.0)]
     for a in scenario.alternatives:
-        measures = (*scenario.base, *a.measures)
-        variants.append(
-            Variant(folder / a.name, measures, a.response, informed=a.informed, base=False)
-        )
+        where = folder / a.name
+        variants.append(_variant(run, where, scenario.base, a.measures, a.response, a.informed))
     done = {variant.folder: runs.complete_seeds(variant.folder) for variant in variants}
     modules = tuple(s.module for s in systems().values() if s.module)
     jobs = []
@@ -369,8 +387,8 @@ def _jobs(
                 interval_s=period.interval_s,
                 day=period.day,
                 equilibrium=scenario.equilibrium,
-                base=scenario.base,
                 variants=missing,
+                usual=variants[0].learned,
                 systems=scenario.systems,
                 modules=modules,
                 agents=agents,
@@ -379,6 +397,27 @@ def _jobs(
             )
             jobs.append(job)
     return tuple(jobs)
+
+
+def _variant(
+    run: Outlook,
+    folder: Path,
+    base: Sequence[Measure],
+    own: Sequence[Measure],
+    stated: Response | None,
+    informed: float,
+) -> Variant:
+    """Return a run as it is simulated."""
+    measures = (*base, *own)
+    found = Responses((*responses(base, run).each, *responses(own, run, stated).each))
+    return Variant(
+        folder=folder,
+        measures=measures,
+        learned=found.learned(measures),
+        response=found.on_the_way,
+        informed=informed,
+        base=not own and folder.name == BASE,
+    )
 
 
 def _program_digest(modules: Sequence[str]) -> str:

@@ -24,6 +24,8 @@ ALPHA = 0.05
 MAX_DIGITS = 4
 WHOLE_FROM = 1000.0  # larger values are printed without decimals
 CLEAR = ("better", "worse", "changed")
+EXACT = 0.2  # of a difference: more than that the equilibrium's own error must not be
+LEAST_TO_ADVISE = 5  # pairs from which their spread is known well enough to advise more
 
 
 @lru_cache
@@ -37,8 +39,8 @@ def effect(row: Mapping[str, Any]) -> str:
     """Return what a row of the comparison shows.
 
     One of better, worse, changed (where neither direction is better), weak (its interval
-    leaves out 0, but not after correction for many indicators), unclear, single (one pair
-    of runs), same, or missing.
+    leaves out 0, but not after correction for many indicators), unclear, unresolved (drivers'
+    learning alone moves it by more than a fifth), single (one pair of runs), same, or missing.
     """
     difference, low, high = (float(row[k]) for k in ("difference", "ci_low", "ci_high"))
     if bool(row["identical"]):
@@ -47,6 +49,8 @@ def effect(row: Mapping[str, Any]) -> str:
         return "missing"
     if int(row["n"]) < 2:
         return "single"
+    if float(row.get("equilibrium_error", math.nan)) > EXACT * abs(difference):
+        return "unresolved"
     if not (low > 0.0 or high < 0.0):  # also where the interval is missing
         return "unclear"
     p_holm = float(row.get("p_holm", math.nan))
@@ -55,6 +59,23 @@ def effect(row: Mapping[str, Any]) -> str:
     if row["better"] not in {"lower", "higher"}:
         return "changed"
     return "better" if (difference < 0.0) == (row["better"] == "lower") else "worse"
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Return in plain words what a row of the comparison shows.
+
+    All of it follows from the row: it is the text of its effect, filled with the way it goes, the
+    replications that would settle it, and a warning.
+    """
+    t, found = texts()["verdict"], effect(row)
+    n, needed, better = int(row["n"]), int(row.get("n_needed", 0)), row["better"]
+    way = "lower" if float(row["difference"]) < 0.0 else "higher"
+    judged = way if better == "neither" else "better" if way == better else "worse"
+    advised = n >= LEAST_TO_ADVISE and needed > n
+    more = t["more"].format(n=needed) if advised else ""
+    said = str(t[found].format(way=t["way"][way], word=t["way"][judged], more=more))
+    skewed = row.get("warning") == "skewed" and found in {*CLEAR, "weak", "unclear"}
+    return said + t["skewed"] if skewed else said
 
 
 def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +139,7 @@ def headline(rows: pd.DataFrame, alternative: str) -> dict[str, str] | None:
 
 
 def counts(rows: pd.DataFrame, alternative: str) -> dict[str, str]:
-    """Return how many indicators are better, worse or open, in a sentence."""
+    """Return how many indicators are better, worse, only changed, or open, in a sentence."""
     found = [effect(r) for r in records(rows)]
     clear = {k: found.count(k) for k in CLEAR}
     differ = [k for k in found if k not in {"same", "missing"}]
@@ -126,6 +147,7 @@ def counts(rows: pd.DataFrame, alternative: str) -> dict[str, str]:
         total=len(differ),
         better=clear["better"],
         worse=clear["worse"],
+        changed=clear["changed"],
         unclear=len(differ) - sum(clear.values()),
     )
     return {"text": text, "source": texts()["source"]["counts"].format(alternative=alternative)}

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ class RunInfo:
     folder: Path
     manifest: Mapping[str, Any]
 
-    @property
+    @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds of the replications that are complete."""
+        """Seeds of the replications that were complete when this was first asked."""
         return tuple(sorted(complete_seeds(self.folder)))
 
     @property

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, Union
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from twin import times
-from twin.system import Measure, systems
+from twin.system import NAME, Measure, Response, systems
 from twin.times import TimeOfDay
 
 DAY_S = 86400.0
@@ -21,7 +21,6 @@ LONGEST_DAYS = 7
 BASE = "base"
 RESERVED = (BASE, "city", "agents")
 
-Response = Literal["none", "en_route", "equilibrium"]
 RouteChoice = Literal["equilibrium", "c_logit"]
 
 
@@ -80,10 +79,43 @@ class Period(_Part):
         return times.seconds(self.end)
 
 
+class Matrix(_Part):
+    """A matrix of trips from zone to zone, of a file of one's own."""
+
+    file: str = Field(min_length=1, description="CSV (origin, destination, trips) or OMX.")
+    matrix: str = Field("", description="Name of the matrix in an OMX that has several.")
+    mapping: str = Field("", description="Name of the zones' mapping in an OMX.")
+    hour: int | None = Field(None, ge=0, le=23, description="Hour of departure.")
+    hours: tuple[int, ...] = Field((), description="Hours that the matrix covers.")
+    vehicle_class: Literal["car", "lorry"] = Field("car", description="Where no column says it.")
+    purpose: str = Field("stated", min_length=1, description="A label, where no column says it.")
+    profile: str = Field("", description="Hours of a matrix of a whole day, e.g. 'work out'.")
+
+
 class DemandOptions(_Part):
-    """How many trips are made."""
+    """Which trips are made: generated ones, or those of the planner's own matrices."""
 
     scale: float = Field(1.0, ge=0.0, le=100.0, description="Factor on all expected trips.")
+    zones: str | None = Field(
+        None, min_length=1, description="Own zones: GeoJSON, GeoPackage, or CSV of centres."
+    )
+    zone_id: str | None = Field(None, min_length=1, description="Column of the zones' ids.")
+    matrices: tuple[Matrix, ...] = Field((), description="Own matrices between own zones.")
+    headways: dict[str, float] = Field(
+        {}, description="Minutes between two buses by line; 0 stops a line."
+    )
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.zones is None) == bool(self.matrices):
+            msg = "has zones without matrices, or matrices without zones; give both or neither"
+            raise ValueError(msg)
+        return self
+
+    def files(self) -> tuple[str, ...]:
+        """Files that it names."""
+        zones = () if self.zones is None else (self.zones,)
+        return (*zones, *(m.file for m in self.matrices))
 
 
 class EquilibriumOptions(_Part):
@@ -130,12 +162,16 @@ class Alternative(_Part):
     """A bundle of measures that is compared with the base."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$",
+        pattern=NAME,
         description="Short name in small letters, digits and hyphens; names the folder.",
     )
     title: str = Field("", max_length=200, description="What the report calls it.")
-    response: Response = Field(
-        "none", description="How drivers respond: not at all, en route, or by a new equilibrium."
+    response: Response | None = Field(
+        None,
+        description=(
+            "How drivers respond to its measures: none, en_route, or by a new equilibrium. If not "
+            "said: equilibrium to what holds for all of the period, en_route to the rest."
+        ),
     )
     informed: float = Field(
         1.0,

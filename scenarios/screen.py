@@ -30,9 +30,10 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
-def say(text: str) -> None:
-    """Print a line."""
-    console().print(one_line(text), soft_wrap=True)
+def say(text: str, *, indent: int = 0) -> None:
+    """Print a line, so many spaces from the left beside its own."""
+    own = len(text) - len(text.lstrip(" "))
+    console().print(" " * (indent + own) + one_line(text), soft_wrap=True)
 
 
 def one_line(text: str) -> str:

@@ -6,6 +6,7 @@ said how many threads the numerical libraries may start.
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import os
 import signal
@@ -14,18 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twin.errors import SimulationError
+from twin.system import Measure, Outlook
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from scenarios.schema import EquilibriumOptions
     from twin.city import City
     from twin.ledger import Results
-    from twin.simulation import Prepared, Response
-    from twin.system import Measure
+    from twin.simulation import Prepared
+    from twin.system import Response
     from twin.traffic.demand import Demand
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -44,6 +44,8 @@ class Variant:
         Folder of the run.
     measures
         Measures of the base, then its own.
+    learned
+        Those of them that drivers have learnt to live with.
     response
         How drivers respond.
     informed
@@ -54,6 +56,7 @@ class Variant:
 
     folder: Path
     measures: tuple[Measure, ...]
+    learned: tuple[Measure, ...]
     response: Response
     informed: float
     base: bool
@@ -73,7 +76,7 @@ class Job:
     interval_s: float
     day: dt.date
     equilibrium: EquilibriumOptions
-    base: tuple[Measure, ...]
+    usual: tuple[Measure, ...]
     variants: tuple[Variant, ...]
     systems: tuple[str, ...] | None
     modules: tuple[str, ...]
@@ -84,8 +87,12 @@ class Job:
     @property
     def units(self) -> float:
         """Work in it, in learning days."""
-        learning = 1 + sum(v.response == "equilibrium" for v in self.variants)
+        learning = 1 + sum(self.learns(v) for v in self.variants)
         return self.equilibrium.iterations * learning + RUN_UNITS * len(self.variants)
+
+    def learns(self, variant: Variant) -> bool:
+        """Whether drivers of a run learn something that those of the base do not."""
+        return variant.learned != self.usual
 
 
 def run_job(job: Job, city: City, report: Report) -> None:
@@ -97,14 +104,18 @@ def run_job(job: Job, city: City, report: Report) -> None:
         What the twin refuses; replications saved before it stay.
     """
     from twin.simulation import Simulation
+    from twin.traffic.preparation import adapted
 
     driven = job.systems is None or "traffic" in job.systems
-    usual = _prepare(job, city, job.base, report) if driven else None
+    demands = _Demands(job, city)
+    usual = _prepare(job, city, job.usual, None, demands, report) if driven else None
     for variant in job.variants:
-        learned = variant.response == "equilibrium"
-        prepared = usual
-        if learned and driven:
-            prepared = _prepare(job, city, variant.measures, report)
+        prepared, learned = usual, job.learns(variant)
+        if learned and usual is not None:
+            prepared = _prepare(job, city, variant.learned, usual, demands, report)
+        if prepared is not None and demands.differ(variant):
+            made = demands.of(variant.measures)
+            prepared = adapted(prepared, city, made, job.seed, job.begin_s, job.end_s)
         simulation = Simulation(
             city,
             prepared,
@@ -124,18 +135,59 @@ def run_job(job: Job, city: City, report: Report) -> None:
             interval_s=job.interval_s,
         )
         results = simulation.run()
-        if prepared is not None and (learned or variant.base):
-            results = _with_gaps(results, job.seed, prepared.gaps)
+        if prepared is not None:
+            results = _with_learning(results, job.seed, prepared)
         results.save(variant.folder / job.seed_folder)
         report(RUN_UNITS)
 
 
-def _prepare(job: Job, city: City, measures: tuple[Measure, ...], report: Report) -> Prepared:
+class _Demands:
+    """Trips that are made with measures; made once for all seeds of a worker."""
+
+    _made: ClassVar[dict[tuple[str, tuple[Measure, ...]], Demand]] = {}
+
+    def __init__(self, job: Job, city: City) -> None:
+        self._job = job
+        begin = dt.datetime.combine(job.day, dt.time(), tzinfo=dt.UTC)
+        begin += dt.timedelta(seconds=job.begin_s + job.warmup_s)
+        self._run = Outlook(city, begin, job.years, _files(job.files), job.begin_s, job.end_s)
+
+    def of(self, measures: tuple[Measure, ...]) -> Demand:
+        """Return the demand with measures, in their order."""
+        changing = _changing(measures)
+        key = (str(self._job.city_folder), changing)
+        if key not in self._made:
+            demand = self._job.demand
+            for measure in changing:
+                demand = measure.demanded(demand, self._run)
+            self._made[key] = demand
+        return self._made[key]
+
+    def differ(self, variant: Variant) -> bool:
+        """Whether other trips are made than those that drivers have learnt with."""
+        return _changing(variant.measures) != _changing(variant.learned)
+
+
+def _changing(measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
+    """Return those measures that change which trips are made."""
+    return tuple(m for m in measures if type(m).demanded is not Measure.demanded)
+
+
+def _prepare(
+    job: Job,
+    city: City,
+    measures: tuple[Measure, ...],
+    usual: Prepared | None,
+    demands: _Demands,
+    report: Report,
+) -> Prepared:
     """Let drivers learn with measures that they know."""
     from twin.simulation import prepare
 
     options, told = job.equilibrium, 0
-    theta = {} if options.theta_per_min is None else {"theta_per_min": options.theta_per_min}
+    theta: dict[str, Any] = {}
+    if options.theta_per_min is not None:
+        theta["theta_per_min"] = options.theta_per_min
 
     def learned(*_: Any) -> None:
         nonlocal told
@@ -145,15 +197,18 @@ def _prepare(job: Job, city: City, measures: tuple[Measure, ...], report: Report
 
     prepared = prepare(
         city,
-        job.demand,
+        demands.of(measures),
         seed=job.seed,
         begin_s=job.begin_s,
         end_s=job.end_s,
+        warmup_s=job.warmup_s,
         iterations=options.iterations,
         gap=options.gap,
         route_choice=options.route_choice,
         measures=measures,
         policies=_policies(job.agents),
+        files=_files(job.files),
+        usual=usual,
         progress=learned,
         **theta,
     )
@@ -235,13 +290,16 @@ def _files(copies: Mapping[str, Path]) -> Callable[[str], Path]:
     return file
 
 
-def _with_gaps(results: Results, seed: int, gaps: list[float]) -> Results:
+def _with_learning(results: Results, seed: int, prepared: Prepared) -> Results:
+    """Add the days on which drivers learned: all gaps, and the indicators up to the day used."""
     import pandas as pd
 
+    gaps = prepared.gaps
     frame = pd.DataFrame(
         {"seed": seed, "iteration": range(1, len(gaps) + 1), "gap": [float(g) for g in gaps]}
     )
-    return replace(results, tables={**results.tables, "equilibrium": frame})
+    more = {} if prepared.learning is None else {"learning": prepared.learning}
+    return replace(results, tables={**results.tables, "equilibrium": frame, **more})
 
 
 def _leave_with_parent() -> None:

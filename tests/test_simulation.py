@@ -15,7 +15,7 @@ from twin.roads.works import Works
 from twin.simulation import Prepared, Simulation, prepare
 from twin.system import Measure
 from twin.traffic.demand import Demand
-from twin.traffic.system import Close, Lanes, SignalPolicy, Speed
+from twin.traffic.measures import Close, Lanes, SignalPolicy, Speed
 
 if TYPE_CHECKING:
     from twin.city import City

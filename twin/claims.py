@@ -92,6 +92,21 @@ class Claims:
             self._alive.setdefault(claim.street, []).append(claim)
         self._tell({c.street for c in claims})
 
+    def exchange(self, ended: Iterable[Claim], begun: Iterable[Claim]) -> None:
+        """End some claims and let others begin in the same moment."""
+        gone = set(ended)
+        touched = {c.street for c in gone}
+        for street in touched:
+            rest = [c for c in self._alive.get(street, []) if c not in gone]
+            if rest:
+                self._alive[street] = rest
+            else:
+                self._alive.pop(street, None)
+        new = list(begun)
+        for claim in new:
+            self._alive.setdefault(claim.street, []).append(claim)
+        self._tell(touched | {c.street for c in new})
+
     def withdraw(self, owner: str) -> None:
         """End every claim of an owner now."""
         touched = {s for s, claims in self._alive.items() if any(c.owner == owner for c in claims)}

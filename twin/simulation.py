@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from twin.claims import Claims
 from twin.clock import Clock
 from twin.errors import SimulationError
 from twin.ledger import Ledger, Results
-from twin.system import Measure, Part, system_of, systems
+from twin.system import Measure, Outlook, Part, Response, system_of, systems
 from twin.traffic.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 DAY_S = 86_400.0
 WEEKS = 52  # of a year of slow systems
-Response = Literal["none", "en_route", "equilibrium"]
-__all__ = ["Prepared", "Simulation", "Snapshot", "prepare"]
+__all__ = ["Prepared", "Response", "Simulation", "Snapshot", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,12 @@ class Simulation:
             window = {"seed": self.seed, "begin_s": self.begin_s, "end_s": self.end_s}
             self._prepared = prepare(self.city, self._demand, **window)  # type: ignore[arg-type]
         return self._prepared
+
+    @property
+    def outlook(self) -> Outlook:
+        """What measures may know of the run."""
+        begin = self.clock.start + dt.timedelta(seconds=self.counted_from_s)
+        return Outlook(self.city, begin, self.years, self.file, self.begin_s, self.end_s)
 
     @property
     def last_s(self) -> float:

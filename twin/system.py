@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from twin.errors import InputError
 
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
 
 BUILT_IN = ("twin.traffic.system", "twin.roads.system")
 ENTRY_POINTS = "stadtzwilling.systems"
+NAME = r"^[a-z0-9][a-z0-9_-]{0,59}$"
+
+
+Response = Literal["none", "en_route", "equilibrium"]
+DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -38,27 +45,75 @@ class Outlook:
     city
         Where it is.
     begin, years
-        When it begins, and how many years it has.
+        When its counted period begins, and how many years it has.
     file
         Where a file lies that a measure names.
+    begin_s, end_s
+        Window that is simulated, seconds from midnight of its first day.
     """
 
     city: City
     begin: dt.datetime
     years: int
     file: Callable[[str], Path]
+    begin_s: float = 0.0
+    end_s: float = DAY_S
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a measure changes, where and when: what is checked, told, and held against others.
+
+    Attributes
+    ----------
+    subject
+        What is changed, e.g. "speed limit"; effects on one subject may contradict each other.
+    value
+        What holds.
+    streets
+        Positions in the city's streets; None where it is no matter of streets.
+    keys
+        What else it is about, e.g. signals or bus lines; empty for all of them.
+    begin_s, end_s
+        When, seconds from midnight of the first day.
+    """
+
+    subject: str
+    value: Any
+    streets: tuple[int, ...] | None = None
+    keys: frozenset[str] = frozenset()
+    begin_s: float = 0.0
+    end_s: float = math.inf
+
+    def contradicts(self, other: Effect) -> bool:
+        """Whether both say something else of the same thing at the same time."""
+        if self.subject != other.subject or self.value == other.value:
+            return False
+        if self.begin_s >= other.end_s or other.begin_s >= self.end_s:
+            return False
+        if self.streets is not None and other.streets is not None:
+            return bool(set(self.streets) & set(other.streets))
+        return not self.keys or not other.keys or bool(self.keys & other.keys)
 
 
 class Measure(BaseModel):
     """An intervention (Massnahme) as a scenario writes it; `kind` tells measures apart."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     over_years: ClassVar[bool] = False  # works in scenarios that go on for years, after the day
     kind: str
-
-    def streets(self) -> tuple[str, ...]:
-        """References to streets (name, id or OSM id) that must exist in the city."""
-        return ()
+    name: str | None = Field(
+        None, pattern=NAME, description="Short name by which other measures mean it."
+    )
+    requires: tuple[str, ...] = Field((), description="Names of measures that it needs.")
+    excludes: tuple[str, ...] = Field((), description="Names of measures that it rules out.")
+    response: Response | None = Field(
+        None,
+        description=(
+            "How drivers respond: none, en_route, or equilibrium (they have learnt to live with "
+            "it). If not said: equilibrium where it holds for all of the period, else en_route."
+        ),
+    )
 
     def files(self) -> tuple[str, ...]:
         """Names of files that it reads, where the scenario lies."""
@@ -85,6 +140,28 @@ class Measure(BaseModel):
             For a file that cannot be used at all.
         """
         return ()
+
+    def effects(self, run: Outlook) -> tuple[Effect, ...]:  # noqa: ARG002
+        """What it changes, where and when.
+
+        Raises
+        ------
+        ScenarioError
+            Where the city does not allow it.
+        """
+        return ()
+
+    def usual_response(self, run: Outlook) -> Response:
+        """How drivers respond where nothing is said: those who can have learnt it have."""
+        effects = self.effects(run)
+        if self.over_years or not effects:
+            return "none"
+        lasting = all(e.begin_s <= run.begin_s and e.end_s >= run.end_s for e in effects)
+        return "equilibrium" if lasting else "en_route"
+
+    def demanded(self, demand: Demand, run: Outlook) -> Demand:  # noqa: ARG002
+        """The trips that are made with it, of those that are made without."""
+        return demand
 
     def describe(self) -> str:
         """One line for the report, in words of a planner."""
@@ -205,12 +282,18 @@ def unregister(name: str) -> None:
     _REGISTERED.pop(name, None)
 
 
-def systems() -> dict[str, System]:
-    """Every system by name: the built-in ones, those of installed packages, those registered."""
+@lru_cache(maxsize=1)
+def _import_known() -> None:
+    """Import, once, the modules that register systems."""
     for module in BUILT_IN:
         importlib.import_module(module)
     for entry in metadata.entry_points(group=ENTRY_POINTS):
         entry.load()
+
+
+def systems() -> dict[str, System]:
+    """Every system by name: the built-in ones, those of installed packages, those registered."""
+    _import_known()
     order = {module: k for k, module in enumerate(BUILT_IN)}
     found = sorted(_REGISTERED.values(), key=lambda s: (order.get(s.module, 99), s.name))
     return {s.name: s for s in found}

@@ -15,7 +15,7 @@ from envs.task import make_task
 from twin.errors import InputError
 from twin.roads.works import Works
 from twin.simulation import Simulation
-from twin.traffic.system import SignalPolicy
+from twin.traffic.measures import SignalPolicy
 
 if TYPE_CHECKING:
     from twin.city import City

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from twin.city.lookup import find_streets
-from twin.system import Indicator, Layer, Measure, System, register
+from twin.system import Effect, Indicator, Layer, Measure, Outlook, System, register
 
 if TYPE_CHECKING:
     from twin.simulation import Simulation
@@ -20,8 +20,9 @@ class Benches(Measure):
     street: str
     number: int = Field(ge=1)
 
-    def streets(self) -> tuple[str, ...]:
-        return (self.street,)
+    def effects(self, run: Outlook) -> tuple[Effect, ...]:
+        streets = find_streets(run.city, self.street)
+        return (Effect("benches", self.number, tuple(int(s) for s in streets)),)
 
     def describe(self) -> str:
         return f"{self.number} benches on {self.street}"

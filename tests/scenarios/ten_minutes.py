@@ -18,7 +18,7 @@ alternatives:
     title: 20 km/h on Unioninkatu
     measures: [{{kind: speed, street: Unioninkatu, kmh: 20}}]
   - name: idle
-    measures: [{{kind: speed, street: Unioninkatu, kmh: 20, begin: "03:00", end: "04:00"}}]
+    measures: [{{kind: reopen, street: Unioninkatu}}]
 """
 
 

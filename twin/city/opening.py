@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twin.errors import InputError
+from twin.errors import InputError, OutputError
 from twin.suggest import suggestion
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 NAMED = ("helsinki",)
 OSM_SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
 SUMO_SUFFIXES = (".net.xml", ".net.xml.gz")
+
+GLANCED = ("streets", "lanes", "signals", "lines")  # tables that say what measures concern
 
 Say = Callable[[str], None]
 
@@ -45,7 +48,7 @@ def open_city(
     from twin.city import City
 
     if reference in NAMED:
-        return City.from_osm(reference, name, progress=say)
+        return _built(reference, name, say)
     path = (folder or Path()) / Path(reference).expanduser()
     kind = reference.lower()
     if path.is_dir():
@@ -55,7 +58,7 @@ def open_city(
     if kind.endswith(SUMO_SUFFIXES):
         return City.from_sumo(path, name, progress=say)
     if kind.endswith(OSM_SUFFIXES):
-        return City.from_osm(path, name, progress=say)
+        return _built(path, name, say)
     if path.is_file():
         endings = ", ".join((*OSM_SUFFIXES, *SUMO_SUFFIXES))
         msg = f"{path}: is no kind of file that a city is built from; give one of {endings}"
@@ -67,6 +70,51 @@ def open_city(
         'or write a place as "Town, Country"'
     )
     raise InputError(msg)
+
+
+def glance(reference: str, *, folder: Path | None = None, say: Say | None = None) -> City:
+    """Return the city with the tables that measures ask for, sooner than the whole one.
+
+    Raises
+    ------
+    InputError
+        As `open_city`.
+    """
+    from twin.city.store import is_city, load
+
+    path = (folder or Path()) / Path(reference).expanduser()
+    if reference in NAMED:
+        return _built(reference, None, say, GLANCED)
+    if reference.lower().endswith(OSM_SUFFIXES):
+        return _built(path, None, say, GLANCED)
+    if path.is_dir() and is_city(path):
+        return load(path, GLANCED)
+    return open_city(reference, folder=folder, say=say)
+
+
+def _built(
+    source: str | Path, name: str | None, say: Say | None, only: Collection[str] | None = None
+) -> City:
+    """Return a city built from OpenStreetMap, or what was kept of it between commands."""
+    from twin.cache import Cache, key, user_folder
+    from twin.city import City
+    from twin.city.osm import locate
+    from twin.city.provenance import versions
+    from twin.city.store import load
+
+    file, usual = locate(source)
+    here = sorted(Path(__file__).parent.glob("*.py"))
+    tools = versions("pyrosm", "osmium", "eclipse-sumo", "geopandas", "shapely", "pyproj")
+    kept, made = Cache(user_folder("cities")), key([file, *here], name or usual, tools)
+
+    def build(folder: Path) -> None:
+        City.from_osm(source, name, progress=say).save(folder / "city")
+
+    try:
+        return load(kept.folder_of(made, build) / "city", only)
+    except (InputError, OutputError):  # a damaged or full cache is no reason to fail
+        shutil.rmtree(kept.folder / made, ignore_errors=True)
+        return City.from_osm(source, name, progress=say)
 
 
 def fingerprint(reference: str, folder: Path) -> str:

@@ -14,7 +14,7 @@ from twin.city.provenance import file_sha256, versions
 from twin.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import pandas as pd
 
@@ -57,8 +57,11 @@ def save(city: City, folder: Path) -> Path:
     return folder
 
 
-def load(folder: Path) -> City:
-    """Return the city of a folder; see `City.load`."""
+def load(folder: Path, only: Collection[str] | None = None) -> City:
+    """Return the city of a folder; see `City.load`.
+
+    With `only`, the other tables are empty: enough to look something up, and sooner there.
+    """
     import pyproj
     from pyproj.exceptions import CRSError
 
@@ -71,20 +74,23 @@ def load(folder: Path) -> City:
         msg = f"{folder / MANIFEST}: its crs is damaged; save the city again."
         raise InputError(msg) from error
     lacking = [name for name in schema.LATER if name not in manifest["tables"]]
+    if only is not None:
+        lacking = [name for name in schema.TABLES if name not in only or name in lacking]
     tables = {
         name: schema.empty(name, crs) if name in lacking else _table(folder, name, manifest)
         for name in schema.TABLES
     }
-    schema.check_structure(tables, str(folder))
+    if only is None:
+        schema.check_structure(tables, str(folder))
     city = City(
         name=manifest["name"],
         crs=crs,
         sources=manifest["sources"],
         options=manifest["options"],
-        net=_net(folder, manifest),
+        net=_net(folder, manifest) if only is None else b"",
         **tables,
     )
-    if city.digest != manifest["digest"]:
+    if only is None and city.digest != manifest["digest"]:
         msg = f"{folder}: the tables do not match the digest in {MANIFEST}; save the city again."
         raise InputError(msg)
     return city

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from twin.system import Measure
+from twin import times
+from twin.city.lookup import find_streets
+from twin.system import Effect, Measure, Outlook
 from twin.times import TimeOfDay
 
 
@@ -28,8 +30,13 @@ class Works(Measure):
             raise ValueError(msg)
         return self
 
-    def streets(self) -> tuple[str, ...]:
-        return (self.street,)
+    def effects(self, run: Outlook) -> tuple[Effect, ...]:
+        begin_s = times.seconds(self.begin)
+        streets = tuple(int(s) for s in find_streets(run.city, self.street))
+        value = (self.closes, self.lanes_taken)
+        return (
+            Effect("works", value, streets, begin_s=begin_s, end_s=begin_s + self.hours * 3600),
+        )
 
     def describe(self) -> str:
         what = "closing it" if self.closes else f"taking {self.lanes_taken} lane(s)"

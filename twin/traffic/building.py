@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -419,3 +420,12 @@ def _walk_clearance_s(table: pd.DataFrame, movements: pd.DataFrame) -> F8:
 def _one_each(signals: pd.DataFrame) -> pd.DataFrame:
     """The first row of each signal."""
     return signals.drop_duplicates("signal").sort_values("signal")
+
+
+def rebuilt_signals(network: Network, city: City) -> Network:
+    """The network with the programs of a city that differs in its signals only."""
+    tps = network.arrays.tps
+    builder = Builder(city, network.types, tps, None)
+    signals = builder._signals(network.movement_link)
+    clearance_s = _walk_clearance_s(city.signals, city.movements)
+    return replace(network, signals=signals, walk_clearance_s=clearance_s)

@@ -16,7 +16,7 @@ wait for a green of the program for who comes at any time, the sum over reds of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +46,24 @@ class Experience:
     """
 
     def __init__(self, network: Network, graph: RoadGraph) -> None:
-        self.network = network
+        self.network, self.graph = network, graph
         self.turn = network.turn_of(graph.turn_from, graph.turn_to)
-        wait_s = signal_waits(network)[self.turn]
-        self.base = (graph.turn_free_s + wait_s, graph.exit_free_s.astype(float))
+        self.base = _base(network, self.turn, graph)
         self._sums: list[tuple[F8, F8]] | None = None
+
+    def copy(self) -> Experience:
+        """What is known now, to go on learning from."""
+        same = Experience(self.network, self.graph)
+        same._sums = self._sums
+        return same
+
+    def on(self, graph: RoadGraph) -> Experience:
+        """The same on a graph of the same streets with other free times."""
+        other = self.copy()
+        if graph is not self.graph:
+            other.graph = graph
+            other.base = _base(self.network, self.turn, graph)
+        return other
 
     def learn(self, state: State) -> TravelTimes:
         """Return the times after one more run, and remember the run."""
@@ -72,6 +85,11 @@ class Experience:
         clock = state.clock[0]
         first, length = float(clock["first"]) / tps, float(clock["length"]) / tps
         return TravelTimes(first, length, turn_s, exit_s)
+
+
+def _base(network: Network, turn: npt.NDArray[Any], graph: RoadGraph) -> tuple[F8, F8]:
+    """Free times with the mean wait at signals, of turns and of last streets."""
+    return graph.turn_free_s + signal_waits(network)[turn], graph.exit_free_s.astype(float)
 
 
 def met_times(network: Network, state: State, vehicles: I8) -> tuple[F8, F8]:

@@ -18,7 +18,6 @@ import pandas as pd
 from twin.traffic import level_of_service as los
 from twin.traffic.approaches import CONTROLS, SIGNALS, Approaches, by_group
 from twin.traffic.dwelling import dwelling_s
-from twin.traffic.network import MAJOR, MINOR, STOP_LIGHT
 from twin.traffic.queue_lengths import LOOK_S
 
 if TYPE_CHECKING:
@@ -201,15 +200,9 @@ def _capacity(
     network: Network, queues: Queues, groups: Approaches, kept: npt.NDArray[np.int64]
 ) -> F8:
     """[periods, groups] vehicles an hour at the green that was shown; 0 without signals."""
-    sig, arrays = network.signals, network.arrays
-    shown = _with_whole(queues.shown[kept].astype(float))
-    goes = np.isin(sig.light, (MAJOR, MINOR, STOP_LIGHT))
-    green = np.zeros((len(shown), len(arrays.link)))
-    for s in range(len(sig.phase) - 1):
-        rows = slice(int(sig.phase[s]), int(sig.phase[s + 1]))
-        links = sig.links[sig.link[s] : sig.link[s + 1]]
-        looks = np.maximum(shown[:, rows].sum(1, keepdims=True), 1.0)
-        green[:, links] = (shown[:, rows] / looks) @ goes[rows, : len(links)]
+    arrays = network.arrays
+    looks = _with_whole(queues.looks[kept, None].astype(float))
+    green = _with_whole(queues.green[kept].astype(float)) / looks
     flow = green * (3600.0 * arrays.tps / arrays.headway[0])
     lane = arrays.link["lane"][groups.link]
     per_lane = np.bincount(lane, minlength=len(arrays.lane))

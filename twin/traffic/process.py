@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
+from twin.claims import Claim
 from twin.clock import Process
 from twin.traffic import indicators as reported
 from twin.traffic.approaches import approaches
@@ -17,19 +18,27 @@ from twin.traffic.costs import user_cost_eur
 from twin.traffic.detours import Detours
 from twin.traffic.junction_table import junction_table, queue_table, worst_junctions
 from twin.traffic.kernel import wake_all
+from twin.traffic.measures import Timed
+from twin.traffic.parameters import BUS, CAR
+from twin.traffic.preparation import NO_WAY
+from twin.traffic.programs import with_programs
 from twin.traffic.queue_lengths import advance_and_look, copy_queues, look, looking, new_queues
 from twin.traffic.signals import Controller, SignalControl
-from twin.traffic.state import copy_state, initial_state
+from twin.traffic.state import begin_programs, copy_state, initial_state
+from twin.traffic.timetable import Holds, SignalTimes, StreetTimes
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from twin.simulation import Simulation
+    from twin.system import Outlook
     from twin.traffic.records import State
 
 Bools = npt.NDArray[np.bool_]
 BOUND_S = 300.0  # longest stretch for which the flow is left alone
 STEP_S = 0.5  # stretch while somebody awaits something in the flow
+OWNER = "traffic/measures"
+_BUILT = Holds()
 
 
 class Traffic:
@@ -62,6 +71,8 @@ class Traffic:
         self._marked = 0
         self._end = sim.clock.ticks(sim.end_s)  # the flow is simulated up to here
         self._blocked = np.zeros(self.state.entered.shape, bool)
+        self._held: dict[int, Holds] = {}  # what measures make of streets now
+        self._shown: tuple[int, ...] = ()  # measures whose signal programs are in force
         sim.claims.on_change(self._claimed)
 
     # what others call
@@ -113,9 +124,17 @@ class Traffic:
 
     def start(self) -> None:
         """Start the processes of the flow and of the measures."""
-        self.sim.clock.process(self._advance())
-        for k, measure in enumerate(self._measures):
-            self.sim.clock.process(measure.process(self, f"traffic/{measure.kind}-{k + 1}"))
+        clock, outlook = self.sim.clock, self.sim.outlook
+        clock.process(self._advance())
+        for measure in self._measures:
+            if isinstance(measure, Timed):
+                clock.process(self._note(measure, outlook))
+        streets = StreetTimes(self._measures, outlook)
+        if streets.times:
+            clock.process(self._change_streets(streets))
+        signals = SignalTimes(self._measures, outlook)
+        if signals.times:
+            clock.process(self._change_signals(signals))
 
     def indicators(self) -> dict[str, float]:
         """Values of the indicators of traffic."""
@@ -130,6 +149,7 @@ class Traffic:
         counted = (trips["due_s"] >= from_s).to_numpy()
         heavy = reported.are_of(net, state, "lorry", "bus")
         values["user_cost_eur"] = user_cost_eur(trips[counted], heavy[counted])
+        values["cut_off"] = float(self.sim.prepared.notes.get(NO_WAY, 0.0))
         return values
 
     def trips(self) -> pd.DataFrame:
@@ -144,11 +164,12 @@ class Traffic:
     def snapshot(self) -> Any:
         """Copy of the flow."""
         usual = None if self._detours is None else self._detours.usual
-        return copy_state(self.sync()), self._closed.copy(), usual, copy_queues(self.queues)
+        flow, queues = copy_state(self.sync()), copy_queues(self.queues)
+        return flow, queues, self._closed.copy(), usual, self._shown, self.network
 
     def restore(self, state: Any) -> None:
         """Go back to a copy of the flow."""
-        flow, closed, usual, queues = state
+        flow, queues, closed, usual, self._shown, self.network = state
         self.queues, self._tables = copy_queues(queues), None
         self.state = copy_state(flow)
         self._closed = closed.copy()
@@ -182,7 +203,8 @@ class Traffic:
         """Simulate every tick before `until` with signals that are controlled, and look."""
         while (at := int(self.queues.next[0])) < until:
             control.advance(at)
-            look(self.network.arrays, self.state, self.queues, self._looking)
+            net = self.network
+            look(net.arrays, net.signals, self.state, self.queues, self._looking)
         control.advance(until)
 
     def _advance(self) -> Process:
@@ -197,6 +219,63 @@ class Traffic:
             self._awaited = [pair for pair in self._awaited if pair not in due]
             for _, event in due:
                 event.succeed()
+
+    def _note(self, measure: Timed, outlook: Outlook) -> Process:
+        """Write into the ledger when a measure begins and ends."""
+        clock, told = self.sim.clock, measure.describe()
+        begin_s, end_s = measure.window
+        named = next((e.streets[0] for e in measure.effects(outlook) if e.streets), -1)
+        if end_s <= clock.now_s or begin_s >= self.sim.end_s:
+            return
+        if begin_s >= clock.now_s or clock.now_s == self.sim.begin_s:
+            yield clock.until(max(begin_s, clock.now_s))
+            self.sim.note("traffic", measure.kind, told, named)
+        if end_s < self.sim.end_s:
+            yield clock.until(end_s)
+            self.sim.note("traffic", f"{measure.kind}_ends", told, named)
+
+    def _change_streets(self, timetable: StreetTimes) -> Process:
+        """Let measures hold on streets when their time comes."""
+        clock = self.sim.clock
+        for time_s in _from_now(timetable.times, clock.now_s):
+            if time_s > clock.now_s:
+                yield clock.until(time_s)
+            self._hold_streets(timetable.at(clock.now_s))
+
+    def _hold_streets(self, held: dict[int, Holds]) -> None:
+        """File what measures now demand of streets, and end what they no longer do."""
+        before, self._held = self._held, held
+        changed = {s for s in {*held, *before} if held.get(s) != before.get(s)}
+        mine = [c for c in self.sim.claims.alive() if c.owner == OWNER and c.street in changed]
+        demanded = [
+            Claim(OWNER, s, open=h.open is not False, lanes=h.lanes, until_s=h.until_s)
+            for s, h in held.items()
+            if s in changed and (h.open is False or h.lanes is not None)
+        ]
+        self.sim.claims.exchange(mine, demanded)
+        self._claimed(tuple(sorted(changed)))
+
+    def _change_signals(self, timetable: SignalTimes) -> Process:
+        """Let signals show the programs of measures, or a policy decide, when their time comes."""
+        clock, end_s = self.sim.clock, self.sim.end_s
+        times = _from_now(timetable.times, clock.now_s)
+        for time_s, next_s in zip(times, [*times[1:], end_s], strict=True):
+            if time_s > clock.now_s:
+                yield clock.until(time_s)
+            which, programs = timetable.programs(clock.now_s)
+            if which != self._shown:
+                self._show(programs)
+                self._shown = which
+            name = timetable.policy(clock.now_s)
+            if name is not None:
+                yield from self.run_controller(self.sim.policy(name), next_s)
+
+    def _show(self, programs: dict[str, pd.DataFrame]) -> None:
+        """Begin other signal programs now, each where a clock of them would be."""
+        state = self.sync()
+        self.network = with_programs(self.network, self.sim.city, programs)
+        begin_programs(self.network.signals, state, self.sim.clock.now)
+        wake_all(self.network.arrays, state)
 
     def run_controller(self, controller: Controller, until_s: float) -> Process:
         """Let a policy decide until a time, then give the signals back to their programs.
@@ -223,6 +302,13 @@ class Traffic:
         self.control.release(0)
         self.control = None
 
+    def _classes(self, first: int, end: int, bus_lanes: int) -> npt.NDArray[np.uint8]:
+        """Who may enter the lanes of a street when so many are for buses alone."""
+        classes = self.network.arrays.lane["classes"][first:end].astype(np.uint8)
+        cars = np.flatnonzero(classes & CAR)[:bus_lanes]  # the right-hand ones
+        classes[cars] &= BUS
+        return classes
+
     def _mark_blocked(self) -> None:
         clock = self.state.clock[0]
         k = max(0, int((self.sim.clock.now - 1 - clock["first"]) // clock["length"]))
@@ -243,12 +329,20 @@ class Traffic:
             state.lane["open"][first:end] = 0
             if held.open:
                 state.lane["open"][end - kept : end] = 1  # the right-hand lanes are taken first
-            limit = np.inf if held.speed_m_s is None else held.speed_m_s
-            state.lane["speed"][first:end] = np.minimum(
-                self.network.lane_speed[first:end], max(limit, 1.0)
-            )
+            own = self._held.get(street, _BUILT)
+            built = self.network.lane_speed[first:end]
+            limit = built if own.speed_m_s is None else np.full_like(built, own.speed_m_s)
+            most = np.inf if held.speed_m_s is None else max(held.speed_m_s, 1.0)
+            state.lane["speed"][first:end] = np.minimum(limit, most)
+            state.lane["classes"][first:end] = self._classes(first, end, own.bus_lanes or 0)
             self._closed[street] = not held.open or kept == 0
         if self._detours is not None and (self._closed != closed_before).any():
             self.state = self._detours.respond(self._closed, closed_before)
             self.state_replaced()
         wake_all(self.network.arrays, self.state)
+
+
+def _from_now(times: list[float], now_s: float) -> list[float]:
+    """The times from the last one that is not after now."""
+    past = [t for t in times if t <= now_s]
+    return times[max(0, len(past) - 1) :]

@@ -25,8 +25,8 @@ import numpy.typing as npt
 from twin.compiling import compiled, inlined
 from twin.traffic.kernel import advance
 from twin.traffic.lanes import ring_slot
-from twin.traffic.network import MAJOR, MINOR, STOP_LIGHT, UNSIGNALLED
-from twin.traffic.records import GREEN_STAGE, INNER
+from twin.traffic.network import MINOR
+from twin.traffic.records import INNER
 
 if TYPE_CHECKING:
     from twin.traffic.network import Network
@@ -61,8 +61,8 @@ class Queues(NamedTuple):
         [intervals, lanes] vehicles that stood, summed over the looks.
     stops
         [intervals, lanes] vehicles that had come to stand less than `STOP_S` ago.
-    shown
-        [intervals, rows of the signals' programs] looks at which a row was shown.
+    green
+        [intervals, links] looks at which the signal of a link showed green, or was off.
     mark
         [streets] room: the look at which a street was last found blocked.
     """
@@ -74,7 +74,7 @@ class Queues(NamedTuple):
     blocked: I4
     standing: I4
     stops: I4
-    shown: I4
+    green: I4
     mark: I8
 
 
@@ -94,7 +94,7 @@ def new_queues(network: Network, state: State) -> Queues:
     """Nothing seen yet, the first look being at the state's tick."""
     n_k, n_s = state.entered.shape
     windows = n_k * _windows(network, state)
-    lanes, rows = len(network.arrays.lane), len(network.signals.duration)
+    lanes, links = len(network.arrays.lane), len(network.arrays.link)
     return Queues(
         np.array([int(state.clock["now"][0])], np.int64),
         np.zeros(n_k, np.int32),
@@ -103,7 +103,7 @@ def new_queues(network: Network, state: State) -> Queues:
         np.zeros((n_k, n_s), np.int32),
         np.zeros((n_k, lanes), np.int32),
         np.zeros((n_k, lanes), np.int32),
-        np.zeros((n_k, rows), np.int32),
+        np.zeros((n_k, links), np.int32),
         np.full(n_s, -1, np.int64),
     )
 
@@ -173,8 +173,7 @@ def _look_ahead(net: Any, st: Any, q: Any, i: int, k: int, t: int) -> None:
     link = st.slot[ring_slot(lane, lane.tail + lane.gone)].link
     if link < 0 or st.link[link].wait >= 0 or st.lane[st.link[link].first].open == 0:
         return
-    light = st.link[link].light
-    if light in (MAJOR, MINOR, UNSIGNALLED, STOP_LIGHT):
+    if st.link[link].light >= MINOR:
         street = net.link[link].street
         if q.mark[street] != t:
             q.mark[street] = t
@@ -182,7 +181,7 @@ def _look_ahead(net: Any, st: Any, q: Any, i: int, k: int, t: int) -> None:
 
 
 @compiled
-def look(net: Any, st: Any, q: Any, how: Any) -> None:
+def look(net: Any, sig: Any, st: Any, q: Any, how: Any) -> None:
     """Look at all lanes and signals at the present tick."""
     t, clock = st.clock[0].now, st.clock[0]
     k = min(max(0, (t - clock.first) // clock.length), len(q.looks) - 1)
@@ -194,9 +193,9 @@ def look(net: Any, st: Any, q: Any, how: Any) -> None:
         if st.lane[i].inside > 0 and st.lane[i].ready <= t + how.soon:
             _look_at_lane(net, st, q, how, i, k, w, t)
             _look_ahead(net, st, q, i, k, t)
-    for s in range(len(st.signal)):
-        if st.signal[s].stage == GREEN_STAGE:
-            q.shown[k, st.signal[s].phase] += 1
+    for link in sig.links:
+        if st.link[link].light >= MINOR:
+            q.green[k, link] += 1
 
 
 @compiled
@@ -205,7 +204,7 @@ def advance_and_look(net: Any, sig: Any, st: Any, q: Any, how: Any, until: int) 
     while q.next[0] < until:
         if q.next[0] > st.clock[0].now:
             advance(net, sig, st, q.next[0])
-        look(net, st, q, how)
+        look(net, sig, st, q, how)
     if until > st.clock[0].now:
         advance(net, sig, st, until)
 

@@ -138,6 +138,15 @@ class RoadGraph:
             movement_turn=turn_of.astype(np.int32),
         )
 
+    def slowed(self, extra_s: Floats) -> RoadGraph:
+        """Return the graph with so many seconds more on each street; they may be less than 0."""
+        street_s = np.maximum(self.exit_free_s + extra_s, 0.1) - self.exit_free_s
+        return replace(
+            self,
+            turn_free_s=(self.turn_free_s + street_s[self.turn_from]).astype(np.float32),
+            exit_free_s=(self.exit_free_s + street_s).astype(np.float32),
+        )
+
     def turn(self, street: NDArray[Any], to_street: NDArray[Any]) -> Integers64:
         """Return the positions of the turns street -> to_street, -1 where there is none."""
         wanted = np.asarray(street, np.int64) * self.n_streets + np.asarray(to_street, np.int64)

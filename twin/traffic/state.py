@@ -16,6 +16,7 @@ from twin.traffic.records import (
     CHUNK,
     CLOCK,
     EVEN,
+    FIXED,
     ID,
     INNER,
     LANE,
@@ -60,6 +61,15 @@ class Stops:
     share: npt.NDArray[np.float64]
     dwell_s: npt.NDArray[np.float64]
     until_s: npt.NDArray[np.float64]
+
+    def take(self, kept: npt.NDArray[np.bool_]) -> Stops:
+        """Return the stops of some vehicles, [vehicles] which."""
+        count = np.diff(self.ptr)
+        rows = np.repeat(kept, count)
+        ptr = np.concatenate([[0], np.cumsum(count[kept])]).astype(np.int64)
+        return Stops(
+            ptr, self.street[rows], self.share[rows], self.dwell_s[rows], self.until_s[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,7 @@ def initial_state(
         exit_count=np.zeros((intervals, network.n_streets), np.int32),
         entered=np.zeros((intervals, network.n_streets), np.int32),
     )
-    _first_phases(network.signals, state, start)
+    begin_programs(network.signals, state, start)
     wake_all(net, state)
     return state
 
@@ -287,8 +297,8 @@ def _start_loss(network: Network, vehicles: Vehicles) -> I4:
     return ticks
 
 
-def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
-    """The row of each program that is shown at the start, and its first change."""
+def begin_programs(sig: SignalArrays, state: State, start: int) -> None:
+    """Let programs begin at a tick: the row of each that is shown then, and its next change."""
     for s in range(len(sig.phase) - 1):
         into = (start - int(sig.offset[s])) % int(sig.cycle[s])
         row = int(sig.phase[s])
@@ -298,8 +308,8 @@ def _first_phases(sig: SignalArrays, state: State, start: int) -> None:
         signal = state.signal[s]
         signal["phase"] = signal["target"] = signal["shown"] = row
         signal["switch"] = start + int(sig.duration[row]) - into
+        signal["mode"] = ACTUATED if sig.actuated[s] else FIXED
         if sig.actuated[s]:
-            signal["mode"] = ACTUATED
             signal["green_at"] = start
             signal["switch"] = start + int(sig.least[row])
         links = sig.links[sig.link[s] : sig.link[s + 1]]

@@ -201,4 +201,16 @@ _LINES: tuple[tuple[str, float, str, str], ...] = (
     ("bus_dwell_variation", 0.6, "1", "deviation over mean; order of TCQSM's 60 %, not looked up"),
 )
 
-DEFAULT = Assumptions(tuple(Assumption(*row) for row in (*_POPULATION, *_TRIPS, *_GATES, *_LINES)))
+# An event states its own numbers, as its organiser knows them; these stand in where it does not.
+_EVENTS: tuple[tuple[str, float, str, str], ...] = (
+    ("event_car_share", 0.5, "1", "visitors by car, of an event in town; own estimate"),
+    ("event_persons_per_car", 2.5, "1", "fuller than on other ways; own estimate"),
+    ("event_arrive_within_min", 90.0, "min", "all arrive in this time before; own estimate"),
+    ("event_leave_within_min", 45.0, "min", "all leave in this time after the end; own estimate"),
+    ("event_peak", 0.33, "1", "most come and go this part of that time from the event; as above"),
+    ("event_length_km", 10.0, "km", "mean way to an event, airline: twice leisure; own estimate"),
+    ("event_parking_m", 400.0, "m", "5 to 6 minutes on foot from the car; own estimate"),
+)
+
+_ROWS = (*_POPULATION, *_TRIPS, *_GATES, *_LINES, *_EVENTS)
+DEFAULT = Assumptions(tuple(Assumption(*row) for row in _ROWS))

@@ -7,6 +7,7 @@ are no extract of either and were not compared with them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -62,6 +63,65 @@ _PER_MILLE = {
 }
 
 HOURS = 24
+HOUR_S = 3600.0
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Departures that happen once: triangular from begin to end, with the most at the peak.
+
+    Parameters
+    ----------
+    begin_s, peak_s, end_s : float64 [1], or [origins] where each has its own; s since the start of
+        the first day, begin < end, peak between them or at one of them
+    """
+
+    begin_s: Floats
+    peak_s: Floats
+    end_s: Floats
+
+    def hours(self) -> Integers:
+        """Return the hours in which anybody departs, of the first day's start on."""
+        first = max(0, int(self.begin_s.min() // HOUR_S))
+        return np.arange(first, int(np.ceil(self.end_s.max() / HOUR_S)), dtype=np.int64)
+
+    def shares(self, hours: Integers) -> Floats:
+        """Return the share of the departures in each hour: [hours, 1 or origins]."""
+        start = hours.astype(np.float64)[:, None] * HOUR_S
+        shares: Floats = self._before(start + HOUR_S) - self._before(start)
+        return shares
+
+    def times_s(self, hours: Integers, place: Integers, level: Floats) -> Floats:
+        """Return a time of departure in each hour, from uniform numbers in [0, 1).
+
+        Parameters
+        ----------
+        place : the origin of each trip
+        """
+        place = np.minimum(place, len(self.begin_s) - 1)
+        begin, peak, end = self.begin_s[place], self.peak_s[place], self.end_s[place]
+        start = hours.astype(np.float64) * HOUR_S
+        low = _triangle(start, begin, peak, end)
+        share = low + level * (_triangle(start + HOUR_S, begin, peak, end) - low)
+        early = begin + np.sqrt(share * (end - begin) * (peak - begin))
+        late = end - np.sqrt(np.maximum(1.0 - share, 0.0) * (end - begin) * (end - peak))
+        time_s = np.where(share * (end - begin) < peak - begin, early, late)
+        # Rounding must not move a departure out of the hour that its id stands for.
+        return np.clip(time_s, start, np.nextafter(start + HOUR_S, start))
+
+    def _before(self, time_s: Floats) -> Floats:
+        return _triangle(time_s, self.begin_s, self.peak_s, self.end_s)
+
+
+def _triangle(time_s: Floats, begin: Floats, peak: Floats, end: Floats) -> Floats:
+    """Return the part of a triangular distribution that lies before a time."""
+    time = np.clip(time_s, begin, end)
+    rising = (time - begin) ** 2 / np.maximum((end - begin) * (peak - begin), 1e-9)
+    falling = 1.0 - (end - time) ** 2 / np.maximum((end - begin) * (end - peak), 1e-9)
+    part: Floats = np.where(time < peak, rising, falling)
+    return part
 
 
 def _shares(halves: tuple[tuple[int, ...], tuple[int, ...]]) -> NDArray[np.float64]:

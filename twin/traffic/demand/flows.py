@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.traffic.demand.departures import HOURS, PROFILES
+from twin.traffic.demand.departures import HOURS, PROFILES, Window
 from twin.traffic.demand.gates import Gates
 from twin.traffic.demand.gravity import deterrence, furness, gravity
 from twin.traffic.demand.zones import Places, Zones
 from twin.traffic.routing import RoadGraph
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 HOME_PURPOSES = ("work", "education", "shopping", "leisure")
 
@@ -33,11 +34,17 @@ class Flow:
 
     Parameters
     ----------
-    number : key of the flow's random numbers, the same in every city
+    number : key of the flow's random numbers, the same in every city: 0..11 what is generated, 12
+        and 13 to and from events, 16..126 own matrices. Flows may share it where their trips never
+        share both hour and origin (`Layout.first`).
     purpose : as in the table of trips
     vehicle_type : `car` or `lorry`
-    profile : name in `departures.PROFILES`
+    profile : name in `departures.PROFILES`, unless hours or a window are given
     trips : float64 [zones + entries, zones + exits], expected trips per day
+    layout : key of the flow's places in `Demand.layouts`; that of the vehicle type if empty
+    hours : float64 [24], share of the departures by hour, instead of a profile's
+    window : departures of a single time, instead of each day's
+    keep : part of the trips that is made, shape as `trips`, at most 1; all if None
     """
 
     number: int
@@ -45,6 +52,47 @@ class Flow:
     vehicle_type: str
     profile: str
     trips: Floats
+    layout: str = ""
+    hours: Floats | None = None
+    window: Window | None = None
+    keep: Floats | None = None
+
+    @property
+    def places(self) -> str:
+        """Key of the flow's places in `Demand.layouts`."""
+        return self.layout or self.vehicle_type
+
+    @property
+    def activity(self) -> str:
+        """The purpose that the trips belong to: of a way back home, what it returns from."""
+        back = self.purpose == "home" and self.profile.endswith(" back")
+        return self.profile.removesuffix(" back") if back else self.purpose
+
+    @property
+    def day(self) -> Floats:
+        """Share of the departures by hour 0..23."""
+        return PROFILES[self.profile] if self.hours is None else self.hours
+
+    def made(self) -> Floats:
+        """Return the trips that are made, as `trips`."""
+        return self.trips if self.keep is None else self.trips * self.keep
+
+    def shares(self, hours: Integers) -> Floats:
+        """Return the share of the trips in each hour since the first day's start.
+
+        The shape is [hours, 1], or [hours, origins] where origins differ.
+        """
+        if self.window is not None:
+            return self.window.shares(hours)
+        return self.day[hours % HOURS][:, None]
+
+    def hourly(self) -> tuple[Integers, Floats]:
+        """Return hours, 0..23 unless departures happen once, and the share of trips in each."""
+        if self.window is None:
+            return np.arange(HOURS), self.day
+        hours, sent = self.window.hours(), self.made().sum(axis=1)
+        weight = sent if len(self.window.begin_s) > 1 else sent.sum()[None]
+        return hours, self.window.shares(hours) @ weight / max(float(sent.sum()), 1e-300)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +104,25 @@ class Layout:
     origins, destinations : their streets
     minutes : float64 [origins, destinations], free travel times, min, inf where there is no way
     zones : number of zones among the origins and among the destinations
+    first : number of the first origin in the ids of trips
     """
 
     origins: Places
     destinations: Places
     minutes: Floats
     zones: int
+    first: int = 0
+
+    def extended(
+        self, graph: RoadGraph, zones: Places, first: int, assumptions: Mapping[str, float]
+    ) -> Layout:
+        """Return a layout with more zones behind those that are here, and before the gates."""
+        n = self.zones
+        both = [
+            Places.of(places.part(0, n), zones, places.part(n, len(places)))
+            for places in (self.origins, self.destinations)
+        ]
+        return timed_layout(graph, both[0], both[1], n + len(zones), assumptions, first)
 
 
 def make_layout(
@@ -71,13 +132,25 @@ def make_layout(
     if np.any(np.diff(zones.ptr) == 0):  # this class has no network to reach the zones by
         zones = Places(np.zeros(1, np.int64), zones.street[:0], zones.share[:0])
     origins, destinations = zones.joined(entries.street), zones.joined(exits.street)
+    return timed_layout(graph, origins, destinations, len(zones), assumptions)
+
+
+def timed_layout(
+    graph: RoadGraph,
+    origins: Places,
+    destinations: Places,
+    zones: int,
+    assumptions: Mapping[str, float],
+    first: int = 0,
+) -> Layout:
+    """Return a layout of given places, of which the first `zones` are zones."""
     if not len(origins) or not len(destinations):
-        return Layout(origins, destinations, np.zeros((len(origins), len(destinations))), 0)
+        return Layout(origins, destinations, np.zeros((len(origins), len(destinations))), 0, first)
     end = destinations.main_street()
     minutes = (graph.free_times(origins.main_street())[:, end] + graph.exit_free_s[end]) / 60.0
-    within = np.arange(len(zones))
+    within = np.arange(zones)
     minutes[within, within] = assumptions["intrazonal_min"]
-    return Layout(origins, destinations, minutes, len(zones))
+    return Layout(origins, destinations, minutes, zones, first)
 
 
 def make_flows(
@@ -107,7 +180,7 @@ def make_flows(
         kept, notes[f"{kind}_crossing_share_kept"] = _limited(asked, layout, local, assumptions)
         through, unused = _through(kept, layout, volumes, ease, assumptions)
         notes[f"{kind}_gate_volume_unused"] = unused
-        flows += [*kept, _block(number, "through", kind, "through", layout, gg=through)]
+        flows += [*kept, block(number, "through", kind, "through", layout, gg=through)]
     return flows, notes
 
 
@@ -132,14 +205,14 @@ def _activity_flows(
         return _to_gates(minutes[n:, :n].T, trips, local[0], assumptions).T
 
     for number, purpose in enumerate(HOME_PURPOSES):
-        sent, drawn = _margins(zones, purpose, assumptions)
-        inside, out, into = _split(sent, drawn, zones.extent_m, purpose, assumptions)
+        sent, drawn = margins(zones, purpose, assumptions)
+        inside, out, into = split(sent, drawn, zones.extent_m, purpose, assumptions)
         zz = _internal(minutes[:n, :n], *inside, assumptions)
         for back in (False, True):
             profile = f"{purpose} back" if back else f"{purpose} out"
             blocks = (zz.T, leave(into), enter(out)) if back else (zz, leave(out), enter(into))
             label = "home" if back else purpose
-            flows.append(_block(2 * number + back, label, "car", profile, layout, *blocks))
+            flows.append(block(2 * number + back, label, "car", profile, layout, *blocks))
     jobs = zones.jobs * assumptions["business_per_job"]
     flows.append(_job_flow(8, "business", "car", jobs, zones, layout, local, assumptions))
     return flows
@@ -170,16 +243,16 @@ def _job_flow(
 ) -> Flow:
     """Return trips from and to workplaces, alike in number at each, inside and across the edge."""
     n, minutes = layout.zones, layout.minutes
-    inside, out, into = _split(jobs, jobs, zones.extent_m, purpose, assumptions)
+    inside, out, into = split(jobs, jobs, zones.extent_m, purpose, assumptions)
     blocks = (
         _internal(minutes[:n, :n], *inside, assumptions),
         _to_gates(minutes[:n, n:], out, local[1], assumptions),
         _to_gates(minutes[n:, :n].T, into, local[0], assumptions).T,
     )
-    return _block(number, purpose, vehicle_type, purpose, layout, *blocks)
+    return block(number, purpose, vehicle_type, purpose, layout, *blocks)
 
 
-def _margins(zones: Zones, purpose: str, assumptions: Mapping[str, float]) -> tuple[Floats, Floats]:
+def margins(zones: Zones, purpose: str, assumptions: Mapping[str, float]) -> tuple[Floats, Floats]:
     """Return car trips per day that each zone sends from home and draws to its activities."""
     drivers = assumptions[f"{purpose}_driver_share"]
     sent = zones.residents * assumptions[f"{purpose}_per_resident"] * drivers
@@ -189,7 +262,7 @@ def _margins(zones: Zones, purpose: str, assumptions: Mapping[str, float]) -> tu
     return sent, visits * drivers
 
 
-def _split(
+def split(
     sent: Floats, drawn: Floats, extent_m: float, purpose: str, assumptions: Mapping[str, float]
 ) -> tuple[tuple[Floats, Floats], Floats, Floats]:
     """Return (sent, drawn) inside the map, what leaves it, and what comes from outside, by zone."""
@@ -224,7 +297,7 @@ def _connected(minutes: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.isfinite(minutes).all(axis=0))
 
 
-def _block(
+def block(
     number: int,
     purpose: str,
     vehicle_type: str,

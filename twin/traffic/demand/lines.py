@@ -1,21 +1,23 @@
 """Buses of a city's lines: when they run, where they go, how long they stand.
 
 OpenStreetMap knows ways and stops, and rarely times. So headways are assumed, by hour, unless a
-line states its own. A line number has as many relations as it has directions and branches: the
-headway holds for the number and direction, and more than two relations share it.
+line states its own or a demand does. A line number has as many relations as it has directions and
+branches: the headway holds for the number and direction, and more than two relations share it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.errors import InputError
+from twin.errors import InputError, check_number
 from twin.random import Stream
+from twin.suggest import suggestion
 from twin.traffic.demand.assumptions import DEFAULT, Assumptions
 from twin.traffic.routing import Routes
 from twin.traffic.state import Stops
@@ -73,6 +75,7 @@ def draw_runs(
     begin_s: float,
     end_s: float,
     assumptions: Assumptions = DEFAULT,
+    headways: Mapping[str, float] | None = None,
 ) -> Runs:
     """Return the buses that depart in [begin_s, end_s).
 
@@ -83,15 +86,17 @@ def draw_runs(
     Parameters
     ----------
     begin_s, end_s : s since the start of the first day
+    headways : minutes by line number, see `hourly_buses`
 
     Raises
     ------
-    InputError : a headway is zero, or the period is empty or negative
+    InputError : an assumed headway is zero, a stated one is of no line or no such number, or the
+        period is empty or negative
     """
     if not 0.0 <= begin_s < end_s < np.inf:
         msg = f"period {begin_s}..{end_s} s of buses must satisfy 0 <= begin < end."
         raise InputError(msg)
-    rates = hourly_buses(city.lines, assumptions)
+    rates = hourly_buses(city.lines, assumptions, headways)
     phase = Stream(seed, "lines").uniform(np.arange(len(rates)))
     found = [_departures(rates[k], phase[k], begin_s, end_s) for k in range(len(rates))]
     line = np.repeat(np.arange(len(rates)), [len(number) for number, _ in found])
@@ -104,13 +109,40 @@ def draw_runs(
     )
 
 
-def hourly_buses(lines: pd.DataFrame, assumptions: Assumptions = DEFAULT) -> Floats:
-    """Return buses per hour of each line (a row of the table) and hour 0..23: [lines, 24].
+def check_headways(lines: pd.DataFrame, headways: Mapping[str, float]) -> None:
+    """Refuse headways of unknown lines, and such that are no number of minutes.
 
     Raises
     ------
-    InputError : an assumed headway is zero
+    InputError : in one line, with the nearest line numbers
     """
+    refs = sorted({ref.strip() for ref in lines["ref"]} - {""})
+    for ref, minutes in headways.items():
+        if ref not in refs:
+            help_ = suggestion(ref, refs) if refs else "the city has no numbered lines"
+            msg = f"headway of line {ref!r}: there is no such line; {help_}"
+            raise InputError(msg)
+        if minutes:
+            check_number(f"headway of line {ref!r} in minutes", minutes, 0.5, 1440.0)
+
+
+def hourly_buses(
+    lines: pd.DataFrame,
+    assumptions: Assumptions = DEFAULT,
+    headways: Mapping[str, float] | None = None,
+) -> Floats:
+    """Return buses per hour of each line (a row of the table) and hour 0..23: [lines, 24].
+
+    Parameters
+    ----------
+    headways : minutes by line number: between buses of one direction in each hour in which such a
+        line runs, shared by its branches as an assumed one; 0 if it does not run at all
+
+    Raises
+    ------
+    InputError : an assumed headway is zero, or see `check_headways`
+    """
+    check_headways(lines, headways or {})
     clock_min = {name: assumptions[f"bus_headway_{name}_min"] for name in _SERVICE}
     for name, minutes in clock_min.items():
         if minutes <= 0.0:
@@ -127,6 +159,10 @@ def hourly_buses(lines: pd.DataFrame, assumptions: Assumptions = DEFAULT) -> Flo
     stated_s = lines["headway_s"].to_numpy()
     stated = np.where(usual > 0.0, HOUR_S / np.maximum(stated_s, 1.0)[:, None], 0.0)
     rates = np.where(stated_s[:, None] > 0.0, stated, usual / shared[:, None])
+    for ref, minutes in (headways or {}).items():
+        rows = (lines["ref"].str.strip() == ref).to_numpy()
+        running = (usual[rows] > 0.0) & (minutes > 0.0)
+        rates[rows] = running * 60.0 / max(minutes, 0.5) / shared[rows, None]
     return np.asarray(rates * assumptions["bus_service_share"])
 
 

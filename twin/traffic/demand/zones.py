@@ -7,8 +7,8 @@ residents, jobs and visits. A city without buildings gets zones from its minor s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ LEISURE = (
     "restaurant", "cafe", "fast_food", "pub", "bar", "nightclub", "cinema", "theatre", "museum",
     "sports_centre", "swimming_pool", "hotel", "library", "place_of_worship", "stadium",
 )  # fmt: skip
+VISITS = ("education", "shopping", "leisure")
 BUSINESS_AREAS = ("commercial", "industrial", "retail", "railway", "military")
 
 
@@ -54,10 +55,42 @@ class Places:
 
     def main_street(self) -> NDArray[np.int32]:
         """Return the street of the largest share of each place; every place needs one."""
-        place = np.repeat(np.arange(len(self)), np.diff(self.ptr))
-        order = np.lexsort((self.street, -self.share, place))
+        order = np.lexsort((self.street, -self.share, self.rows()))
         main: NDArray[np.int32] = self.street[order[self.ptr[:-1]]]
         return main
+
+    @classmethod
+    def of(cls, *parts: Places) -> Places:
+        """Return the places of several, one after the other."""
+        counts = np.concatenate([np.diff(part.ptr) for part in parts])
+        ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        street = np.concatenate([part.street for part in parts]).astype(np.int32)
+        return cls(ptr, street, np.concatenate([part.share for part in parts]))
+
+    @classmethod
+    def of_rows(
+        cls, n: int, place: Integers, street: Integers | NDArray[np.int32], share: Floats
+    ) -> Places:
+        """Return `n` places from rows of place, street and share."""
+        order = np.lexsort((street, place))
+        ptr = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=n))]).astype(np.int64)
+        return cls(ptr, street[order].astype(np.int32), share[order])
+
+    def rows(self) -> Integers:
+        """Return the place of each street."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ptr))
+
+    def chosen(self, kept: Bools) -> Places:
+        """Return the places that are kept."""
+        ptr = np.concatenate([[0], np.cumsum(np.diff(self.ptr)[kept])]).astype(np.int64)
+        used = kept[self.rows()]
+        return Places(ptr, self.street[used], self.share[used])
+
+    def part(self, begin: int, end: int) -> Places:
+        """Return the places begin..end - 1."""
+        rows = slice(int(self.ptr[begin]), int(self.ptr[end]))
+        ptr = self.ptr[begin : end + 1] - self.ptr[begin]
+        return Places(ptr, self.street[rows], self.share[rows])
 
     def joined(self, street: NDArray[np.int32]) -> Places:
         """Return these places followed by places of one street each."""
@@ -91,6 +124,9 @@ class Zones:
     cars, lorries : the streets of each zone by vehicle class
     extent_m : radius of the circle that is as large as the hull of the zones
     dropped : number of zones left out since no street is near
+    label : what each zone is called: "E385425N6671800" is the grid cell whose south-western corner
+        lies there, m in the city's CRS
+    area : shapely polygon (or point) of each zone, None where it is not known
     """
 
     x: Floats
@@ -104,9 +140,33 @@ class Zones:
     lorries: Places
     extent_m: float
     dropped: int
+    label: tuple[str, ...]
+    area: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def followed_by(
+        self, label: tuple[str, ...], area: NDArray[np.object_], **columns: Floats | Places
+    ) -> Zones:
+        """Return these zones and behind them others; what is not given of them is 0.
+
+        Parameters
+        ----------
+        columns : x, y, cars and lorries, and any of residents, jobs and visits
+        """
+        import shapely
+
+        centre = shapely.centroid(area)
+        given = {"x": shapely.get_x(centre), "y": shapely.get_y(centre), **columns}
+        values: dict[str, Any] = {}
+        for name in ("x", "y", "residents", "jobs", *VISITS):
+            added = given.get(name, np.zeros(len(label)))
+            values[name] = np.concatenate([getattr(self, name), np.asarray(added, np.float64)])
+        for name in ("cars", "lorries"):
+            values[name] = Places.of(getattr(self, name), given[name])
+        labels, areas = (*self.label, *label), np.concatenate([self.area, area])
+        return replace(self, **values, label=labels, area=areas)
 
 
 def make_zones(
@@ -128,13 +188,19 @@ def make_zones(
     kept = np.diff(near.ptr) > 0
     by_lorry = attach(city, lorries.core(), x[kept], y[kept], assumptions, reach_m=np.inf)
     columns = {str(name): sums[name].to_numpy()[kept] for name in sums}
+    corners = [
+        sums.index.get_level_values(axis).to_numpy()[kept] * assumptions["zone_size_m"]
+        for axis in ("column", "row")
+    ]
     return Zones(
         x=x[kept],
         y=y[kept],
-        cars=_compressed(near, kept),
+        cars=near.chosen(kept),
         lorries=by_lorry,
-        extent_m=_extent(x[kept], y[kept], assumptions["zone_size_m"]),
+        extent_m=extent(x[kept], y[kept], assumptions["zone_size_m"]),
         dropped=int((~kept).sum()),
+        label=tuple(f"E{east:.0f}N{north:.0f}" for east, north in zip(*corners, strict=True)),
+        area=_cells(corners[0], corners[1], assumptions["zone_size_m"]),
         **columns,
     )
 
@@ -228,6 +294,49 @@ def attach(
     return Places(ptr, usable[found][used].astype(np.int32), share[used])
 
 
+def attach_areas(
+    city: City,
+    core: Bools,
+    areas: NDArray[np.object_],
+    assumptions: Mapping[str, float],
+    reach_m: float | None = None,
+) -> Places:
+    """Return the streets of each area by length: those inside or, where none is, the nearest.
+
+    A street is inside where its middle is. The nearest are those of `attach`, seen from the area's
+    centre, if one is within `reach_m` of the area itself; a point has no streets inside.
+    """
+    import shapely
+
+    streets = city.streets
+    usable = np.flatnonzero((core & (core.sum() > 1)) & ~streets["highway"].isin(FAST).to_numpy())
+    middle = streets.geometry.iloc[usable].interpolate(0.5, normalized=True).to_numpy()
+    found, area = shapely.STRtree(areas).query(middle, predicate="within")
+    centre = shapely.point_on_surface(areas)
+    x, y = shapely.get_x(centre), shapely.get_y(centre)
+    near = attach(city, core, x, y, assumptions, np.inf)
+    row = near.rows()
+    distance = shapely.distance(areas[row], middle[np.searchsorted(usable, near.street)])
+    nearest = np.full(len(areas), np.inf)
+    np.minimum.at(nearest, row, distance)
+    reach = assumptions["zone_reach_m"] if reach_m is None else reach_m
+    empty = (np.bincount(area, minlength=len(areas)) == 0) & (nearest <= reach)
+    filled = empty[row]
+    place = np.concatenate([area, row[filled]])
+    street = np.concatenate([usable[found], near.street[filled]])
+    length_m = streets["length_m"].to_numpy()[usable[found]]
+    inside = length_m / np.bincount(area, length_m, minlength=len(areas))[area]
+    share = np.concatenate([inside, near.share[filled]])
+    return Places.of_rows(len(areas), place, street, share)
+
+
+def _cells(east: Floats, north: Floats, size_m: float) -> NDArray[np.object_]:
+    import shapely
+
+    cells: NDArray[np.object_] = shapely.box(east, north, east + size_m, north + size_m)
+    return cells
+
+
 def _residential_share(
     city: City, centre: object, use: NDArray[np.object_], assumptions: Mapping[str, float]
 ) -> Floats:
@@ -268,13 +377,7 @@ def _with_places(
     return pd.concat([points, visits], ignore_index=True).fillna(0.0)
 
 
-def _compressed(places: Places, kept: Bools) -> Places:
-    """Return the places that are kept; the others must be empty."""
-    ptr = np.concatenate([[0], np.cumsum(np.diff(places.ptr)[kept])]).astype(np.int64)
-    return Places(ptr, places.street, places.share)
-
-
-def _extent(x: Floats, y: Floats, cell_m: float) -> float:
+def extent(x: Floats, y: Floats, cell_m: float) -> float:
     """Return the radius of a circle of the area of the zones' hull, m."""
     import shapely
 

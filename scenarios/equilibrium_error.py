@@ -1,0 +1,78 @@
+"""How far a difference still moves while drivers learn: the equilibrium's own error.
+
+A run's drivers stop learning before they know the streets perfectly. What indicators did between
+an earlier day, on which drivers knew them nearly as well, and the last day says how much of a
+difference may be left of that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEARLY = 2.0  # times the last gap, up to which an earlier day knew the streets nearly as well
+NOT_INDICATORS = ("iteration", "gap")
+
+
+def equilibrium_error(
+    base_tables: Sequence[pd.DataFrame | None], alternative_tables: Sequence[pd.DataFrame | None]
+) -> dict[str, float]:
+    """Return the equilibrium's error of each indicator's difference, in the indicator's unit.
+
+    For each pair the difference between alternative and base is taken on the last day and on the
+    earlier one of `shift`; the error is √(m² + e²), with m the mean of what it moved between and
+    e the standard error of m.  0 where both learnt alike, as where they drive the same routes.
+
+    Parameters
+    ----------
+    base_tables, alternative_tables
+        For each pair its table learning: iteration, gap, and a column an indicator; None where
+        a replication has none. Such pairs do not count.
+
+    Returns
+    -------
+    dict
+        By indicator; empty where no pair has both tables.
+    """
+    pairs = zip(base_tables, alternative_tables, strict=True)
+    shifts = [(shift(a), shift(b)) for a, b in pairs if a is not None and b is not None]
+    return error_of_shifts([a for a, _ in shifts], [b for _, b in shifts])
+
+
+def error_of_shifts(
+    base: Sequence[Mapping[str, float]], alternative: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
+    """Return the equilibrium's error of each indicator, from what `shift` found in each pair."""
+    pairs = list(zip(base, alternative, strict=True))
+    names = dict.fromkeys(name for a, b in pairs for name in a if name in b)
+    found = {}
+    for name in names:
+        moved = np.array([b[name] - a[name] for a, b in pairs if name in a and name in b])
+        moved = moved[np.isfinite(moved)]
+        if len(moved):
+            error = float(moved.std(ddof=1)) / math.sqrt(len(moved)) if len(moved) > 1 else 0.0
+            found[name] = math.hypot(float(moved.mean()), error)
+    return found
+
+
+def shift(table: pd.DataFrame) -> dict[str, float]:
+    """Return what each indicator moved from an earlier learning day to the last.
+
+    The earlier day is the first of the later half whose gap is at most twice the last one's, or
+    the day before the last where there is none. Empty for fewer than two days.
+    """
+    if len(table) < 2:
+        return {}
+    ordered = table.sort_values("iteration", kind="stable")
+    gap, last = ordered["gap"].to_numpy(), len(ordered) - 1
+    near = [k for k in range(len(ordered) // 2, last) if gap[k] <= NEARLY * gap[last]]
+    earlier = near[0] if near else last - 1
+    names = [str(c) for c in ordered.columns if c not in NOT_INDICATORS]
+    values = ordered[names].to_numpy(dtype=np.float64)
+    return dict(zip(names, (values[last] - values[earlier]).tolist(), strict=True))
