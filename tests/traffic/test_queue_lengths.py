@@ -107,6 +107,18 @@ def test_shares_of_green_are_those_of_the_program() -> None:
     assert share == pytest.approx([GREEN_S / CYCLE_S], abs=0.005)
 
 
+def test_without_queues_there_are_tables() -> None:
+    """One vehicle that comes at green: no queue, no grade of so few, nothing spills back."""
+    city = at_signal()
+    network = Network.from_city(city)
+    state, queues = look_at(network, vehicles([0.0], [0, 1]), 900.0)
+    table = junction_table(network, state, queues, approaches(city, network), 0.0)
+    assert table["delay_s"].to_numpy() == pytest.approx(0.0, abs=0.05)
+    assert table["hbs"].isna().all()
+    assert not len(queue_table(network, state, queues, 0.0))
+    assert set(worst_junctions(table).values()) == {0.0}
+
+
 def test_looks_change_nothing_and_go_on_from_a_copy() -> None:
     network = Network.from_city(at_signal(80.0))
     due = vehicles(even(900, HOUR_S), [0, 1])

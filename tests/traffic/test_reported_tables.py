@@ -13,7 +13,7 @@ from twin.ledger import Results
 from twin.simulation import Prepared, Simulation, prepare
 from twin.system import indicators, layers
 from twin.traffic.demand import Demand
-from twin.traffic.system import SignalPolicy, Speed
+from twin.traffic.measures import SignalPolicy, SignalProgram, Speed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,15 @@ def make(city: City, prepared: Prepared, *measures: Measure, **more: Any) -> Sim
     return Simulation(city, prepared, measures=measures, **given)
 
 
-@pytest.mark.parametrize("measures", [(), (SignalPolicy(policy="max_pressure"),)])
+@pytest.mark.parametrize(
+    "measures",
+    [
+        (),
+        (SignalPolicy(policy="max_pressure"),),
+        (SignalProgram(program="off", begin="07:05", end="07:20"),),
+    ],
+    ids=["base", "max-pressure", "signals-off"],
+)
 def test_tables_do_not_depend_on_snapshots(
     helsinki: City, prepared: Prepared, measures: tuple[Measure, ...]
 ) -> None:

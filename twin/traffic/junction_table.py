@@ -218,7 +218,7 @@ def _percentiles(queues: Queues, kept: npt.NDArray[np.int64]) -> F8:
     seen = back[:, :, used]
     out = np.zeros((len(kept) + 1, back.shape[2]))
     out[:-1, used] = _p95(seen, 1)
-    out[-1, used] = _p95(seen.reshape(-1, len(used)), 0)
+    out[-1, used] = _p95(seen.reshape(per * len(kept), len(used)), 0)
     return out / 10.0
 
 
