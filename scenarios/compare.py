@@ -291,7 +291,7 @@ def _read(base: RunInfo, run: RunInfo, *, unpaired: bool) -> tuple[int, _Read]:
                 values[k].append(_values(block))
                 names, moved = block.shifts
                 shifts[k] += [dict(zip(names, row, strict=True)) for row in moved.tolist()]
-    learns = run.manifest.get("response") == "equilibrium"
+    learns = "equilibrium" in run.manifest.get("response", ())
     learnt = {} if unpaired else error_of_shifts(shifts[0], shifts[int(learns)])
     a, b = map(_joined, values)
     return min(map(len, seeds)), _Read(a, b, learnt, streets)

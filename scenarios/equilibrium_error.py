@@ -1,8 +1,7 @@
 """How far a difference still moves while drivers learn: the equilibrium's own error.
 
-A run's drivers stop learning before they know the streets perfectly. What indicators did between
-an earlier day, on which drivers knew them nearly as well, and the last day says how much of a
-difference may be left of that.
+A run's drivers stop learning before they know the streets perfectly. How much a difference would
+move if base and alternative both went on for one more day says how much of it may be due to that.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-NEARLY = 2.0  # times the last gap, up to which an earlier day knew the streets nearly as well
 NOT_INDICATORS = ("iteration", "gap")
 
 
@@ -25,8 +23,8 @@ def equilibrium_error(
 ) -> dict[str, float]:
     """Return the equilibrium's error of each indicator's difference, in the indicator's unit.
 
-    For each pair the difference between alternative and base is taken on the last day and on the
-    earlier one of `shift`; the error is √(m² + e²), with m the mean of what it moved between and
+    For each pair the difference between alternative and base is taken on the day that is kept and
+    on the day after; the error is √(m² + e²), with m the mean of what it moved between and
     e the standard error of m.  0 where both learnt alike, as where they drive the same routes.
 
     Parameters
@@ -62,17 +60,13 @@ def error_of_shifts(
 
 
 def shift(table: pd.DataFrame) -> dict[str, float]:
-    """Return what each indicator moved from an earlier learning day to the last.
+    """Return what each indicator moves from the day that is kept to the day after.
 
-    The earlier day is the first of the later half whose gap is at most twice the last one's, or
-    the day before the last where there is none. Empty for fewer than two days.
+    The day after is the last row. Empty for fewer than two days.
     """
     if len(table) < 2:
         return {}
     ordered = table.sort_values("iteration", kind="stable")
-    gap, last = ordered["gap"].to_numpy(), len(ordered) - 1
-    near = [k for k in range(len(ordered) // 2, last) if gap[k] <= NEARLY * gap[last]]
-    earlier = near[0] if near else last - 1
     names = [str(c) for c in ordered.columns if c not in NOT_INDICATORS]
     values = ordered[names].to_numpy(dtype=np.float64)
-    return dict(zip(names, (values[last] - values[earlier]).tolist(), strict=True))
+    return dict(zip(names, (values[-1] - values[-2]).tolist(), strict=True))

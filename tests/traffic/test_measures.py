@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -195,11 +196,14 @@ def test_a_city_in_which_nothing_changes_keeps_its_routes(
     assert np.isin(slow.routes.street, find_streets(helsinki, STREET)).sum() < on
 
 
-def test_the_last_learning_day_is_that_of_the_routes(helsinki: City, usual: Prepared) -> None:
-    assert usual.learning is not None
-    assert usual.learning["gap"].iloc[-1] == min(usual.gaps)
-    assert usual.learning["iteration"].tolist() == list(range(1, len(usual.learning) + 1))
-    assert (usual.learning["delay_per_trip_s"] > 0).all()
+def test_the_day_after_learning_is_told_and_not_kept(helsinki: City, usual: Prepared) -> None:
+    days = usual.learning
+    assert days is not None
+    assert days["gap"].iloc[-2] == usual.gap == min(usual.gaps)
+    assert math.isnan(days["gap"].iloc[-1])
+    assert days["iteration"].tolist() == list(range(1, len(days) + 1))
+    assert (days["delay_per_trip_s"] > 0).all()
+    assert days["delay_per_trip_s"].iloc[-1] != days["delay_per_trip_s"].iloc[-2]
 
 
 def test_who_lives_on_a_closed_street_leaves_by_the_next(helsinki: City, demand: Demand,

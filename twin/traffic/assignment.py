@@ -112,6 +112,7 @@ def equilibrate(
     patience: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
+    after: Callable[[Routes], object] | None = None,
 ) -> Equilibrium:
     """Return routes near a dynamic user equilibrium.
 
@@ -132,6 +133,8 @@ def equilibrate(
     patience : stop when so many iterations have not brought the smallest gap down by 1 %
     threads : threads of the route search
     progress : called with iteration and gap
+    after : called at the end with the routes of the day after that is not kept, on which drivers
+        would go on learning; what it does to results tells how exact the equilibrium is
 
     Returns
     -------
@@ -161,6 +164,10 @@ def equilibrate(
         step = _next_step(step, gaps, rule)
         chance = switch_chance(cost_s, best_s, step, rule)
         routes = drivers.switch(routes, best, chance, iteration)
+    if after is not None:
+        cost_s, best_s, best = drivers.judge(kept, kept_run)
+        chance = switch_chance(cost_s, best_s, _next_step(step, gaps, rule), rule)
+        after(drivers.switch(kept, best, chance, len(gaps)))
     unrouted = int(np.sum(kept.lengths == 0))
     return Equilibrium(
         kept, kept_run.times, gaps[1:], min(gaps), len(gaps) - 1, unrouted, kept_run, stopped

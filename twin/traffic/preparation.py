@@ -69,8 +69,9 @@ class Prepared:
     stops
         Where buses of lines stop; None where no line runs.
     learning
-        One row a learning day up to the one whose routes are kept, the last: iteration, gap, and
-        the indicators of traffic on that day.
+        One row a learning day up to the one whose routes are kept: iteration, gap, and the
+        indicators of traffic on that day.  Then one without a gap: the day after, on which drivers
+        would have gone on learning.
     known
         What drivers knew before the day that is kept, so that others may go on learning from it.
     """
@@ -309,11 +310,15 @@ class _Assignment:
             known = usual.known.on(graph)  # type: ignore[union-attr]
         days = _Days(learning.get("progress"))
 
-        def simulate(car_routes: Routes) -> Run:
+        def drive(car_routes: Routes) -> Traffic:
             self._take(car_routes)
             usual = self._prepared(self._times(), [])
             traffic = self.window.flow(usual, closed=blocked is not None)
             days.ended(known.copy(), traffic.state, traffic.indicators())
+            return traffic
+
+        def simulate(car_routes: Routes) -> Run:
+            traffic = drive(car_routes)
             met_s, wait_s = met_times(self.network, traffic.state, self.cars)
             jams = int(traffic.state.clock["passed_jams"][0])
             return Run(known.learn(traffic.state), met_s, wait_s, jams)
@@ -330,7 +335,7 @@ class _Assignment:
             found = stochastic_equilibrium(graph, trips, simulate, **common)
         else:
             start = self.routes.take(self.cars)
-            found = equilibrate(graph, trips, simulate, initial=start, **common)
+            found = equilibrate(graph, trips, simulate, initial=start, after=drive, **common)
         _warn_of_gridlock(found, self.window.city.name)
         self._take(found.routes)
         before, state, table = days.kept()
@@ -494,10 +499,15 @@ class _Days:
             self._progress(day, gap)
 
     def kept(self) -> tuple[Experience, State, pd.DataFrame]:
-        """What was known before the best day, its flow, and the table of the days up to it."""
+        """What was known before the best day, its flow, and the table of the days up to it.
+
+        A day after, on which drivers would have gone on learning, has no gap.
+        """
         _, day, best = self._best
         assert best is not None  # noqa: S101 - there is a day at least
-        return *best, pd.DataFrame(self._values[:day])
+        after = [v for v in self._values[-1:] if "gap" not in v]
+        rows = [*self._values[:day], *({"iteration": day + 1, "gap": np.nan, **v} for v in after)]
+        return *best, pd.DataFrame(rows)
 
 
 def _warn_of_gridlock(found: Equilibrium, city: str) -> None:
