@@ -118,7 +118,8 @@ class ToyCity:
         floats = dict.fromkeys(["duration_s", "min_s", "max_s"], float)
         return SimpleNamespace(
             name="toy",
-            streets=streets,
+            streets=streets.assign(to_junction=np.arange(len(streets))),  # each its own
+            junctions=pd.DataFrame({"id": [f"j{k}" for k in range(len(streets))]}),
             lanes=lanes,
             movements=m,
             conflicts=conflicts,

@@ -258,7 +258,7 @@ def _alternate(sim: Simulation, pair: tuple[int, int], end_s: float) -> Process:
 def _summed(sim: Simulation, prepared: Prepared, begin_s: float) -> HourResult:
     from twin.traffic.emissions import co2_g_s
 
-    trips: pd.DataFrame = sim.parts["traffic"].tables()["trips"]
+    trips: pd.DataFrame = sim.parts["traffic"].trips()  # type: ignore[attr-defined]
     counted = (trips["due_s"] >= begin_s).to_numpy()
     duration = trips["duration_s"].fillna(0.0).to_numpy()[counted]
     metres = trips["route_length_m"].fillna(0.0).to_numpy()[counted]

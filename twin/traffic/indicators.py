@@ -10,8 +10,11 @@ import pandas as pd
 
 from twin.system import Indicator, Layer
 from twin.traffic.network import Network
+from twin.traffic.reliability import reliability
+from twin.traffic.street_emissions import street_emissions
 
 if TYPE_CHECKING:
+    from twin.traffic.queue_lengths import Queues
     from twin.traffic.records import State
     from twin.traffic.routing import RoadGraph, TravelTimes
 
@@ -32,10 +35,24 @@ INDICATORS = (
     Indicator("cut_off", "Trips left out, without any way", "veh", "lower", 0, key=True),
     Indicator("distance_km", "Distance driven", "veh·km", "neither", 0),
     Indicator("speed_kmh", "Mean speed", "km/h", "higher", 2, key=True),
+    Indicator("travel_time_index", "Travel time index", "–", "lower", 2),
+    Indicator("planning_time_index", "Planning time index (95th percentile)", "–", "lower", 2),
+    Indicator("buffer_index_percent", "Buffer index", "%", "lower", 1),
+    Indicator("junctions_hbs_e_f", "Junctions of HBS grade E or F", "count", "lower", 0, key=True),
+    Indicator("junctions_hcm_e_f", "Junctions of HCM grade E or F", "count", "lower", 0),
+    Indicator("longest_queue_m", "Longest queue (95th percentile)", "m", "lower", 0),
+    Indicator("full_approaches", "Lane groups whose queue fills their lanes", "count", "lower", 0),
+    Indicator("spillback_min", "Spillback, all approaches", "min", "lower", 1),
+    Indicator("co2_t", "CO₂", "t", "lower", 3, key=True),
+    Indicator("nox_kg", "NOₓ", "kg", "lower", 2),
+    Indicator("user_cost_eur", "Time and vehicle costs of users", "€", "lower", 0),
 )
 LAYERS = (
     Layer("delay_h", "Delay", "veh·h", "streets", "delay_h", "lower"),
     Layer("load", "Traffic", "veh", "streets", "entered", "neither"),
+    Layer("queue", "Queue (95th percentile)", "m", "queues", "queue_p95_m", "lower"),
+    Layer("co2", "CO₂", "kg", "streets", "co2_kg", "lower"),
+    Layer("nox", "NOₓ", "g", "streets", "nox_g", "lower"),
 )
 
 
@@ -92,8 +109,12 @@ def trip_table(network: Network, state: State) -> pd.DataFrame:
     )
 
 
-def street_table(network: Network, state: State, from_s: float) -> pd.DataFrame:
-    """Streets by interval of entry, from `from_s` on: vehicles, mean travel time, delay."""
+def street_table(network: Network, state: State, queues: Queues, from_s: float) -> pd.DataFrame:
+    """Streets by interval of entry, from `from_s` on: vehicles, mean time, delay, CO2 and NOx.
+
+    Times are of those who have passed; CO2 and NOx also of those under way
+    (`twin.traffic.street_emissions`).
+    """
     tps = network.arrays.tps
     n_k, n_s = state.entered.shape
     total, count, free = np.zeros((n_k, n_s)), np.zeros((n_k, n_s)), np.zeros((n_k, n_s))
@@ -109,6 +130,7 @@ def street_table(network: Network, state: State, from_s: float) -> pd.DataFrame:
     start = first + length * np.arange(n_k)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(count > 0, total / tps / count, np.nan)
+    co2_kg, nox_g = street_emissions(network, state, queues)
     frame = pd.DataFrame(
         {
             "street": np.tile(np.arange(n_s, dtype=np.int32), n_k),
@@ -117,18 +139,20 @@ def street_table(network: Network, state: State, from_s: float) -> pd.DataFrame:
             "entered": state.entered.reshape(-1),
             "travel_time_s": mean.reshape(-1),
             "delay_h": (np.maximum(0.0, total / tps - free) / 3600.0).reshape(-1),
+            "co2_kg": co2_kg.reshape(-1),
+            "nox_g": nox_g.reshape(-1),
         }
     )
     kept = (frame["interval_start_s"] >= from_s) & (
-        (frame["entered"] > 0) | frame["travel_time_s"].notna()
+        (frame["entered"] > 0) | frame["travel_time_s"].notna() | (frame["co2_kg"] > 0)
     )
     return frame[kept].reset_index(drop=True)
 
 
-def are_buses(network: Network, state: State) -> Bools:
-    """[vehicles] whether each is a bus."""
-    bus = np.array([t.vehicle_class == "bus" for t in network.types])
-    return np.asarray(bus[state.vehicle["type"]])
+def are_of(network: Network, state: State, *classes: str) -> Bools:
+    """[vehicles] whether each is of one of these classes."""
+    found = np.array([t.vehicle_class in classes for t in network.types])
+    return np.asarray(found[state.vehicle["type"]])
 
 
 def indicator_values(
@@ -166,6 +190,7 @@ def indicator_values(
         "arrived_percent": 100.0 * float(arrived.mean()) if some else 100.0,
         "distance_km": float(metres / 1000.0),
         "speed_kmh": float(metres / driven * 3.6) if driven > 0 else float("nan"),
+        **reliability(t),
     }
 
 

@@ -12,13 +12,17 @@ import simpy
 from twin.claims import Claim
 from twin.clock import Process
 from twin.traffic import indicators as reported
+from twin.traffic.approaches import approaches
 from twin.traffic.batch import Batch
+from twin.traffic.costs import user_cost_eur
 from twin.traffic.detours import Detours
-from twin.traffic.kernel import advance, wake_all
+from twin.traffic.junction_table import junction_table, queue_table, worst_junctions
+from twin.traffic.kernel import wake_all
 from twin.traffic.measures import Timed
 from twin.traffic.parameters import BUS, CAR
 from twin.traffic.preparation import NO_WAY
 from twin.traffic.programs import with_programs
+from twin.traffic.queue_lengths import advance_and_look, copy_queues, look, looking, new_queues
 from twin.traffic.signals import Controller, SignalControl
 from twin.traffic.state import begin_programs, copy_state, initial_state
 from twin.traffic.timetable import Holds, SignalTimes, StreetTimes
@@ -55,6 +59,9 @@ class Traffic:
             end_s=sim.end_s,
             interval_s=sim.interval_s,
         )
+        self.queues = new_queues(self.network, self.state)
+        self._looking = looking(self.network, self.state)
+        self._tables: tuple[int, dict[str, pd.DataFrame]] | None = None
         self.control: SignalControl | None = None
         self._detours = Detours(self, sim.informed) if sim.response != "none" else None
         self._awaited: list[tuple[Callable[[State], bool], simpy.Event]] = []
@@ -76,9 +83,10 @@ class Traffic:
         now = min(self.sim.clock.now, self._end)
         if now > int(self.state.clock["now"][0]):
             if self.control is None:
-                advance(net.arrays, net.signals, self.state, now)
+                queues, how = self.queues, self._looking
+                advance_and_look(net.arrays, net.signals, self.state, queues, how, now)
             else:
-                self.control.advance(now)
+                self._advance_controlled(self.control, now)
         return self.state
 
     def when(self, condition: Callable[[State], bool]) -> simpy.Event:
@@ -130,30 +138,39 @@ class Traffic:
 
     def indicators(self) -> dict[str, float]:
         """Values of the indicators of traffic."""
-        values = reported.indicator_values(
-            self._trips(), self.sim.counted_from_s, reported.are_buses(self.network, self.state)
-        )
-        values["passed_jams"] = float(self.state.clock["passed_jams"][0])
+        net, state, from_s = self.network, self.sync(), self.sim.counted_from_s
+        found = self._found()
+        trips, streets = found["trips"], found["streets"]
+        values = reported.indicator_values(trips, from_s, reported.are_of(net, state, "bus"))
+        values["passed_jams"] = float(state.clock["passed_jams"][0])
+        values |= worst_junctions(found["junctions"])
+        values["co2_t"] = float(streets["co2_kg"].sum() / 1000.0)
+        values["nox_kg"] = float(streets["nox_g"].sum() / 1000.0)
+        counted = (trips["due_s"] >= from_s).to_numpy()
+        heavy = reported.are_of(net, state, "lorry", "bus")
+        values["user_cost_eur"] = user_cost_eur(trips[counted], heavy[counted])
         values["cut_off"] = float(self.sim.prepared.notes.get(NO_WAY, 0.0))
         return values
 
+    def trips(self) -> pd.DataFrame:
+        """Trip table so far (`twin.traffic.indicators.trip_table`)."""
+        return reported.trip_table(self.network, self.sync())
+
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables `trips` and `streets`."""
-        trips = self._trips()
-        known = self.sim.prepared.trip_labels()
-        return {
-            "trips": known.join(trips),
-            "streets": reported.street_table(self.network, self.state, self.sim.counted_from_s),
-        }
+        """Tables `trips`, `streets`, `junctions` and `queues`."""
+        found = self._found()
+        return {**found, "trips": self.sim.prepared.trip_labels().join(found["trips"])}
 
     def snapshot(self) -> Any:
         """Copy of the flow."""
         usual = None if self._detours is None else self._detours.usual
-        return copy_state(self.sync()), self._closed.copy(), usual, self._shown, self.network
+        flow, queues = copy_state(self.sync()), copy_queues(self.queues)
+        return flow, queues, self._closed.copy(), usual, self._shown, self.network
 
     def restore(self, state: Any) -> None:
         """Go back to a copy of the flow."""
-        flow, closed, usual, self._shown, self.network = state
+        flow, queues, closed, usual, self._shown, self.network = state
+        self.queues, self._tables = copy_queues(queues), None
         self.state = copy_state(flow)
         self._closed = closed.copy()
         if self._detours is not None:
@@ -167,8 +184,28 @@ class Traffic:
 
     # inside
 
-    def _trips(self) -> pd.DataFrame:
-        return reported.trip_table(self.network, self.sync())
+    def _found(self) -> dict[str, pd.DataFrame]:
+        """Tables of the present tick."""
+        net, state, queues = self.network, self.sync(), self.queues
+        now, from_s = int(state.clock["now"][0]), self.sim.counted_from_s
+        if self._tables is None or self._tables[0] != now:
+            groups = approaches(self.sim.city, net)
+            tables = {
+                "trips": self.trips(),
+                "streets": reported.street_table(net, state, queues, from_s),
+                "junctions": junction_table(net, state, queues, groups, from_s),
+                "queues": queue_table(net, state, queues, from_s),
+            }
+            self._tables = now, tables
+        return self._tables[1]
+
+    def _advance_controlled(self, control: SignalControl, until: int) -> None:
+        """Simulate every tick before `until` with signals that are controlled, and look."""
+        while (at := int(self.queues.next[0])) < until:
+            control.advance(at)
+            net = self.network
+            look(net.arrays, net.signals, self.state, self.queues, self._looking)
+        control.advance(until)
 
     def _advance(self) -> Process:
         clock = self.sim.clock
