@@ -43,6 +43,8 @@ INDICATORS = (
     Indicator("longest_queue_m", "Longest queue (95th percentile)", "m", "lower", 0),
     Indicator("full_approaches", "Lane groups whose queue fills their lanes", "count", "lower", 0),
     Indicator("spillback_min", "Spillback, all approaches", "min", "lower", 1),
+    Indicator("people_15_min", "People within 15 minutes by car", "people", "higher", 0, key=True),
+    Indicator("jobs_15_min", "Jobs within 15 minutes by car", "jobs", "higher", 0),
     Indicator("co2_t", "CO₂", "t", "lower", 3, key=True),
     Indicator("nox_kg", "NOₓ", "kg", "lower", 2),
     Indicator("user_cost_eur", "Time and vehicle costs of users", "€", "lower", 0),

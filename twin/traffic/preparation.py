@@ -319,7 +319,7 @@ class _Assignment:
             self._take(car_routes)
             usual = self._prepared(self._times(), [])
             traffic = self.window.flow(usual, closed=blocked is not None)
-            days.ended(known.copy(), traffic.state, traffic.indicators())
+            days.ended(known.copy(), traffic.state, traffic.flow_indicators())
             return traffic
 
         def simulate(car_routes: Routes) -> Run:

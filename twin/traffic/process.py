@@ -23,6 +23,7 @@ from twin.traffic.parameters import BUS, CAR
 from twin.traffic.preparation import NO_WAY
 from twin.traffic.programs import with_programs
 from twin.traffic.queue_lengths import advance_and_look, copy_queues, look, looking, new_queues
+from twin.traffic.reach import group_table, reach_indicators, zone_minutes, zone_table
 from twin.traffic.signals import Controller, SignalControl
 from twin.traffic.state import begin_programs, copy_state, initial_state
 from twin.traffic.timetable import Holds, SignalTimes, StreetTimes
@@ -71,6 +72,7 @@ class Traffic:
         self._marked = 0
         self._end = sim.clock.ticks(sim.end_s)  # the flow is simulated up to here
         self._blocked = np.zeros(self.state.entered.shape, bool)
+        self._reached: tuple[int, npt.NDArray[np.float64]] | None = None  # tick, minutes
         self._held: dict[int, Holds] = {}  # what measures make of streets now
         self._shown: tuple[int, ...] = ()  # measures whose signal programs are in force
         sim.claims.on_change(self._claimed)
@@ -138,6 +140,10 @@ class Traffic:
 
     def indicators(self) -> dict[str, float]:
         """Values of the indicators of traffic."""
+        return {**self.flow_indicators(), **self._reach()[1]}
+
+    def flow_indicators(self) -> dict[str, float]:
+        """Those indicators that need no search of ways from zone to zone."""
         net, state, from_s = self.network, self.sync(), self.sim.counted_from_s
         found = self._found()
         trips, streets = found["trips"], found["streets"]
@@ -157,9 +163,10 @@ class Traffic:
         return reported.trip_table(self.network, self.sync())
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables `trips`, `streets`, `junctions` and `queues`."""
-        found = self._found()
-        return {**found, "trips": self.sim.prepared.trip_labels().join(found["trips"])}
+        """Tables `trips`, `streets`, `junctions`, `queues`, `groups`, and `zones` if known."""
+        found, from_s = self._found(), self.sim.counted_from_s
+        trips = self.sim.prepared.trip_labels().join(found["trips"])
+        return {**found, "trips": trips, "groups": group_table(trips, from_s), **self._reach()[0]}
 
     def snapshot(self) -> Any:
         """Copy of the flow."""
@@ -170,7 +177,7 @@ class Traffic:
     def restore(self, state: Any) -> None:
         """Go back to a copy of the flow."""
         flow, queues, closed, usual, self._shown, self.network = state
-        self.queues, self._tables = copy_queues(queues), None
+        self.queues, self._tables, self._reached = copy_queues(queues), None, None
         self.state = copy_state(flow)
         self._closed = closed.copy()
         if self._detours is not None:
@@ -183,6 +190,21 @@ class Traffic:
             self.control.replace(self.state)
 
     # inside
+
+    def _reach(self) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
+        """What people reach from where they live, and what their trips lost."""
+        prepared, state, from_s = self.sim.prepared, self.sync(), self.sim.counted_from_s
+        if prepared.zones is None or not len(prepared.zones):
+            return {}, {}
+        now = int(state.clock["now"][0])
+        if self._reached is None or self._reached[0] != now:
+            graph = prepared.graphs["cars"]
+            minutes = zone_minutes(prepared.zones, self.network, state, graph, from_s)
+            self._reached = now, minutes
+        minutes = self._reached[1]
+        trips = prepared.trip_labels().join(self._found()["trips"])
+        table = zone_table(prepared.zones, minutes, trips, from_s)
+        return {"zones": table}, reach_indicators(prepared.zones, minutes)
 
     def _found(self) -> dict[str, pd.DataFrame]:
         """Tables of the present tick."""

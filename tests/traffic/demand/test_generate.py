@@ -74,7 +74,7 @@ def test_origins_follow_the_expected_trips(demand) -> None:
 
 def test_the_table_is_what_the_contract_says(toy_city, trips) -> None:
     assert list(trips.columns) == [
-        "origin", "destination", "depart_s", "purpose", "vehicle_type", "id",
+        "origin", "destination", "depart_s", "purpose", "vehicle_type", "id", "zone",
     ]  # fmt: skip
     assert trips["depart_s"].is_monotonic_increasing
     assert trips["id"].is_unique
