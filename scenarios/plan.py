@@ -91,6 +91,7 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
         runs.write_text(folder / name / runs.SCENARIO, source.text)
     if not (folder / runs.CITY).exists():
         city.save(folder / runs.CITY)
+    _save_zones(demand, city, folder)
     for measure in _measures(source):
         measure.prepare(city, demand, say)
     agents = {name: _copied(file, folder) for name, file in files.items()}
@@ -132,6 +133,18 @@ def make_demand(source: Source, city: City) -> Demand:
         text = str(error).removeprefix(f"{source.path}: ")
         msg = f"{source.at('demand')}: {text}"
         raise ScenarioError(msg) from None
+
+
+def _save_zones(demand: Demand, city: City, folder: Path) -> None:
+    """Write where the zones of the demand lie, as GeoParquet beside the runs."""
+    zones = demand.population().set_crs(city.crs)
+    part = folder / f".{runs.ZONES}.part"
+    try:
+        zones.to_parquet(part, index=False)
+        part.replace(folder / runs.ZONES)
+    except OSError as error:
+        msg = f"{folder}: cannot be written, {error.strerror or error}; free some space"
+        raise OutputError(msg) from None
 
 
 def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Placed]]]:

@@ -19,6 +19,7 @@ from twin.errors import InputError, OutputError
 MANIFEST = "manifest.json"
 SCENARIO = "scenario.yaml"
 CITY = "city"
+ZONES = "zones.parquet"
 FORMAT = "stadtzwilling-run"
 FORMAT_VERSION = 1
 _MANIFEST_LIMIT = 16 * 2**20

@@ -16,6 +16,8 @@ from viz.model import clipped, extent, street_axes, surfaces
 from viz.palette import Scale, number, tick_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     import pandas as pd
 
@@ -46,6 +48,8 @@ class MapBase:
         Of the streets.
     prefix
         Of all ids, so that several cities share a page.
+    corner
+        Upper left corner of the map, m in the city's CRS.
     """
 
     width: int
@@ -55,6 +59,15 @@ class MapBase:
     streets: tuple[str, ...]
     names: tuple[str, ...]
     prefix: str
+    corner: tuple[float, float] = (0.0, 0.0)
+
+    def placed(self, shapes: Any) -> Any:
+        """Return shapes of the city's CRS in map units."""
+        import shapely
+
+        return shapely.transform(
+            shapes, lambda xy: (xy - list(self.corner)) * [1.0 / self.unit_m, -1.0 / self.unit_m]
+        )
 
 
 def map_base(city: City, prefix: str = "m") -> MapBase:
@@ -89,6 +102,7 @@ def map_base(city: City, prefix: str = "m") -> MapBase:
         tuple(_run(shapely.get_coordinates(line), closed=False) for line in axes),
         tuple(city.streets["name"].tolist()),
         prefix,
+        (float(box[0]), float(box[3])),
     )
 
 
@@ -145,6 +159,58 @@ def street_map(
         shown.append(_legend(base, scale, f"{title} [{unit}]"))
         height += 330
     return svg.document(base.width, height, *shown, label=title, class_="map", data_unit=unit)
+
+
+def area_map(
+    base: MapBase,
+    areas: Any,
+    values: npt.ArrayLike,
+    *,
+    names: Sequence[str],
+    title: str,
+    unit: str,
+    scale: Scale,
+    digits: int = 0,
+) -> str:
+    """Return a map of areas, filled by their values, below the streets.
+
+    Parameters
+    ----------
+    areas
+        Polygons, m in the city's CRS; NaN values leave them without a fill.
+    names
+        What the tooltip calls them.
+    """
+    import shapely
+
+    known = np.asarray(values, float)
+    colours = scale.hex(known)
+    shapes = base.placed(np.asarray(areas, dtype=object))
+    filled = [
+        svg.tag(
+            "path",
+            d=_areas(np.array([shape]), 2.0),
+            fill=colours[k],
+            fill_opacity=0.85,
+            stroke="#ffffff",
+            stroke_width=4,
+            data_n=names[k],
+            data_v=number(float(known[k]), digits, sign=scale.diverging),
+        )
+        for k, shape in enumerate(shapes)
+        if np.isfinite(known[k]) and shapely.get_dimensions(shape) == 2
+    ]
+    streets = [
+        svg.tag("use", href=f"#{base.prefix}{k}", stroke=PLAIN_STREET, stroke_width=_THIN)
+        for k in range(len(base.streets))
+    ]
+    shown = [
+        svg.tag("use", href=f"#{base.prefix}-ground"),
+        svg.tag("g", *filled),
+        svg.tag("g", *streets, fill="none", stroke_linecap="round", pointer_events="none"),
+        _scale_bar(base),
+    ]
+    return svg.document(base.width, base.height, *shown, label=title, class_="map", data_unit=unit)
 
 
 def legend(scale: Scale, title: str, unit: str, words: tuple[str, str] = ("", "")) -> str:

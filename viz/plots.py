@@ -226,6 +226,41 @@ def point_plot(
     return _page(axes, parts, names, title)
 
 
+def density_plot(
+    x: npt.ArrayLike, y: npt.ArrayLike, *, title: str, x_label: str, y_label: str
+) -> str:
+    """Return how many pairs lie where: darker squares hold more, and a line where both are equal.
+
+    Both axes have one scale, to the 99th percentile of all values.
+    """
+    xs, ys = np.asarray(x, float), np.asarray(y, float)
+    known = np.isfinite(xs) & np.isfinite(ys)
+    xs, ys = xs[known], ys[known]
+    if not xs.size:
+        return _nothing(title)
+    top = float(np.percentile(np.concatenate([xs, ys]), 99.0)) or 1.0
+    edges = np.linspace(0.0, top, 49)
+    count, _, _ = np.histogram2d(xs, ys, bins=[edges, edges])
+    axes = _Axes((0.0, top), (0.0, top), 440.0)
+    parts = [_frame(axes, x_label, y_label)]
+    shade = np.sqrt(count / max(1.0, float(count.max())))
+    step = edges[1]
+    for i, j in np.argwhere(count > 0).tolist():
+        left, right = axes.at_x(edges[i]), axes.at_x(edges[i] + step)
+        upper, lower = axes.at_y(edges[j] + step), axes.at_y(edges[j])
+        parts.append(
+            svg.tag("rect", x=round(left, 1), y=round(upper, 1), width=round(right - left, 1),
+                    height=round(lower - upper, 1), fill=CATEGORIES[0],
+                    fill_opacity=round(0.12 + 0.88 * float(shade[i, j]), 2))
+        )  # fmt: skip
+    ends = [(axes.at_x(v), axes.at_y(v)) for v in (0.0, top)]
+    parts.append(
+        svg.tag("path", d=f"M{ends[0][0]:.1f} {ends[0][1]:.1f}L{ends[1][0]:.1f} {ends[1][1]:.1f}",
+                stroke="currentColor", stroke_width=1.2, stroke_dasharray="5 4", fill="none")
+    )  # fmt: skip
+    return _page(axes, parts, [], title)
+
+
 def timeline_plot(rows: Sequence[tuple[str, Sequence[tuple[float, str]]]], *, title: str) -> str:
     """Return events along the day: one row per kind, a mark per event with its text."""
     times = [t for _, events in rows for t, _ in events]

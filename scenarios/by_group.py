@@ -1,0 +1,142 @@
+"""Differences by zone, by group of travellers, by junction, and trip by trip.
+
+They come from the tables of pairs of replications, of the first `MOST` that are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scenarios.compare import Comparison
+
+    Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+MOST = 100  # pairs of replications that are read
+FELT_S = 60.0  # a trip wins or loses that is so much shorter or longer
+
+
+def pairs(
+    comparison: Comparison, run: str, table: str, columns: list[str] | None = None
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Yield a table of the base and of a run, seed by seed; nothing where one has none."""
+    from scenarios.replications import read_table
+
+    if comparison.unpaired:
+        return
+    base, other = comparison.base, comparison.run(run)
+    for seed in comparison.seeds[run][:MOST]:
+        files = [r.replication(seed) / f"{table}.parquet" for r in (base, other)]
+        if not all(file.is_file() for file in files):
+            return
+        yield read_table(files[0], columns), read_table(files[1], columns)
+
+
+def differences(
+    comparison: Comparison,
+    run: str,
+    table: str,
+    key: Sequence[str],
+    values: Sequence[str],
+    *,
+    chosen: Change | None = None,
+) -> pd.DataFrame | None:
+    """Return values of base and run by key, means over pairs of replications, and their difference.
+
+    Parameters
+    ----------
+    key
+        Columns that tell rows apart.
+    values
+        Columns that are compared.
+    chosen
+        Which rows of a table count, and how.
+
+    Returns
+    -------
+    DataFrame or None
+        One row a key: for each value V base_V, V, diff_V, with its 95 % interval low_V and high_V
+        (Student's t over pairs; NaN for fewer than two), and n_V pairs. None without such a table.
+    """
+    import pandas as pd
+    from scipy.special import stdtrit
+
+    found = []
+    for a, b in pairs(comparison, run, table):
+        both = [chosen(f) if chosen is not None else f for f in (a, b)]
+        sides = [f.set_index(list(key))[list(values)].astype(float) for f in both]
+        found.append(sides[0].join(sides[1], how="inner", lsuffix="_a", rsuffix="_b"))
+    if not found:
+        return None
+    joined = pd.concat(found)
+    columns: dict[str, pd.Series[float]] = {}
+    for value in values:
+        a, b = joined[f"{value}_a"], joined[f"{value}_b"]
+        known = a.notna() & b.notna()
+        levels = list(key)
+        difference = (b - a)[known].groupby(level=levels)
+        n = difference.size().astype(float)
+        half = stdtrit(np.maximum(n - 1.0, 1.0), 0.975) * difference.std() / np.sqrt(n)
+        mean = difference.mean()
+        columns |= {
+            f"base_{value}": a[known].groupby(level=levels).mean(),
+            value: b[known].groupby(level=levels).mean(),
+            f"diff_{value}": mean,
+            f"low_{value}": (mean - half).where(n > 1),
+            f"high_{value}": (mean + half).where(n > 1),
+            f"n_{value}": n,
+        }
+    return pd.DataFrame(columns).reset_index()
+
+
+def of_period(junctions: pd.DataFrame) -> pd.DataFrame:
+    """Rows of whole junctions over the whole period."""
+    whole = junctions["interval_s"] == junctions["interval_s"].max()
+    return junctions[whole & (junctions["street"] < 0)]
+
+
+def of_approaches(junctions: pd.DataFrame) -> pd.DataFrame:
+    """Rows of lane groups over the whole period."""
+    whole = junctions["interval_s"] == junctions["interval_s"].max()
+    return junctions[whole & (junctions["street"] >= 0)]
+
+
+def trip_pairs(comparison: Comparison, run: str, begin_s: float) -> pd.DataFrame | None:
+    """Return the trips that are made, and arrive, in base and run: minutes before and after.
+
+    Columns base_min, min, purpose, zone, seed, of trips due from `begin_s` on. None without trips.
+    """
+    import pandas as pd
+
+    columns = ["id", "due_s", "purpose", "zone", "duration_s", "arrival_s", "depart_delay_s"]
+    found = []
+    for k, (a, b) in enumerate(pairs(comparison, run, "trips", columns)):
+        done = [f[f["arrival_s"].notna() & (f["due_s"] >= begin_s)] for f in (a, b)]
+        both = done[0].merge(done[1][["id", "duration_s", "depart_delay_s"]], on="id")
+        found.append(
+            pd.DataFrame(
+                {
+                    "base_min": (both["duration_s_x"] + both["depart_delay_s_x"]) / 60.0,
+                    "min": (both["duration_s_y"] + both["depart_delay_s_y"]) / 60.0,
+                    "purpose": both["purpose"],
+                    "zone": both["zone"],
+                    "seed": k,
+                }
+            )
+        )
+    return pd.concat(found, ignore_index=True) if found else None
+
+
+def won_and_lost(trips: pd.DataFrame) -> tuple[float, float]:
+    """Per cent of trips that are shorter, and longer, by a minute or more."""
+    change_s = 60.0 * (trips["min"] - trips["base_min"])
+    n = max(1, len(trips))
+    return (
+        100.0 * float((change_s <= -FELT_S).sum()) / n,
+        100.0 * float((change_s >= FELT_S).sum()) / n,
+    )
