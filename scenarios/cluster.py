@@ -176,7 +176,9 @@ def _knock(address: str) -> None:
         If nobody does.
     """
     if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", address)
+        from ray._private.services import canonicalize_bootstrap_address as found
+
+        address = os.environ.get("RAY_ADDRESS") or found(address) or ""  # of a cluster that was
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
