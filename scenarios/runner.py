@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,10 +89,12 @@ def run_scenario(
     report = progress or (lambda _: None)
     with runs.locked(folder):
         started = time.monotonic()
+        _clear(folder)
         plan = make_plan(source, folder, lambda text: report(Progress(text)))
         try:
             _run(plan, workers, cluster, report)
         finally:
+            _clear(folder)
             _close(plan, time.monotonic() - started)
         _collect_equilibrium(folder)
     return [runs.open_run(folder / name) for name in plan.manifests]
@@ -202,6 +205,12 @@ def _kill(processes: set[BaseProcess]) -> None:
     """End workers at once; what they were writing has a temporary name and does not count."""
     for process in processes:
         process.kill()
+
+
+def _clear(folder: Path) -> None:
+    """Delete what was being written when a process was killed."""
+    for part in folder.glob("*/.seed-*.part"):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _close(plan: Plan, wall_s: float) -> None:

@@ -165,7 +165,7 @@ def started(path: Path, out: Path, replications: int, city_folder: Path) -> subp
 
 def children_of(pid: int) -> dict[int, str]:
     """Return the command line of each child of a process."""
-    command = ["ps", "-o", "pid=,args=", "--ppid", str(pid)]
+    command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return {int(number): said for number, _, said in (x.strip().partition(" ") for x in lines)}
 
