@@ -127,7 +127,7 @@ def _context(
         "definitions": maps.definitions(base),
         "chapters": chapters,
         "results": results,
-        "first_map": None if extra.get("no_map") else _first_map(chapters),
+        "first_map": None if extra.get("no_map") else _first_map(comparisons, chapters),
         "sure": _sure(comparisons, gaps),
         "gaps": shown_gaps,
         "provenance": [
@@ -146,10 +146,18 @@ def _result(comparison: Comparison) -> dict[str, str] | None:
     return words.result(comparison.table, titles)
 
 
-def _first_map(chapters: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return the map for the first page: of the layer and the alternative that come first."""
-    drawn = [m for c in chapters for m in c["maps"]]
-    return next((m for m in drawn if m.get("layer")), drawn[0] if drawn else None)
+def _first_map(
+    comparisons: Sequence[Comparison], chapters: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the map for the first page: of the first layer, where the greatest change is."""
+    for comparison, chapter in zip(comparisons, chapters, strict=True):
+        drawn = [m for m in chapter["maps"] if m.get("layer")]
+        most = words.changes_most(comparison.table)
+        chosen = [m for m in drawn if m["alternative"] == most] or drawn or chapter["maps"]
+        if chosen:
+            found: dict[str, Any] = chosen[0]
+            return found
+    return None
 
 
 def _chapter(

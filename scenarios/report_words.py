@@ -145,6 +145,13 @@ def _headline_row(rows: pd.DataFrame) -> dict[str, Any] | None:
     return chosen[0] if chosen else None
 
 
+def changes_most(table: pd.DataFrame) -> str:
+    """Return the alternative that changes the most important indicator most."""
+    found = {str(n): _headline_row(rows) for n, rows in table.groupby("alternative", sort=False)}
+    known = {n: abs(float(r["difference"])) for n, r in found.items() if r}
+    return max(known, key=lambda n: known[n]) if known else ""
+
+
 def result(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str] | None:
     """Return what came out, in one sentence: the best and the worst of the alternatives.
 
