@@ -11,7 +11,6 @@ import pandas as pd
 from twin.system import Indicator, Layer
 from twin.traffic.network import Network
 from twin.traffic.reliability import reliability
-from twin.traffic.street_emissions import street_emissions
 
 if TYPE_CHECKING:
     from twin.traffic.queue_lengths import Queues
@@ -117,6 +116,8 @@ def street_table(network: Network, state: State, queues: Queues, from_s: float) 
     Times are of those who have passed; CO2 and NOx also of those under way
     (`twin.traffic.street_emissions`).
     """
+    from twin.traffic.street_emissions import street_emissions
+
     tps = network.arrays.tps
     n_k, n_s = state.entered.shape
     total, count, free = np.zeros((n_k, n_s)), np.zeros((n_k, n_s)), np.zeros((n_k, n_s))
