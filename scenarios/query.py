@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MEMORY = "50%"  # of what the machine has
 SUFFIXES = (".csv", ".parquet", ".json")
 _POSITIONED = {target for keys in REFERENCES.values() for target, _ in keys.values()}
-_SEED = r"seed-(\d+)/[^/]+$"
+_SEED = r"seed-(\d+)[/\\][^/\\]+$"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ def query(folder: str | Path, sql: str) -> pd.DataFrame:
     >>> query("results", "SELECT run, avg(time_loss_s) FROM trips GROUP BY run")  # doctest: +SKIP
     """
     with answer(Path(folder), sql) as reader:
-        return reader.read_pandas()
+        frame: pd.DataFrame = reader.read_pandas()
+    return frame
 
 
 @contextmanager
@@ -224,7 +225,8 @@ def _view(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     if "" in table.files:
         return _city_view(connection, table)
     parts = [
-        f"SELECT {_quoted(run)} AS run, regexp_extract(_file, {_quoted(_SEED)}, 1)::INTEGER AS seed,"  # noqa: S608
+        f"SELECT {_quoted(run)} AS run,"  # noqa: S608
+        f" regexp_extract(_file, {_quoted(_SEED)}, 1)::INTEGER AS seed,"
         " COLUMNS(lambda c: c NOT IN ('run', 'seed', '_file'))"
         f" FROM read_parquet([{', '.join(_quoted(str(p)) for p in paths)}],"
         " union_by_name = true, filename = '_file')"
