@@ -6,7 +6,6 @@ QGIS reads both from the table `layer_styles` of a GeoPackage and draws the defa
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -113,14 +112,15 @@ def classes(scale: Scale, values: pd.Series[float], unit: str) -> list[Class]:
     edges = [float(f"{edge:.6g}") for edge in edges]
     known = [*edges, *values.dropna()]
     first, last = min(known), max(known)
-    texts = [palette.number(edge, sign=scale.diverging) for edge in edges]
+    sign = "+" if scale.diverging else ""
+    texts = [f"{edge:{sign}g}".replace("-", "−") for edge in edges]
     found = []
     for k, (low, high) in enumerate(itertools.pairwise(edges)):
         middle = (low + high) / 2.0
         width = _THIN_MM if scale.diverging and middle == 0.0 else _WIDE_MM
         label = f"{texts[k]} to {texts[k + 1]} {unit}".strip()
-        low = math.floor(first) if k == 0 and first < low else low
-        high = math.ceil(last) if k == len(edges) - 2 and last > high else high
+        low = first if k == 0 else low
+        high = last if k == len(edges) - 2 else high
         found.append(Class(float(low), float(high), scale.hex([middle])[0], width, label))
     return found
 

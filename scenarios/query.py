@@ -68,7 +68,8 @@ def tables(folder: Path) -> dict[str, Table]:
     for run in runs:
         for seed in run.seeds:
             for path in sorted(run.replication(seed).glob("*.parquet")):
-                found[path.stem][run.name].append(path)
+                if path.stem.isidentifier():
+                    found[path.stem][run.name].append(path)
     if not found:
         msg = f"{folder}: no replication is complete; start 'twin run' again, it goes on"
         raise InputError(msg)
