@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,6 +45,7 @@ def query(
     from scenarios import screen
     from scenarios.query import answer, contents, save_answer
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # DuckDB does not look at Python's Ctrl-C
     if sql is None:
         found = contents(run).itertuples(index=False)
         rows = [(str(t.table), f"{t.rows:,}", str(t.columns)) for t in found]
