@@ -341,6 +341,7 @@ def _manifests(
             "position": position,
             "measures": _told(measures, response),
             "base_measures": _told(scenario.base, responses(scenario.base, run).each),
+            "response": response,
             "informed": informed,
             "inputs": inputs,
             "input_hash": runs.digest_of(inputs),

@@ -31,7 +31,7 @@ INDICATORS = (
     Indicator("trips", "Trips due", "veh", "neither", 0),
     Indicator("arrived_percent", "Trips that arrived in the period", "%", "higher", 2),
     Indicator("passed_jams", "Vehicles taken past a gridlock", "veh", "lower", 0),
-    Indicator("cut_off", "Trips left out, without any way", "veh", "lower", 0, key=True),
+    Indicator("cut_off", "Trips that are cut off, without any way", "veh", "lower", 0, key=True),
     Indicator("distance_km", "Distance driven", "veh·km", "neither", 0),
     Indicator("speed_kmh", "Mean speed", "km/h", "higher", 2, key=True),
     Indicator("travel_time_index", "Travel time index", "–", "lower", 2),
