@@ -6,7 +6,7 @@ They come from the tables of pairs of replications, of the first `MOST` that are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 MOST = 100  # pairs of replications that are read
+GRADES = "ABCDEF"
 FELT_S = 60.0  # a trip wins or loses that is so much shorter or longer
 
 
@@ -68,24 +69,28 @@ def differences(
 
     found = []
     for a, b in pairs(comparison, run, table):
-        both = [chosen(f) if chosen is not None else f for f in (a, b)]
-        sides = [f.set_index(list(key))[list(values)].astype(float) for f in both]
+        sides = [
+            (chosen(f) if chosen is not None else f)
+            .set_index(list(key))[list(values)]
+            .astype(float)
+            for f in (a, b)
+        ]
         found.append(sides[0].join(sides[1], how="inner", lsuffix="_a", rsuffix="_b"))
     if not found:
         return None
     joined = pd.concat(found)
-    columns: dict[str, pd.Series[float]] = {}
+    columns: dict[str, Any] = {}
     for value in values:
-        a, b = joined[f"{value}_a"], joined[f"{value}_b"]
-        known = a.notna() & b.notna()
+        before, after = joined[f"{value}_a"], joined[f"{value}_b"]
+        known = before.notna() & after.notna()
         levels = list(key)
-        difference = (b - a)[known].groupby(level=levels)
+        difference = (after - before)[known].groupby(level=levels)
         n = difference.size().astype(float)
         half = stdtrit(np.maximum(n - 1.0, 1.0), 0.975) * difference.std() / np.sqrt(n)
         mean = difference.mean()
         columns |= {
-            f"base_{value}": a[known].groupby(level=levels).mean(),
-            value: b[known].groupby(level=levels).mean(),
+            f"base_{value}": before[known].groupby(level=levels).mean(),
+            value: after[known].groupby(level=levels).mean(),
             f"diff_{value}": mean,
             f"low_{value}": (mean - half).where(n > 1),
             f"high_{value}": (mean + half).where(n > 1),
@@ -97,13 +102,39 @@ def differences(
 def of_period(junctions: pd.DataFrame) -> pd.DataFrame:
     """Rows of whole junctions over the whole period."""
     whole = junctions["interval_s"] == junctions["interval_s"].max()
-    return junctions[whole & (junctions["street"] < 0)]
+    found: pd.DataFrame = junctions.loc[whole & (junctions["street"] < 0)]
+    return found
 
 
 def of_approaches(junctions: pd.DataFrame) -> pd.DataFrame:
     """Rows of lane groups over the whole period."""
     whole = junctions["interval_s"] == junctions["interval_s"].max()
-    return junctions[whole & (junctions["street"] >= 0)]
+    found: pd.DataFrame = junctions.loc[whole & (junctions["street"] >= 0)]
+    return found
+
+
+def grades(comparison: Comparison, run: str) -> dict[tuple[str, int], tuple[str, str]]:
+    """Return the grade that most replications give, in base and run, by ("hbs" or "hcm", junction).
+
+    A junction without a grade has "–".
+    """
+    import pandas as pd
+
+    found = [tuple(of_period(f) for f in both) for both in pairs(comparison, run, "junctions")]
+    if not found:
+        return {}
+    sides = [pd.concat([both[k] for both in found]) for k in (0, 1)]
+    told = {}
+    for how in ("hbs", "hcm"):
+        modes = [
+            side[side[how].isin(list(GRADES))]
+            .groupby("junction")[how]
+            .agg(lambda g: str(g.astype(str).mode().iloc[0]))
+            for side in sides
+        ]
+        for junction in sorted({*modes[0].index, *modes[1].index}):
+            told[how, int(junction)] = tuple(str(m.get(junction, "–")) for m in modes)
+    return told  # type: ignore[return-value]
 
 
 def trip_pairs(comparison: Comparison, run: str, begin_s: float) -> pd.DataFrame | None:

@@ -117,13 +117,14 @@ def make_demand(source: Source, city: City) -> Demand:
         if said.zones is None:
             demand = Demand.generate(city, scale=said.scale)
         else:
+            zones = inside(source, said.zones)
             matrices = [
                 MatrixFile(**{**m.model_dump(), "file": inside(source, m.file)})
                 for m in said.matrices
             ]
             demand = Demand.from_matrices(
                 city,
-                inside(source, said.zones),
+                zones,
                 matrices,
                 id_column=said.zone_id,
                 scale=said.scale,
@@ -155,7 +156,8 @@ def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Pl
     TwinError
         If the scenario cannot be run.
     """
-    whole = any(m.over_years and m.files() for m in _measures(source))
+    own = source.scenario.demand.zones is not None
+    whole = own or any(m.over_years and m.files() for m in _measures(source))
     look = open_city if whole else glance
     try:
         city = look(source.scenario.city, folder=source.folder, say=say)
@@ -166,7 +168,21 @@ def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Pl
     run = outlook(source, city, _data_files(source))
     lists = check_measures(source, run)
     _read_files(source, run)
+    if own:
+        make_demand(source, city)
+    elif source.scenario.demand.headways:
+        _check_headways(source, city)
     return run, lists
+
+
+def _check_headways(source: Source, city: City) -> None:
+    from twin.traffic.demand.lines import check_headways
+
+    try:
+        check_headways(city.lines, source.scenario.demand.headways)
+    except InputError as error:
+        msg = f"{source.at('demand', 'headways')}: {error}"
+        raise ScenarioError(msg) from None
 
 
 def _city(source: Source, folder: Path, say: Say) -> City:
@@ -325,6 +341,7 @@ def _manifests(
             "position": position,
             "measures": _told(measures, response),
             "base_measures": _told(scenario.base, responses(scenario.base, run).each),
+            "response": response,
             "informed": informed,
             "inputs": inputs,
             "input_hash": runs.digest_of(inputs),

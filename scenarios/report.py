@@ -13,6 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from scenarios import report_figures as figures
+from scenarios import report_places as places
 from scenarios import report_words as words
 from scenarios.runs import write_text
 from scenarios.schema import BASE
@@ -117,7 +118,7 @@ def _context(
         for c, chapter, table in zip(comparisons, chapters, gaps, strict=True)
         if table is not None and len(table)
     ]
-    results = [a["headline"] for c in chapters for a in c["alternatives"] if a["headline"]]
+    results = [r for r in map(_result, comparisons) if r]
     named = [s["attribution"] for s in city.sources if s.get("attribution")]
     made = dt.datetime.now(dt.UTC).strftime("%-d %B %Y, %H:%M UTC")
     return {
@@ -126,6 +127,7 @@ def _context(
         "definitions": maps.definitions(base),
         "chapters": chapters,
         "results": results,
+        "first_map": None if extra.get("no_map") else _first_map(comparisons, chapters),
         "sure": _sure(comparisons, gaps),
         "gaps": shown_gaps,
         "provenance": [
@@ -136,6 +138,26 @@ def _context(
         "sources": [{k: s.get(k, "–") for k in SOURCE_COLUMNS} for s in city.sources],
         "attribution": ", ".join(dict.fromkeys(named)) or ATTRIBUTION,
     }
+
+
+def _result(comparison: Comparison) -> dict[str, str] | None:
+    """Return what came out of a comparison, in a sentence."""
+    titles = {run.name: run.title for run in comparison.alternatives}
+    return words.result(comparison.table, titles)
+
+
+def _first_map(
+    comparisons: Sequence[Comparison], chapters: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the map for the first page: of the first layer, where the greatest change is."""
+    for comparison, chapter in zip(comparisons, chapters, strict=True):
+        drawn = [m for m in chapter["maps"] if m.get("layer")]
+        most = words.changes_most(comparison.table)
+        chosen = [m for m in drawn if m["alternative"] == most] or drawn or chapter["maps"]
+        if chosen:
+            found: dict[str, Any] = chosen[0]
+            return found
+    return None
 
 
 def _chapter(
@@ -149,12 +171,22 @@ def _chapter(
         "title": str(manifest.get("scenario") or f"Comparison {k}"),
         "base": comparison.base.title,
         "compared": _compared(comparison),
-        "measures": [{"title": run.title, "text": _measures(run)} for run in runs],
+        "measures": [{"title": run.title, "said": _measures(run)} for run in runs],
         "notes": getattr(comparison, "notes", ()),
         "csv": _csv(comparison, k),
         "alternatives": [_alternative(comparison, run) for run in comparison.alternatives],
-        "trips": [*figures.system_figures(comparison), *figures.trip_figures(comparison)],
-        "maps": figures.map_figures(comparison, base, chosen),
+        "trips": [
+            *figures.system_figures(comparison),
+            *places.profiles(comparison),
+            *figures.trip_figures(comparison),
+            *places.trip_scatter(comparison),
+        ],
+        "people": places.won_and_lost(comparison),
+        "junctions": places.junctions(comparison),
+        "maps": [
+            *figures.map_figures(comparison, base, chosen),
+            *places.zone_maps(comparison, base, comparison.city),
+        ],
         "events": figures.event_figure(comparison),
     }
 
@@ -214,27 +246,28 @@ def _clock(text: str) -> str:
     return text
 
 
-def _measures(run: RunInfo) -> str:
-    """Return the measures of a run, in words of a planner."""
+def _measures(run: RunInfo) -> list[str]:
+    """Return the measures of a run, in words of a planner, each with how drivers respond."""
     which = "base_measures" if run.name == BASE else "measures"
-    found = [str(m.get("describe") or m.get("kind")) for m in run.manifest.get(which, [])]
-    response = str(run.manifest.get("response", "none"))
-    how = {
-        "en_route": " Drivers respond on their way.",
-        "equilibrium": " Drivers have learnt to live with it.",
-    }
-    said = (words.listed(found) or "no measure") + "." + how.get(response, "")
+    t = words.texts()["response"]
+    said = [
+        f"{m.get('describe') or m.get('kind')}{t.get(str(m.get('response')), '')}"
+        for m in run.manifest.get(which, [])
+    ]
     informed = float(run.manifest.get("informed", 1.0))
     if informed < 1.0:
         share = f"{number(100.0 * informed, 0)}\u202f%"
-        said += words.texts()["first"]["informed"].format(share=share)
-    return said
+        said.append(words.texts()["first"]["informed"].format(share=share).strip())
+    return said or [t["nothing_changes"]]
 
 
 def _sure(comparisons: Sequence[Comparison], gaps: Sequence[pd.DataFrame | None]) -> list[str]:
     """Return how sure the results are."""
     t = words.texts()["first"]
-    said = [t["sure"]]
+    driven = any(
+        c.base.manifest["inputs"].get("systems", ["traffic"]) != ["roads"] for c in comparisons
+    )
+    said = [t["sure"], *([t["fixed"]] if driven else [])]
     pairs = min((int(n) for c in comparisons for n in c.table["n"]), default=0)
     if pairs < FEW_PAIRS:
         said.append(t["few"].format(n=pairs))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, cast
 
-from scenarios.report_words import effect, records, table_row, texts
+from scenarios.by_group import MOST
+from scenarios.report_words import effect, layer_title, records, table_row, texts
 from twin import times
 from twin.system import Layer, Tradeoff, indicators, layers, systems
 from viz import maps, plots
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 TOP_STREETS = 10
 LISTED_EVENTS = 24
 UNDONE_EVENTS = ("not_begun",)
+SURE = 0.05  # false discovery rate of streets on a map
 
 
 def intervals(rows: pd.DataFrame, title: str) -> str:
@@ -48,14 +51,18 @@ def intervals(rows: pd.DataFrame, title: str) -> str:
 
 def trip_figures(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the distribution of trip durations and the vehicles under way over the day."""
+    import pandas as pd
+
     t = texts()
     durations, courses, arrived = {}, {}, []
     begin_s = times.seconds(str(comparison.base.manifest["period"]["begin"]))
     for run in (comparison.base, *comparison.alternatives):
-        trips = comparison.rows(run.name, "trips")
-        if trips is None:
+        columns = ["due_s", "depart_s", "arrival_s", "duration_s"]
+        parts = list(itertools.islice(comparison.each(run.name, "trips", columns), MOST))
+        if not parts:
             return []  # traffic was off
-        courses[run.title] = under_way(trips, int(trips["seed"].nunique()))
+        trips = pd.concat(parts, ignore_index=True)
+        courses[run.title] = under_way(trips, len(parts))
         trips = trips[trips["due_s"] >= begin_s]
         done = trips["arrival_s"].notna()
         durations[run.title] = trips.loc[done, "duration_s"].to_numpy(float) / 60.0
@@ -130,16 +137,29 @@ def map_figures(
             if chosen is None or layer.name in chosen:
                 found.extend(_absolute_maps(comparison, base, layer))
             continue
-        column = f"diff_{layer.name}"
-        if column not in comparison.streets or (chosen is not None and layer.name not in chosen):
+        if chosen is not None and layer.name not in chosen:
             continue
-        values = comparison.streets[column]
-        if not values.abs().gt(0.0).any():
-            continue
-        ends = Scale.of(values, diverging=True)
-        scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
-        found.extend(_map(comparison, base, layer, r, scale) for r in comparison.alternatives)
+        for part, unit in (("diff", layer.unit), ("percent", "%")):
+            column = f"{part}_{layer.name}"
+            if column not in comparison.streets:
+                continue
+            values = _told(comparison.streets, column, layer)
+            if not values.abs().gt(0.0).any():
+                continue
+            ends = Scale.of(values, diverging=True)
+            scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
+            found.extend(
+                _map(comparison, base, layer, (part, unit), r, scale)
+                for r in comparison.alternatives
+            )
     return found
+
+
+def _told(streets: pd.DataFrame, column: str, layer: Layer) -> pd.Series[float]:
+    """Return differences, without those that chance alone could explain."""
+    values = streets[column].astype(float)
+    sure = f"q_{layer.name}"
+    return values.where(streets[sure] <= SURE) if sure in streets else values
 
 
 def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[dict[str, Any]]:
@@ -170,7 +190,7 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
     for name, values in filled.items():
         if not values.notna().any():
             continue
-        title = t["map"]["absolute"].format(layer=layer.title, run=name)
+        title = t["map"]["absolute"].format(layer=layer_title(layer), run=name)
         drawn = maps.street_map(
             base, values, title=title, unit=layer.unit, scale=scale, digits=1, standalone=False
         )
@@ -179,7 +199,7 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
                 "title": title,
                 "unit": layer.unit,
                 "svg": drawn,
-                "legend": maps.legend(scale, layer.title, layer.unit, words),
+                "legend": maps.legend(scale, layer_title(layer), layer.unit, words),
                 "top": [],
                 "source": t["source"]["map_of"].format(layer=layer.name, alternative=name),
             }
@@ -188,19 +208,27 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
 
 
 def _map(
-    comparison: Comparison, base: MapBase, layer: Layer, run: RunInfo, scale: Scale
+    comparison: Comparison,
+    base: MapBase,
+    layer: Layer,
+    shown: tuple[str, str],
+    run: RunInfo,
+    scale: Scale,
 ) -> dict[str, Any]:
-    """Return one map with its legend and the streets that change most."""
-    t = texts()
+    """Return one map of differences, in the layer's unit or in per cent, with its legend.
+
+    That in the layer's unit comes with the streets that change most.
+    """
+    t, (part, unit) = texts(), shown
     streets = comparison.streets
     rows = streets[streets["alternative"] == run.name].set_index("street")
-    difference = rows[f"diff_{layer.name}"].astype(float)
-    title = t["map"]["title"].format(
-        layer=layer.title, alternative=run.title, base=comparison.base.title
+    name = layer_title(layer)
+    title = t["map"]["title" if part == "diff" else "percent"].format(
+        layer=name, alternative=run.title, base=comparison.base.title
     )
     drawn = maps.street_map(
-        base, difference, title=title, unit=layer.unit, scale=scale, diverging=True,
-        digits=2, standalone=False,
+        base, _told(rows, f"{part}_{layer.name}", layer), title=title, unit=unit, scale=scale,
+        diverging=True, digits=2 if part == "diff" else 0, standalone=False,
     )  # fmt: skip
     words = {
         "lower": (t["map"]["less_better"], t["map"]["more_worse"]),
@@ -208,11 +236,13 @@ def _map(
     }.get(layer.better, (t["map"]["less"], t["map"]["more"]))
     return {
         "title": title,
-        "unit": layer.unit,
+        "unit": unit,
+        "alternative": run.name,
+        "layer": layer.name if part == "diff" else "",
         "svg": drawn,
-        "legend": maps.legend(scale, layer.title, layer.unit, words),
-        "top": _top(base, rows, layer.name),
-        "source": t["source"]["map"].format(layer=layer.name, alternative=run.name),
+        "legend": maps.legend(scale, name, unit, words),
+        "top": _top(base, rows, layer.name) if part == "diff" else [],
+        "source": t["source"]["map"].format(column=f"{part}_{layer.name}", alternative=run.name),
     }
 
 

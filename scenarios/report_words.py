@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from twin.system import Layer
+
 ALPHA = 0.05
 MAX_DIGITS = 4
 WHOLE_FROM = 1000.0  # larger values are printed without decimals
@@ -92,8 +94,8 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
     interval = f"{numbers['ci_low']} to {numbers['ci_high']}"
     has_interval = math.isfinite(float(row["ci_low"])) and int(row["n"]) > 1
     return {
-        "title": row["title"],
-        "unit": row["unit"] or "–",
+        "title": indicator_title(row),
+        "unit": unit_text(str(row["unit"])) or "–",
         "base": numbers["base_mean"],
         "mean": numbers["mean"],
         "difference": numbers["difference"],
@@ -114,10 +116,10 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
 def sentence(row: Mapping[str, Any], alternative: str) -> dict[str, str]:
     """Return what one indicator says, in a sentence, with where its numbers are from."""
     shown, found = table_row(row), effect(row)
-    unit = f" {row['unit']}" if row["unit"] else ""
+    unit = f" {unit_text(str(row['unit']))}" if row["unit"] else ""
     text = texts()["result"][found].format(
         alternative=alternative,
-        indicator=_lower_first(str(row["title"])),
+        indicator=_lower_first(indicator_title(row)),
         way="lower" if float(row["difference"]) < 0.0 else "higher",
         difference=shown["difference"] + unit,
         percent=shown["percent"] if shown["percent"] != "–" else "no percentage, as the base is 0",
@@ -132,10 +134,63 @@ def sentence(row: Mapping[str, Any], alternative: str) -> dict[str, str]:
 
 def headline(rows: pd.DataFrame, alternative: str) -> dict[str, str] | None:
     """Return the sentence of the most important indicator that is not just nought."""
+    chosen = _headline_row(rows)
+    return sentence(chosen, alternative) if chosen else None
+
+
+def _headline_row(rows: pd.DataFrame) -> dict[str, Any] | None:
     key = [r for r in records(rows) if bool(r["key"]) and not idle(r)]
     differing = [r for r in key if not bool(r["identical"])]
     chosen = (differing or key)[:1]
-    return sentence(chosen[0], alternative) if chosen else None
+    return chosen[0] if chosen else None
+
+
+def changes_most(table: pd.DataFrame) -> str:
+    """Return the alternative that changes the most important indicator most."""
+    found = {str(n): _headline_row(rows) for n, rows in table.groupby("alternative", sort=False)}
+    known = {n: abs(float(r["difference"])) for n, r in found.items() if r}
+    return max(known, key=lambda n: known[n]) if known else ""
+
+
+def result(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str] | None:
+    """Return what came out, in one sentence: the best and the worst of the alternatives.
+
+    Parameters
+    ----------
+    table
+        Of the comparison.
+    titles
+        Of the alternatives by name.
+    """
+    if len(titles) == 1:
+        name, title = next(iter(titles.items()))
+        return headline(table[table["alternative"] == name], title)
+    found = [_headline_row(table[table["alternative"] == name]) for name in titles]
+    chosen = next((r for r in found if r), None)
+    if chosen is None:
+        return None
+    rows = records(table[table["indicator"] == chosen["indicator"]])
+    clear = [r for r in rows if effect(r) in CLEAR[:2]]
+    t = texts()["first"]
+    parts = []
+    for judged, text in (("better", "best"), ("worse", "worst")):
+        mine = [r for r in clear if effect(r) == judged]
+        if mine:
+            row = max(mine, key=lambda r: abs(float(r["difference"])))
+            shown = table_row(row)
+            parts.append(
+                t[text].format(
+                    alternative=titles[str(row["alternative"])],
+                    difference=f"{shown['difference']} {shown['unit']}",
+                    percent=shown["percent"],
+                )
+            )
+    title = indicator_title(chosen)
+    open_ = [titles[str(r["alternative"])] for r in rows if effect(r) not in {*CLEAR, "same"}]
+    rest = t["rest"].format(alternatives=listed([f"“{a}”" for a in open_])) if open_ else ""
+    said = f"{title}: {'; '.join(parts)}." if parts else t["no_clear"].format(indicator=title)
+    source = texts()["source"]["result"].format(indicator=chosen["indicator"])
+    return {"text": said + (rest if parts else ""), "source": source, "effect": "other"}
 
 
 def counts(rows: pd.DataFrame, alternative: str) -> dict[str, str]:
@@ -151,6 +206,21 @@ def counts(rows: pd.DataFrame, alternative: str) -> dict[str, str]:
         unclear=len(differ) - sum(clear.values()),
     )
     return {"text": text, "source": texts()["source"]["counts"].format(alternative=alternative)}
+
+
+def indicator_title(row: Mapping[str, Any]) -> str:
+    """Return what the report calls an indicator of the comparison."""
+    return str(texts().get("indicator", {}).get(str(row["indicator"]), row["title"]))
+
+
+def unit_text(unit: str) -> str:
+    """Return a unit as the report writes it."""
+    return str(texts().get("unit", {}).get(unit, unit))
+
+
+def layer_title(layer: Layer) -> str:
+    """Return what the report calls a map layer."""
+    return str(texts().get("layer", {}).get(layer.name, layer.title))
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:

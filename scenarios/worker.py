@@ -147,7 +147,7 @@ def run_job(job: Job, city: City, report: Report) -> None:
 class _Demands:
     """Trips that are made with measures; made once for all seeds of a worker."""
 
-    _made: ClassVar[dict[tuple[str, tuple[Measure, ...]], Demand]] = {}
+    _made: ClassVar[dict[tuple[str, tuple[str, ...]], Demand]] = {}
 
     def __init__(self, job: Job, city: City) -> None:
         self._job = job
@@ -158,7 +158,7 @@ class _Demands:
     def of(self, measures: tuple[Measure, ...]) -> Demand:
         """Return the demand with measures, in their order."""
         changing = _changing(measures)
-        key = (str(self._job.city_folder), changing)
+        key = (str(self._job.city_folder), tuple(m.model_dump_json() for m in changing))
         if key not in self._made:
             demand = self._job.demand
             for measure in changing:

@@ -80,10 +80,8 @@ class Hour:
     @property
     def key(self) -> tuple[object, ...]:
         """What tells this hour from others."""
-        from twin.city.model import table_digest
-
         if not self.mark:
-            made = f"{self.city.digest} {table_digest(self.demand.expected())}"
+            made = f"{self.city.digest} {self.demand.digest}"
             object.__setattr__(self, "mark", made)
         return (self.mark, self.hour, self.iterations, self.response)
 

@@ -151,6 +151,7 @@ def street_map(
     shown = [
         *([_defs(base)] if standalone else []),
         svg.tag("use", href=f"#{base.prefix}-ground"),
+        svg.tag("use", href=f"#{base.prefix}-plain"),
         svg.tag("g", *strokes, fill="none", stroke_linecap="round", stroke_linejoin="round"),
         _scale_bar(base),
     ]
@@ -200,14 +201,10 @@ def area_map(
         for k, shape in enumerate(shapes)
         if np.isfinite(known[k]) and shapely.get_dimensions(shape) == 2
     ]
-    streets = [
-        svg.tag("use", href=f"#{base.prefix}{k}", stroke=PLAIN_STREET, stroke_width=_THIN)
-        for k in range(len(base.streets))
-    ]
     shown = [
         svg.tag("use", href=f"#{base.prefix}-ground"),
         svg.tag("g", *filled),
-        svg.tag("g", *streets, fill="none", stroke_linecap="round", pointer_events="none"),
+        svg.tag("use", href=f"#{base.prefix}-plain", pointer_events="none"),
         _scale_bar(base),
     ]
     return svg.document(base.width, base.height, *shown, label=title, class_="map", data_unit=unit)
@@ -244,13 +241,20 @@ def _defs(base: MapBase) -> str:
         svg.tag("path", id=f"{base.prefix}{k}", d=d, data_n=name)
         for k, (d, name) in enumerate(zip(base.streets, base.names, strict=True))
     ]
-    return svg.tag("defs", svg.tag("g", base.background, id=f"{base.prefix}-ground"), *streets)
+    plain = [svg.tag("use", href=f"#{base.prefix}{k}") for k in range(len(base.streets))]
+    line: dict[str, Any] = {"fill": "none", "stroke": PLAIN_STREET, "stroke_width": _THIN}
+    return svg.tag(
+        "defs",
+        svg.tag("g", base.background, id=f"{base.prefix}-ground"),
+        *streets,
+        svg.tag("g", *plain, id=f"{base.prefix}-plain", stroke_linecap="round", **line),
+    )
 
 
 def _strokes(
     base: MapBase, values: npt.NDArray[np.float64], scale: Scale, digits: int
 ) -> list[str]:
-    """Return the streets, those without value first and the heaviest last."""
+    """Return the streets that have a value, the heaviest last."""
     share = scale.position(values)
     if scale.diverging:
         share = np.abs(share * 2.0 - 1.0)
@@ -261,10 +265,7 @@ def _strokes(
     strokes = []
     for k in np.argsort(share, kind="stable").tolist():
         href = f"#{base.prefix}{k}"
-        if share[k] < 0.0:
-            strokes.append(
-                svg.tag("use", href=href, stroke=PLAIN_STREET, stroke_width=_THIN, data_v="")
-            )
+        if share[k] < 0.0:  # as drawn below all
             continue
         width = round(_THIN + (_WIDE - _THIN) * float(np.sqrt(share[k])), 1)
         colour = PLAIN_STREET if scale.diverging and share[k] < 0.005 else colours[k]

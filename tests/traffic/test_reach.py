@@ -132,4 +132,12 @@ def test_who_is_cut_off_is_counted(helsinki: City, demand: Demand, prepared: Pre
         measures=[measure],
     )  # fmt: skip
     results = run(helsinki, alone, measure).results()
-    assert results.indicators["cut_off"] == len(prepared.trips) - len(alone.trips) > 0
+    stranded = len(prepared.trips) - len(alone.trips)
+    assert results.indicators["cut_off"] == stranded > 0
+    trips = results.tables["trips"]
+    assert len(trips) == len(prepared.trips)
+    last = trips.tail(stranded)
+    assert last["depart_s"].isna().all()
+    assert last["depart_delay_s"].tolist() == pytest.approx((END - last["due_s"]).tolist())
+    delay = trips["time_loss_s"].fillna(0.0) + trips["depart_delay_s"]
+    assert results.indicators["delay_per_trip_s"] == pytest.approx(delay.mean())

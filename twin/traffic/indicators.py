@@ -11,7 +11,6 @@ import pandas as pd
 from twin.system import Indicator, Layer
 from twin.traffic.network import Network
 from twin.traffic.reliability import reliability
-from twin.traffic.street_emissions import street_emissions
 
 if TYPE_CHECKING:
     from twin.traffic.queue_lengths import Queues
@@ -32,7 +31,7 @@ INDICATORS = (
     Indicator("trips", "Trips due", "veh", "neither", 0),
     Indicator("arrived_percent", "Trips that arrived in the period", "%", "higher", 2),
     Indicator("passed_jams", "Vehicles taken past a gridlock", "veh", "lower", 0),
-    Indicator("cut_off", "Trips left out, without any way", "veh", "lower", 0, key=True),
+    Indicator("cut_off", "Trips that are cut off, without any way", "veh", "lower", 0, key=True),
     Indicator("distance_km", "Distance driven", "veh·km", "neither", 0),
     Indicator("speed_kmh", "Mean speed", "km/h", "higher", 2, key=True),
     Indicator("travel_time_index", "Travel time index", "–", "lower", 2),
@@ -117,6 +116,8 @@ def street_table(network: Network, state: State, queues: Queues, from_s: float) 
     Times are of those who have passed; CO2 and NOx also of those under way
     (`twin.traffic.street_emissions`).
     """
+    from twin.traffic.street_emissions import street_emissions
+
     tps = network.arrays.tps
     n_k, n_s = state.entered.shape
     total, count, free = np.zeros((n_k, n_s)), np.zeros((n_k, n_s)), np.zeros((n_k, n_s))

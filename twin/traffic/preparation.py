@@ -75,6 +75,8 @@ class Prepared:
         would have gone on learning.
     zones
         Where people live and work; None where the demand does not know.
+    stranded
+        Trips that measures leave without any way, as `trips`: they wait until the end.
     known
         What drivers knew before the day that is kept, so that others may go on learning from it.
     """
@@ -90,6 +92,7 @@ class Prepared:
     learning: pd.DataFrame | None = None
     known: Experience | None = None
     zones: Zones | None = None
+    stranded: pd.DataFrame | None = None
 
     @property
     def gap(self) -> float:
@@ -107,7 +110,7 @@ class Prepared:
 
     def trip_labels(self) -> pd.DataFrame:
         """The columns of a result table that do not depend on the simulation."""
-        t = self.trips
+        t = self.trips if self.stranded is None else pd.concat([self.trips, self.stranded])
         return pd.DataFrame(
             {
                 "vehicle": np.arange(len(t)),
@@ -300,6 +303,7 @@ class _Assignment:
         found = routes.lengths > 0
         self.unrouted = int((~found).sum())
         self.trips, self.routes = drawn[found].reset_index(drop=True), routes.take(found)
+        self.stranded: pd.DataFrame | None = None
         self.stops: Stops | None = None
         runs = draw_runs(city, *span, demand.assumptions, demand.headways)
         if len(runs):
@@ -452,6 +456,7 @@ class _Assignment:
             if kind != "bus":
                 self.routes = self.routes.replace(rows[there], found.take(there))
         self.unrouted += int((~kept).sum())
+        self.stranded = self.trips[~kept].reset_index(drop=True)
         self.trips, self.routes = self.trips[kept].reset_index(drop=True), self.routes.take(kept)
         self.stops = None if self.stops is None else self.stops.take(kept)
         self.cars = np.flatnonzero((self.trips["vehicle_type"] == "car").to_numpy())
@@ -468,6 +473,7 @@ class _Assignment:
             notes,
             self.stops,
             zones=self.zones,
+            stranded=self.stranded,
         )
 
     def _take(self, car_routes: Routes) -> None:

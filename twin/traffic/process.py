@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import simpy
 
 from twin.claims import Claim
@@ -29,8 +30,6 @@ from twin.traffic.state import begin_programs, copy_state, initial_state
 from twin.traffic.timetable import Holds, SignalTimes, StreetTimes
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from twin.simulation import Simulation
     from twin.system import Outlook
     from twin.traffic.records import State
@@ -144,23 +143,40 @@ class Traffic:
 
     def flow_indicators(self) -> dict[str, float]:
         """Those indicators that need no search of ways from zone to zone."""
-        net, state, from_s = self.network, self.sync(), self.sim.counted_from_s
+        state, from_s = self.sync(), self.sim.counted_from_s
         found = self._found()
         trips, streets = found["trips"], found["streets"]
-        values = reported.indicator_values(trips, from_s, reported.are_of(net, state, "bus"))
+        values = reported.indicator_values(trips, from_s, self._are_of("bus"))
         values["passed_jams"] = float(state.clock["passed_jams"][0])
         values |= worst_junctions(found["junctions"])
         values["co2_t"] = float(streets["co2_kg"].sum() / 1000.0)
         values["nox_kg"] = float(streets["nox_g"].sum() / 1000.0)
         counted = (trips["due_s"] >= from_s).to_numpy()
-        heavy = reported.are_of(net, state, "lorry", "bus")
+        heavy = self._are_of("lorry", "bus")
         values["user_cost_eur"] = user_cost_eur(trips[counted], heavy[counted])
         values["cut_off"] = float(self.sim.prepared.notes.get(NO_WAY, 0.0))
         return values
 
     def trips(self) -> pd.DataFrame:
-        """Trip table so far (`twin.traffic.indicators.trip_table`)."""
-        return reported.trip_table(self.network, self.sync())
+        """Trip table so far (`twin.traffic.indicators.trip_table`), the stranded at its end."""
+        found, stranded = reported.trip_table(self.network, self.sync()), self.sim.prepared.stranded
+        if stranded is None or not len(stranded):
+            return found
+        now_s = float(self.state.clock["now"][0]) / self.network.arrays.tps
+        due_s = stranded["depart_s"].to_numpy(float)
+        wait_s = np.maximum(0.0, now_s - due_s)
+        more = pd.DataFrame({"due_s": due_s, "depart_delay_s": wait_s}, columns=found.columns)
+        return pd.concat([found, more.astype(float)], ignore_index=True)
+
+    def _are_of(self, *classes: str) -> Bools:
+        """[trips] which of the trip table are by vehicles of these classes."""
+        driven = reported.are_of(self.network, self.state, *classes)
+        stranded = self.sim.prepared.stranded
+        if stranded is None:
+            return driven
+        known = {t.name: t.vehicle_class for t in self.network.types}
+        kind = stranded["vehicle_type"].map(known)
+        return np.concatenate([driven, kind.isin(classes).to_numpy(bool)])
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables `trips`, `streets`, `junctions`, `queues`, `groups`, and `zones` if known."""

@@ -313,3 +313,35 @@ def test_a_line_at_a_stated_headway_in_helsinki(helsinki) -> None:
     usual = draw_runs(helsinki, 1, 7 * 3600.0, 9 * 3600.0)
     others = ~np.isin((usual.trips["id"].to_numpy() - (127 << 53)) >> 24, row)
     assert among(usual.trips[others], runs.trips)
+
+
+def test_a_copy_of_a_zone_travels_as_the_zone_does(helsinki) -> None:
+    demand = Demand.generate(helsinki)
+    zones, per_resident = demand.zones, DEFAULT["leisure_per_resident_visited"]
+    k, n = int(np.argmax(zones.residents)), len(demand.zones)
+    people = {name: float(getattr(zones, name)[k]) for name in ("residents", "jobs", "shopping")}
+    leisure = max(0.0, float(zones.leisure[k]) - per_resident * people["residents"])
+    copy = Development("Copy", Point(zones.x[k], zones.y[k]), leisure=leisure, **people)
+    new = with_development(demand, helsinki, copy)
+    layout = next(layout for key, layout in new.layouts.items() if key.startswith("car "))
+    for number in (0, 4):  # work, shopping
+        usual, added = (flow.trips for flow in new.flows if flow.number == number)
+        inside = usual[k, :n], added[n, : n + 1]
+        assert inside[1].sum() == pytest.approx(inside[0].sum(), rel=0.02)
+        minutes = demand.layouts["car"].minutes[k, :n], layout.minutes[n, : n + 1]
+        mean = [float(np.average(m, weights=w)) for m, w in zip(minutes, inside, strict=True)]
+        assert mean[1] == pytest.approx(mean[0], rel=0.15)
+
+
+def test_an_event_of_another_day_has_its_hours(toy_city, demand) -> None:
+    both = with_event(demand, toy_city, concert())
+    table = both.expected()
+    table = table[table["purpose"] == "event"]
+    assert table["trips"].sum() == pytest.approx(800.0)
+    assert set(table.loc[table["trips"] > 0, "hour"]) <= {24 + 18, 24 + 19}
+    assert table["trips"].max() > 400.0
+
+
+def test_more_trips_than_ids_are_refused(demand) -> None:
+    with pytest.raises(InputError, match="leave one place in an hour"):
+        demand.scaled(1e6).draw(1, 8 * 3600.0, 9 * 3600.0)

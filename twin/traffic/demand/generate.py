@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 # Bits of a trip's id: flow (7), hour (13), origin (20), number within them (20).
+# Origins are counted on from a layout's first, so that layouts do not share an origin.
 _HOUR_BITS, ORIGIN_BITS, _NUMBER_BITS = 13, 20, 20
 
 
