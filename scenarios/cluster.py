@@ -156,9 +156,10 @@ def _connected(address: str) -> Iterator[Any]:
                 include_dashboard=False if address == "local" else None,
             )
         except (ConnectionError, RuntimeError, ValueError, OSError, AssertionError) as error:
-            why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            why = " ".join(str(error).split())[:200] or type(error).__name__
             msg = (
-                f"--ray {address}: no Ray cluster to be used there ({why}); see 'ray start --help'"
+                f"--ray {address}: no Ray cluster to be used there ({why}); start one with "
+                "'ray start', and set RAY_AUTH_MODE=token if it asks for its token"
             )
             raise InputError(msg) from None
         signal.signal(signal.SIGTERM, before)  # Ray has put its own there
