@@ -104,6 +104,13 @@ def run(
         int | None,
         typer.Option(min=1, max=10_000, help="Random days, instead of what the file says."),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help='Run on a Ray cluster: "auto", HOST:PORT, ray://HOST:PORT; "local" starts one.',
+        ),
+    ] = None,
 ) -> None:
     """Run a scenario: the base and each alternative on the same random days.
 
@@ -115,6 +122,8 @@ def run(
       twin run signals.yaml -o results
 
       twin run signals.yaml -o results --replications 20 --workers 4
+
+      twin run signals.yaml -o results --ray auto
     """
     from dataclasses import replace
 
@@ -122,6 +131,7 @@ def run(
     from scenarios.compare import refused_rows
     from scenarios.library import find_scenario
     from scenarios.loading import load_scenario
+    from scenarios.replications import gridlock_rows
     from scenarios.runner import run_scenario
 
     source = load_scenario(find_scenario(scenario))
@@ -129,10 +139,10 @@ def run(
         changed = source.scenario.model_copy(update={"replications": replications})
         source = replace(source, scenario=changed)
     with screen.progress_shown() as progress:
-        done = run_scenario(source, out, workers=workers, progress=progress)
+        done = run_scenario(source, out, workers=workers, progress=progress, cluster=ray)
     for found in done:
         screen.say(f"{found.title}: {len(found.seeds)} replications in {found.folder}")
-    for line in refused_rows(done[0]):
+    for line in [*refused_rows(done[0]), *gridlock_rows(done)]:
         screen.say(line)
     if len(done) > 1:
         screen.say(f"Next: twin compare {out} -o {out}-compared")

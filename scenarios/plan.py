@@ -313,7 +313,7 @@ def _manifests(
         "equilibrium": scenario.equilibrium.model_dump(mode="json"),
         "seeds": list(scenario.seeds),
         "systems": list(scenario.systems or systems()),
-        "versions": _versions(),
+        "versions": program_versions(),
         "git_revision": _git_revision(),
     }
     variants: list[tuple[str, str, Response | None, float, Sequence[Measure]]] = [
@@ -367,7 +367,7 @@ def _shared_inputs(source: Source, city: City, demand: Demand) -> dict[str, Any]
         "base": _written(scenario.base),
         "systems": list(_systems(source)),
         **({"years": scenario.years} if scenario.years else {}),
-        "program": _program_digest(modules),
+        "program": program_digest(modules),
     }
 
 
@@ -450,10 +450,10 @@ def _variant(
     )
 
 
-def _program_digest(modules: Sequence[str]) -> str:
+def program_digest(modules: Sequence[str], packages: Sequence[str] = CODE) -> str:
     """Return the SHA-256 over the source of all that computes results."""
     files = []
-    for package in CODE:
+    for package in packages:
         found = importlib.util.find_spec(package)
         for folder in (found.submodule_search_locations or []) if found else []:
             files += [(p.relative_to(folder).as_posix(), p) for p in Path(folder).rglob("*.py")]
@@ -473,7 +473,8 @@ def _sha256(path: Path) -> str:
     return file_sha256(path)
 
 
-def _versions() -> dict[str, str]:
+def program_versions() -> dict[str, str]:
+    """Return the versions of Python and of what results depend on most."""
     found = {"python": platform.python_version()}
     for name, distribution in DISTRIBUTIONS.items():
         try:

@@ -32,6 +32,7 @@ FOLDER = ".summary"
 VERSION = 1
 BLOCK = 64  # seeds to a file; memory does not grow with the number of files
 LEARNING = "learning"
+JAMS = "passed_jams"  # indicator: vehicles taken past a gridlock
 LARGE = 1_000_000  # streets, up to which a table of them all is quicker than sorting
 
 Floats = NDArray[np.float64]
@@ -104,6 +105,30 @@ def blocks(run: RunInfo, seeds: Sequence[int]) -> Iterator[Block]:
     for number in sorted({seed // BLOCK for seed in seeds}):
         wanted = sorted({seed for seed in seeds if seed // BLOCK == number})
         yield _block(run, number, wanted, shown)
+
+
+def gridlock_rows(runs: Sequence[RunInfo]) -> list[str]:
+    """Return a line for each run with replications that were in gridlock.
+
+    Raises
+    ------
+    InputError
+        If a replication cannot be read.
+    """
+    lines = []
+    for run in runs:
+        jams = 0
+        for block in blocks(run, run.seeds):
+            names, values = block.indicators
+            if JAMS in names:
+                jams += int((values[:, names.index(JAMS)] > 0.0).sum())
+        if jams:
+            lines.append(
+                f"{run.title}: in {jams} of {len(run.seeds)} replications vehicles were taken past "
+                "a gridlock; the streets do not carry this demand: lower demand.scale, or check "
+                "closures and signals"
+            )
+    return lines
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,7 +95,7 @@ def open_run(folder: Path) -> RunInfo:
     if manifest.get("format_version") != FORMAT_VERSION:
         msg = (
             f"{folder / MANIFEST}: format version {manifest.get('format_version')!r} cannot be "
-            f"read here, only {FORMAT_VERSION}; run the scenario again"
+            f"read here, only {FORMAT_VERSION}; run the scenario again in another folder"
         )
         raise InputError(msg)
     kinds = {"name": str, "title": str, "inputs": dict, "city": dict, "period": dict}
@@ -156,6 +156,8 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         msg = f"{path}: cannot be written, {error.strerror or error}; free space or name another"
         raise OutputError(msg) from None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import math
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from twin.errors import TwinError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Task, TimeRemainingColumn
     from rich.table import Table
 
     from scenarios.compare import Comparison
@@ -100,7 +103,6 @@ def progress_shown() -> Iterator[Callable[[Progress], None]]:
         TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
     from rich.progress import Progress as Bars
 
@@ -110,7 +112,7 @@ def progress_shown() -> Iterator[Callable[[Progress], None]]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(),
+        _remaining_column(),
     )
     with Bars(*columns, console=console(stderr=True), speed_estimate_period=60.0) as bars:
         task = bars.add_task("", total=None)
@@ -121,9 +123,35 @@ def progress_shown() -> Iterator[Callable[[Progress], None]]:
                 description=one_line(progress.text),
                 completed=progress.done,
                 total=progress.total or None,
+                ends=_ends(progress.remaining_s),
             )
 
         yield show
+
+
+def _ends(remaining_s: float | None) -> float | None:
+    """Return when it ends by the monotonic clock; NaN while nobody knows, None if not said."""
+    return None if remaining_s is None else time.monotonic() + remaining_s
+
+
+def _remaining_column() -> TimeRemainingColumn:
+    """Return the column of the time that remains: as reported, else from the speed so far."""
+    from rich.progress import TimeRemainingColumn
+    from rich.text import Text
+
+    class Remaining(TimeRemainingColumn):
+        max_refresh = 0.5
+
+        def render(self, task: Task) -> Text:
+            ends = task.fields.get("ends")
+            if ends is None or task.finished:
+                return super().render(task)
+            if math.isnan(ends):
+                return Text("estimating", style="progress.remaining")
+            left_s = max(0, round(ends - time.monotonic()))
+            return Text(str(dt.timedelta(seconds=left_s)), style="progress.remaining")
+
+    return Remaining()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

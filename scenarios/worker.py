@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
     from twin.traffic.demand import Demand
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
-RUN_UNITS = 2.0  # of a learning day, which needs no tables, in the progress that is shown
+SHARED = ""  # part of a job: what all its variants need
 
-Report = Callable[[float], None]
+Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,9 @@ class Job:
     files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
-    def units(self) -> float:
-        """Work in it, in learning days."""
-        learning = 1 + sum(self.learns(v) for v in self.variants)
-        return self.equilibrium.iterations * learning + RUN_UNITS * len(self.variants)
+    def parts(self) -> tuple[str, ...]:
+        """What takes its time: that which all variants share, and each of them."""
+        return (SHARED, *(variant.folder.name for variant in self.variants))
 
     def learns(self, variant: Variant) -> bool:
         """Whether drivers of a run learn something that those of the base do not."""
@@ -96,7 +97,7 @@ class Job:
 
 
 def run_job(job: Job, city: City, report: Report) -> None:
-    """Simulate and save every variant of a job; `report` is told of units of work done.
+    """Simulate and save every variant of a job; `report` is told the seconds of each part.
 
     Raises
     ------
@@ -107,12 +108,14 @@ def run_job(job: Job, city: City, report: Report) -> None:
     from twin.traffic.preparation import adapted
 
     driven = job.systems is None or "traffic" in job.systems
-    demands = _Demands(job, city)
-    usual = _prepare(job, city, job.usual, None, demands, report) if driven else None
+    demands, begun_s = _Demands(job, city), time.monotonic()
+    usual = _prepare(job, city, job.usual, None, demands) if driven else None
+    report(SHARED, time.monotonic() - begun_s)
     for variant in job.variants:
+        begun_s = time.monotonic()
         prepared, learned = usual, job.learns(variant)
         if learned and usual is not None:
-            prepared = _prepare(job, city, variant.learned, usual, demands, report)
+            prepared = _prepare(job, city, variant.learned, usual, demands)
         if prepared is not None and demands.differ(variant):
             made = demands.of(variant.measures)
             prepared = adapted(prepared, city, made, job.seed, job.begin_s, job.end_s)
@@ -138,7 +141,7 @@ def run_job(job: Job, city: City, report: Report) -> None:
         if prepared is not None:
             results = _with_learning(results, job.seed, prepared)
         results.save(variant.folder / job.seed_folder)
-        report(RUN_UNITS)
+        report(variant.folder.name, time.monotonic() - begun_s)
 
 
 class _Demands:
@@ -179,23 +182,16 @@ def _prepare(
     measures: tuple[Measure, ...],
     usual: Prepared | None,
     demands: _Demands,
-    report: Report,
 ) -> Prepared:
     """Let drivers learn with measures that they know."""
     from twin.simulation import prepare
 
-    options, told = job.equilibrium, 0
+    options = job.equilibrium
     theta: dict[str, Any] = {}
     if options.theta_per_min is not None:
         theta["theta_per_min"] = options.theta_per_min
 
-    def learned(*_: Any) -> None:
-        nonlocal told
-        if told < options.iterations:
-            told += 1
-            report(1.0)
-
-    prepared = prepare(
+    return prepare(
         city,
         demands.of(measures),
         seed=job.seed,
@@ -209,32 +205,39 @@ def _prepare(
         policies=_policies(job.agents),
         files=_files(job.files),
         usual=usual,
-        progress=learned,
         **theta,
     )
-    report(float(options.iterations - told))
-    return prepared
 
 
-def run_noted(job: Job, notes: str) -> None:
-    """Do a job in a worker; its progress is appended to a file in `notes`, one number a line."""
-    path = Path(notes) / job.seed_folder
+@dataclass(frozen=True)
+class Took:
+    """Seconds by part of a job, and whether it was the first of its process."""
 
-    def note(units: float) -> None:
-        with path.open("a", encoding="ascii") as stream:
-            stream.write(f"{units}\n")
+    parts: Mapping[str, float]
+    first: bool
 
+
+def run_timed(job: Job) -> Took:
+    """Do a job in a process that may do several; return how long it took."""
+    quiet()
+    parts: dict[str, float] = {}
+    first = not _city.cache_info().currsize
     import_systems(job.modules)
-    run_job(job, _city(job.city_folder), note)
+    run_job(job, _city(job.city_folder), parts.__setitem__)
+    return Took(parts, first)
 
 
-def units_noted(notes: str) -> float:
-    """Return how much work all workers have noted."""
-    total = 0.0
-    for path in Path(notes).iterdir():
-        text = path.read_text(encoding="ascii")
-        total += sum(float(line) for line in text.splitlines(keepends=True) if line[-1:] == "\n")
-    return total
+def run_noted(job: Job, notes: str) -> Took:
+    """Do a job in a worker; a file in `notes` says since when."""
+    (Path(notes) / job.seed_folder).touch()
+    return run_timed(job)
+
+
+def quiet() -> None:
+    """Keep warnings of single replications from the terminal; who sets up logging gets them."""
+    logger = logging.getLogger("twin")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def enter_process() -> None:

@@ -129,8 +129,9 @@ def test_alias_bombs_deep_nesting_and_large_files_are_refused(tmp_path: Path) ->
     assert "aliases" in error("a: &a x\nb: [" + "*a, " * 101 + "]")
     assert "nested deeper" in error("[" * 100_000)
     assert "before" in error("a: &a [*a]")
+    assert "tag" in error("a: !!python/object/apply:os.system [ls]")
     large = tmp_path / "large.yaml"
-    large.write_text("#" * 1_000_001)
+    large.write_text(GOOD + "#" * 10_000_000)
     with pytest.raises(ScenarioError, match="larger than"):
         load_scenario(large)
 

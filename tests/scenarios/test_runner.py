@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from ten_minutes import TEXT, scenario
 
+from scenarios.compare import compare
+from scenarios.loading import load_scenario
 from scenarios.runner import Progress, run_scenario
 from scenarios.runs import locked, open_runs
-from twin.errors import OutputError, ScenarioError
+from twin.errors import OutputError, ScenarioError, TwinError
 from twin.ledger import Results
 
 ROOT = Path(__file__).parents[2]
@@ -149,30 +151,101 @@ def test_errors_in_workers_come_back_as_they_are(city_folder: Path, tmp_path: Pa
     assert type(caught.value).__module__ == "twin.errors"
 
 
+def started(path: Path, out: Path, replications: int, city_folder: Path) -> subprocess.Popen[str]:
+    """Run a scenario with two workers in a process of its own; return once two seeds are done."""
+    path.write_text(TEXT.format(city=city_folder, replications=replications))
+    command = [sys.executable, "-m", "scenarios.cli", "run", str(path), "-o", str(out)]
+    command += ["--workers", "2"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while len(list(out.glob("idle/seed-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return process
+
+
+def children_of(pid: int) -> dict[int, str]:
+    """Return the command line of each child of a process."""
+    command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {int(number): said for number, _, said in (x.strip().partition(" ") for x in lines)}
+
+
+def lives(pid: int) -> bool:
+    command = ["ps", "-o", "stat=", "-p", str(pid)]
+    state = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+def marks(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return inode and time of change of each file of replications that are complete."""
+    found = sorted(folder.glob("*/seed-*/*.parquet"))
+    stats = {str(p.relative_to(folder)): p.stat() for p in found}
+    return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def assert_as_if_undisturbed(ended: Path, whole: Path, before: dict[str, tuple[int, int]]) -> None:
+    after = marks(ended)
+    assert 0 < len(before) < len(after)
+    assert {name: after[name] for name in before} == before  # so nothing ran twice
+    assert set(after) == set(marks(whole))
+    for name in [*after, "equilibrium.parquet"]:
+        one, other = pd.read_parquet(ended / name), pd.read_parquet(whole / name)
+        pd.testing.assert_frame_equal(one, other, check_exact=True, obj=name)
+    tables = []
+    for folder in (ended, whole):
+        compare([folder]).save(folder.with_name(f"{folder.name}-compared"))
+        tables.append((folder.with_name(f"{folder.name}-compared") / "comparison.csv").read_bytes())
+    assert tables[0] == tables[1]
+    assert not list(ended.glob("*/.seed*"))
+
+
+def test_killed_as_a_whole_it_goes_on_as_if_nothing_had_been(
+    city_folder: Path, tmp_path: Path
+) -> None:
+    process = started(tmp_path / "ten.yaml", tmp_path / "ended", 10, city_folder)
+    children = children_of(process.pid)
+    assert len(children) >= 2
+    process.kill()
+    process.communicate(timeout=20)
+    deadline = time.monotonic() + 10
+    while any(map(lives, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(lives, children))  # workers go with their parent
+    before = marks(tmp_path / "ended")
+    source = load_scenario(tmp_path / "ten.yaml")
+    run_scenario(source, tmp_path / "ended", workers=2)
+    run_scenario(source, tmp_path / "whole", workers=1)
+    assert_as_if_undisturbed(tmp_path / "ended", tmp_path / "whole", before)
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line_and_the_rest_can_be_run(
+    city_folder: Path, tmp_path: Path
+) -> None:
+    process = started(tmp_path / "ten.yaml", tmp_path / "ended", 40, city_folder)
+    workers = [pid for pid, said in children_of(process.pid).items() if "spawn_main" in said]
+    os.kill(workers[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert errors.count("Error: ") == 1
+    assert "a worker process was killed" in errors
+    assert "Traceback" not in errors
+    before = marks(tmp_path / "ended")
+    done = len({name.partition("/seed-")[2].partition("/")[0] for name in before})
+    source = scenario(city_folder, done + 1)
+    run_scenario(source, tmp_path / "ended", workers=1)
+    run_scenario(source, tmp_path / "whole", workers=1)
+    assert_as_if_undisturbed(tmp_path / "ended", tmp_path / "whole", before)
+
+
 def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(
     city_folder: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "many.yaml"
-    path.write_text(TEXT.format(city=city_folder, replications=40))
-    command = [
-        sys.executable,
-        "-m",
-        "scenarios.cli",
-        "run",
-        str(path),
-        "-o",
-        str(tmp_path / "many"),
-    ]
-    command += ["--workers", "2"]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 40
-    while not list(tmp_path.glob("many/base/seed-*")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    started = time.monotonic()
+    process = started(tmp_path / "many.yaml", tmp_path / "many", 40, city_folder)
+    stopped = time.monotonic()
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - stopped < 5
     assert "the same command goes on" in errors
     assert "Traceback" not in errors
     done = len(list(tmp_path.glob("many/base/seed-*")))
@@ -182,3 +255,51 @@ def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(
     few = scenario(city_folder, done)
     again = run_scenario(few, tmp_path / "many", workers=1)
     assert all(set(range(1, done + 1)) <= set(r.seeds) for r in again)
+
+
+def test_a_full_disk_is_told_in_one_line_and_counts_for_nothing(
+    city_folder: Path, tmp_path: Path
+) -> None:
+    """On a disk of its own, in a name space of its own, where that is allowed."""
+    path, disk = tmp_path / "ten.yaml", tmp_path / "disk"
+    path.write_text(TEXT.format(city=city_folder, replications=40))
+    disk.mkdir()
+    script = f"""
+mount -t tmpfs -o size=4m tmpfs {disk} || exit 77
+twin() {{ {sys.executable} -m scenarios.cli run {path} -o {disk}/out --workers 2 "$@"; }}
+twin; echo "code $?" >&2
+cp -r {disk}/out {tmp_path}/left
+mount -o remount,size=64m {disk}
+twin --replications $(($(ls -d {disk}/out/idle/seed-* | wc -l) + 1)) >&2; echo "code $?" >&2
+cp -r {disk}/out {tmp_path}/after
+"""
+    command = ["unshare", "--mount", "sh", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    if "code" not in done.stderr:
+        pytest.skip(f"no disk can be mounted: {done.stderr}")
+    first, second = done.stderr.split("code ")[:2]
+    assert second.startswith("1\n"), done.stderr
+    assert first.count("Error: ") == 1
+    assert "No space left" in first
+    assert "free space" in first
+    assert "code 0" in done.stderr
+    kept = marks(tmp_path / "left")
+    assert kept
+    for folder in (tmp_path / "left").glob("*/seed-*"):
+        Results.load(folder)
+    assert json.loads((tmp_path / "left" / "base" / "manifest.json").read_text())["name"] == "base"
+    assert set(kept) < set(marks(tmp_path / "after"))
+    names = {p.name for p in (tmp_path / "after").glob("*/*")}
+    assert not [name for name in names if name.endswith(".part")]
+
+
+def test_a_folder_of_another_version_is_refused_in_one_line(ran: Path, city_folder: Path) -> None:
+    path = ran / "base" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "format_version": 99}))
+    with pytest.raises(TwinError, match=r"format version 99 cannot be read here.*another folder"):
+        run_scenario(scenario(city_folder), ran, workers=1)
+    program = {**manifest["inputs"], "program": "0" * 64}
+    path.write_text(json.dumps({**manifest, "inputs": program}))
+    with pytest.raises(OutputError, match=r"other inputs \(program differ\)"):
+        run_scenario(scenario(city_folder), ran, workers=1)
