@@ -75,7 +75,9 @@ def differences(
             .astype(float)
             for f in (a, b)
         ]
-        found.append(sides[0].join(sides[1], how="inner", lsuffix="_a", rsuffix="_b"))
+        found.append(
+            sides[0].merge(sides[1], left_index=True, right_index=True, suffixes=("_a", "_b"))
+        )
     if not found:
         return None
     joined = pd.concat(found)

@@ -264,9 +264,7 @@ def _measures(run: RunInfo) -> list[str]:
 def _sure(comparisons: Sequence[Comparison], gaps: Sequence[pd.DataFrame | None]) -> list[str]:
     """Return how sure the results are."""
     t = words.texts()["first"]
-    driven = any(
-        c.base.manifest["inputs"].get("systems", ["traffic"]) != ["roads"] for c in comparisons
-    )
+    driven = any("traffic" in c.base.manifest.get("systems", ("traffic",)) for c in comparisons)
     said = [t["sure"], *([t["fixed"]] if driven else [])]
     pairs = min((int(n) for c in comparisons for n in c.table["n"]), default=0)
     if pairs < FEW_PAIRS:

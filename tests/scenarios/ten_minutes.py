@@ -18,7 +18,7 @@ alternatives:
     title: 20 km/h on Unioninkatu
     measures: [{{kind: speed, street: Unioninkatu, kmh: 20}}]
   - name: idle
-    measures: [{{kind: reopen, street: Unioninkatu}}]
+    measures: [{{kind: reopen, street: Unioninkatu, response: none}}]
 """
 
 

@@ -27,6 +27,8 @@ from twin.errors import InputError, OutputError
 from twin.system import indicators, layers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from twin.city import City
 
 SEEDS = tuple(range(1, 11))
@@ -46,6 +48,20 @@ class MadeUp:
     streets: pd.DataFrame
     city: City
     notes: tuple[str, ...] = ("a note",)
+    unpaired: bool = False
+
+    @property
+    def seeds(self) -> dict[str, tuple[int, ...]]:
+        return {run.name: (1,) for run in (self.base, *self.alternatives)}
+
+    def run(self, name: str) -> RunInfo:
+        return next(r for r in (self.base, *self.alternatives) if r.name == name)
+
+    def each(
+        self, name: str, table: str, columns: list[str] | None = None
+    ) -> Iterator[pd.DataFrame]:
+        if table == "trips":
+            yield self.trips(name)
 
     def means(self, name: str) -> dict[str, float]:
         return {}
@@ -163,7 +179,11 @@ def test_printed_numbers_are_those_of_the_table(made_up: MadeUp) -> None:
 
 
 def test_it_says_who_wins_who_loses_and_what_is_open(html: str) -> None:
-    results = re.findall(r'<p class="(better|worse|other)">(.*?)<br>', html)[:3]
+    found = re.findall(r'<p class="(better|worse|other)">(.*?)<br>', html)
+    first, results = found[0], found[2:5]  # a sentence for each of two comparisons, then chapters
+    assert re.search(
+        "most for the better with “.*”.*most for the worse with “.*”.*Not clear: “", first[1]
+    )
     assert [effect for effect, _ in results] == ["better", "worse", "other"]
     assert "which is better" in results[0][1]
     assert "which is worse" in results[1][1]
