@@ -32,6 +32,7 @@ DISTRIBUTIONS = {
     "sumo": "eclipse-sumo",
 }  # fmt: skip
 SHOWN_REFUSALS = 20
+JUDGED = 10  # replications in which the equilibrium is found twice
 CODE = ("twin", "agents", "envs")
 
 Say = Callable[[str], None]
@@ -403,7 +404,7 @@ def _jobs(
     done = {variant.folder: runs.complete_seeds(variant.folder) for variant in variants}
     modules = tuple(s.module for s in systems().values() if s.module)
     jobs = []
-    for seed in scenario.seeds:
+    for position, seed in enumerate(scenario.seeds):
         missing = tuple(v for v in variants if seed not in done[v.folder])
         if missing:
             job = Job(
@@ -422,6 +423,7 @@ def _jobs(
                 systems=scenario.systems,
                 modules=modules,
                 agents=agents,
+                again=position < JUDGED,
                 years=scenario.years,
                 files=files,
             )
