@@ -218,15 +218,10 @@ def _agent_files(source: Source) -> dict[str, Path]:
             policy = str(getattr(measure, "policy", ""))
             if policy.endswith(".zip"):
                 named.setdefault(policy, (policy, place))
-    files = {}
-    for name, (file, place) in named.items():
-        try:
-            files[name] = inside(source, file)
-        except ScenarioError as error:
-            what = str(error).removeprefix(f"{source.path}: ")
-            msg = f"{source.at(*place)}: agent {name!r}: {what}"
-            raise ScenarioError(msg) from None
-    return files
+    return {
+        name: inside(source, file, f"{source.at(*place)}: agent {name!r}")
+        for name, (file, place) in named.items()
+    }
 
 
 def _measures(source: Source) -> list[Measure]:
@@ -239,17 +234,12 @@ def _measures(source: Source) -> list[Measure]:
 
 def _data_files(source: Source) -> dict[str, Path]:
     """Return the files that measures read, by the name that the scenario gives them."""
-    found = {}
-    for measures in measure_lists(source).values():
-        for place, measure in measures:
-            for name in measure.files():
-                try:
-                    found[name] = inside(source, name)
-                except ScenarioError as error:
-                    what = str(error).removeprefix(f"{source.path}: ")
-                    msg = f"{source.at(*place)}: {what}"
-                    raise ScenarioError(msg) from None
-    return found
+    return {
+        name: inside(source, name, source.at(*place))
+        for measures in measure_lists(source).values()
+        for place, measure in measures
+        for name in measure.files()
+    }
 
 
 def _read_files(source: Source, run: Outlook) -> list[str]:
