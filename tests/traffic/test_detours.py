@@ -115,6 +115,88 @@ def test_the_informed_take_the_way_that_only_they_know_in_time(share: float) -> 
     assert all(3 not in way for way, closed in zip(ways(state), there, strict=True) if closed)
 
 
+def behind_a_street(informed: float, open_s: float) -> tuple[Simulation, pd.DataFrame]:
+    """Trips from 0 by 1 to 2, which nothing else leads to, and by 3; 1 closes at 600 s."""
+    toy = ToyCity()
+    for length_m in (500, 500, 500, 500):
+        toy.street(length_m)
+    for street, to_street in [(0, 1), (1, 2), (0, 3)]:
+        toy.turn(street, to_street)
+    city = toy.build()
+    graph, count = RoadGraph.from_city(city, "cars"), 200
+    trips = pd.DataFrame(
+        {
+            "id": np.arange(count) + 10**9,
+            "origin": 0,
+            "destination": np.where(np.arange(count) % 2, 2, 3),
+            "depart_s": 10.0 * np.arange(count),
+            "purpose": "work",
+            "vehicle_type": "car",
+        }
+    )
+    free = TravelTimes.free(graph)
+    routes = shortest_routes(graph, free, trips["origin"], trips["destination"], trips["depart_s"])
+    graphs = dict.fromkeys(("cars", "lorries", "buses"), graph)
+    prepared = Prepared(Network.from_city(city), trips, routes, graphs, dict.fromkeys(graphs, free))
+    sim = Simulation(
+        city, prepared, seed=5, begin_s=0.0, end_s=END_S, response="en_route",
+        informed=informed, systems_on=["traffic"],
+    )  # fmt: skip
+    sim.run(until_s=CLOSED_S)
+    sim.claims.file(Claim("test/closure", 1, open=False, until_s=open_s))
+    return sim, trips
+
+
+@pytest.mark.parametrize("informed", [0.0, 0.4, 1.0])
+def test_who_has_no_other_way_waits_and_stands_in_nobodys_way(informed: float) -> None:
+    sim, trips = behind_a_street(informed, OPEN_S)
+    traffic: Any = sim.parts["traffic"]
+    sim.run(until_s=OPEN_S)
+    waiting = traffic.indicators()["cut_off"]
+    sim.claims.withdraw("test/closure")
+    sim.run()
+    found, state = traffic.trips(), traffic.sync()
+    assert traffic.indicators()["cut_off"] == 0
+    assert state.clock["passed_jams"][0] == 0
+    assert found["due_s"].to_numpy() == pytest.approx(trips["depart_s"])
+    behind = (trips["destination"] == 2).to_numpy()
+    others = found[~behind]
+    # they take what the way takes when it is empty, give or take the drivers' own speeds
+    assert others["depart_delay_s"].max() < 5.0
+    assert others["duration_s"].max() < 1.3 * others["duration_s"].median()
+    late = found[behind & (trips["depart_s"] >= CLOSED_S).to_numpy()]
+    assert waiting >= len(late)
+    home = late["depart_delay_s"] > 60.0
+    assert home.mean() == pytest.approx(informed, abs=0.12)
+    assert (late.loc[home, "depart_s"] >= OPEN_S).all()
+    assert (late.loc[~home, "arrival_s"] == OPEN_S).all()  # beside the road, and then there
+    lost_s = late["depart_delay_s"] + late["time_loss_s"]
+    assert (lost_s > OPEN_S - late["due_s"] - 60.0).all()  # 60 s: the way to the closure
+    early = found[behind & (found["arrival_s"] < CLOSED_S)]
+    assert early["time_loss_s"].max() < 20.0
+
+
+def test_who_waits_to_the_end_has_not_arrived() -> None:
+    sim, trips = behind_a_street(0.5, END_S)
+    traffic: Any = sim.parts["traffic"]
+    sim.run(until_s=1500.0)
+    kept = sim.snapshot()
+    sim.run()
+    found = traffic.trips()
+    cut_off = found["arrival_s"].isna()
+    assert traffic.indicators()["cut_off"] == cut_off.sum()
+    assert (trips["destination"][cut_off.to_numpy()] == 2).all()
+    lost_s = (found["depart_delay_s"] + found["time_loss_s"].fillna(0.0))[cut_off]
+    assert (lost_s > END_S - np.maximum(found["due_s"], CLOSED_S)[cut_off] - 60.0).all()
+    second = Simulation(
+        sim.city, sim.prepared, seed=5, begin_s=0.0, end_s=END_S, response="en_route",
+        informed=0.5, systems_on=["traffic"], snapshot=kept,
+    )  # fmt: skip
+    second.run()
+    again: Any = second.parts["traffic"]
+    pd.testing.assert_frame_equal(again.trips(), found)
+
+
 def test_a_share_is_between_0_and_1() -> None:
     city, prepared = prepared_town(2)
     with pytest.raises(InputError, match=r"informed\(=1.5\)"):

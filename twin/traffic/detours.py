@@ -6,6 +6,11 @@ without the closed streets.  Who starts on a closed street starts on the first o
 the way; who wants to go to a closed street ends the trip on a street before it.  When it
 opens again, those who have not departed take their usual route.
 
+Who has no other way stays at home until it opens again, or, under way already, leaves the road
+before the closure and waits there: nobody stands in the way of those who can go on.  That wait
+counts as delay; once the way is open, who stayed at home departs, and who waited beside the road
+is at the goal, as if the rest of the way took no time.
+
 That holds for drivers who are informed.  The others take their usual way until they meet the
 closure, that is until a closed street is among the next `SIGHT` streets of their way, and turn
 off there.  Who is informed is drawn by trip, so that a larger share informs the same and more.
@@ -21,15 +26,19 @@ import numpy.typing as npt
 from twin.errors import InputError
 from twin.random import Stream
 from twin.traffic.kernel import refresh_links, remaining_uses, wake_all
+from twin.traffic.records import INNER, NEVER
 from twin.traffic.routing import RoadGraph, Routes, shortest_routes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from twin.clock import Process
     from twin.traffic.process import Traffic
     from twin.traffic.records import State
 
 Bools = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int64]
+Memory = tuple[tuple[I8, I8] | None, I8, I8]
 SIGHT = 2  # streets ahead at which a closure is seen: a sign stands one junction before
 LOOK_S = 5.0  # seconds between two looks at who meets a closure
 
@@ -61,6 +70,9 @@ class Detours:
         self._informed = np.asarray(level < informed)
         self._closed = np.zeros(traffic.network.n_streets, bool)
         self._looks = False
+        self._due = traffic.state.vehicle["due"].copy()  # also of those who stay at home
+        self._end = np.full(len(self._due), -1, np.int64)  # of the ways that were cut short
+        self._until = np.full(len(self._due), -1, np.int64)  # tick at which such a way was open
 
     def respond(self, closed: Bools, before: Bools) -> State:
         """State with routes that respect what is closed now."""
@@ -68,6 +80,7 @@ class Detours:
         self._closed = closed.copy()
         if self.usual is None:
             self.usual = state.vehicle["route"].copy(), state.vehicle["route_end"].copy()
+        self._let_go(state)
         if (before & ~closed).any():
             self._restore(state)
         if not closed.any():
@@ -83,10 +96,42 @@ class Detours:
         self._watch()
         return state
 
-    def resume(self, usual: tuple[I8, I8] | None, closed: Bools) -> None:
-        """Go on from a snapshot: with these usual routes, while these streets are closed."""
-        self.usual, self._closed = usual, closed.copy()
+    def memory(self) -> Memory:
+        """What `resume` takes."""
+        return self.usual, self._end.copy(), self._until.copy()
+
+    def resume(self, memory: Memory, closed: Bools) -> None:
+        """Go on from a snapshot, while these streets are closed."""
+        self.usual, end, until = memory
+        self._end, self._until, self._closed = end.copy(), until.copy(), closed.copy()
         self._watch()
+
+    @property
+    def cut_off(self) -> int:
+        """Trips that wait, at home or beside the road, for their way to open."""
+        vehicle = self.traffic.state.vehicle
+        beside = (self._end >= 0) & (vehicle["arrive"] >= 0) & (self._until < 0)
+        return int(np.sum(vehicle["due"] == NEVER) + np.sum(beside))
+
+    def told(self, state: State) -> State:
+        """The state with the times at which those who stay at home were due."""
+        vehicle = state.vehicle.copy()
+        vehicle["due"] = self._due
+        return state._replace(vehicle=vehicle)
+
+    def waited(self, trips: pd.DataFrame) -> pd.DataFrame:
+        """Trips with the waits beside the road; who waits still has not arrived."""
+        state, tps = self.traffic.state, self.traffic.network.arrays.tps
+        beside = (self._end >= 0) & (state.vehicle["arrive"] >= 0)
+        if not beside.any():
+            return trips
+        found, still = trips.copy(), beside & (self._until < 0)
+        until = np.where(still, int(state.clock["now"][0]), self._until)[beside]
+        wait_s = (until - state.vehicle["arrive"][beside]) / tps
+        found.loc[beside, ["duration_s", "time_loss_s"]] += wait_s[:, None]
+        found.loc[beside, "arrival_s"] = until / tps
+        found.loc[still, "arrival_s"] = np.nan
+        return found
 
     def _watch(self) -> None:
         """Look who meets a closure, if somebody does not know of it."""
@@ -143,12 +188,46 @@ class Detours:
         due_s = state.vehicle["due"] / self.traffic.network.arrays.tps
         return np.asarray((state.vehicle["depart"] >= 0) | (due_s < until))
 
+    def _let_go(self, state: State) -> None:
+        """Let those go on who wait for their way to open; where it is closed they wait again."""
+        vehicle, now = state.vehicle, int(state.clock["now"][0])
+        home = np.flatnonzero(vehicle["due"] == NEVER)
+        vehicle["due"][home] = self._due[home]
+        _queue(state, home, now)
+        cut = np.flatnonzero((self._end >= 0) & (self._until < 0))
+        under_way = cut[vehicle["arrive"][cut] < 0]
+        vehicle["route_end"][under_way] = self._end[under_way]
+        self._end[under_way] = -1
+        for v in np.flatnonzero((self._end >= 0) & (self._until < 0)):
+            rest = state.route_street[vehicle["route_end"][v] : self._end[v]]
+            if not self._closed[rest].any():
+                self._until[v] = now
+
+    def _wait(self, state: State, lost: I8, ahead: I8, closed: Bools) -> None:
+        """Let those wait who have no way: at home, or before the closure.
+
+        `ahead` are the positions of the next streets of their ways.
+        """
+        vehicle, now = state.vehicle, int(state.clock["now"][0])
+        home = (vehicle["depart"][lost] < 0) & (vehicle["due"][lost] > now)
+        vehicle["due"][lost[home]] = NEVER
+        _queue(state, lost[home], now)
+        for v, first in zip(lost[~home], ahead[~home], strict=True):
+            end = int(vehicle["route_end"][v])
+            cut = int(first) + int(np.argmax(closed[state.route_street[first:end]]))
+            if cut > vehicle["route"][v] and closed[state.route_street[cut]]:
+                self._end[v] = end
+                vehicle["route_end"][v] = cut
+
     def _reroute(self, state: State, chosen: I8, closed: Bools) -> State:
         vehicle, tps = state.vehicle, self.traffic.network.arrays.tps
         now = self.traffic.sim.clock.now
         under_way = vehicle["depart"][chosen] >= 0
         driven_from = vehicle["route"][chosen].astype(np.int64)
         at = np.where(under_way, vehicle["route_at"][chosen], driven_from).astype(np.int64)
+        lane = np.maximum(vehicle["place"][chosen], 0)
+        turning = under_way & ((state.lane["flags"][lane] & INNER) != 0)
+        at += turning & (at + 1 < vehicle["route_end"][chosen])  # on the way into the next street
         end = vehicle["route_end"][chosen].astype(np.int64)
         goal = state.route_street[end - 1]
         start = state.route_street[at]
@@ -157,18 +236,20 @@ class Detours:
             start[i] = way[np.argmax(~closed[way])]  # the first open one
         depart_s = np.maximum(vehicle["due"][chosen], now) / tps
         ways = self._ways(vehicle["type"][chosen], start, goal, depart_s, closed)
-        pieces, pointer, end_at, place = [], [], [], []
+        pieces, pointer, end_at, lost = [], [], [], []
         length = len(state.route_street)
         for k, v in enumerate(chosen):
             way = ways[k]
             if not len(way):
+                lost.append(k)
                 continue
             driven = state.route_street[driven_from[k] : at[k]] if under_way[k] else way[:0]
             pieces.append(np.concatenate([driven, way]).astype(np.int32))
-            pointer.append((v, length, length + len(driven)))
+            pointer.append((v, length, length + len(driven) - int(turning[k])))
             length += len(pieces[-1])
             end_at.append(length)
-            place.append(v)
+        if lost:
+            self._wait(state, chosen[lost], (at + under_way)[lost], closed)
         if not pieces:
             return state
         rows = np.array(pointer, np.int64)
@@ -204,6 +285,23 @@ class Detours:
                 if not len(goal_left):
                     break
         return ways
+
+
+def _queue(state: State, changed: I8, now: int) -> None:
+    """Put vehicles where they belong among those of their source, by when they want to depart.
+
+    Those who wait there already stay before them.
+    """
+    if not len(changed):
+        return
+    position = np.empty(len(state.source_vehicle), np.int64)
+    position[state.source_vehicle] = np.arange(len(position))
+    sources = np.searchsorted(state.source["end"], position[changed], side="right")
+    for source in state.source[np.unique(sources)]:
+        rest = slice(int(source["next"]), int(source["end"]))
+        line = state.source_vehicle[rest]
+        due = np.maximum(state.vehicle["due"][line], now)
+        state.source_vehicle[rest] = line[np.argsort(due, kind="stable")]
 
 
 def _goals(

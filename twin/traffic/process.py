@@ -154,12 +154,18 @@ class Traffic:
         counted = (trips["due_s"] >= from_s).to_numpy()
         heavy = self._are_of("lorry", "bus")
         values["user_cost_eur"] = user_cost_eur(trips[counted], heavy[counted])
-        values["cut_off"] = float(self.sim.prepared.notes.get(NO_WAY, 0.0))
+        cut_off = 0 if self._detours is None else self._detours.cut_off
+        values["cut_off"] = float(self.sim.prepared.notes.get(NO_WAY, 0.0)) + cut_off
         return values
 
     def trips(self) -> pd.DataFrame:
         """Trip table so far (`twin.traffic.indicators.trip_table`), the stranded at its end."""
-        found, stranded = reported.trip_table(self.network, self.sync()), self.sim.prepared.stranded
+        state, stranded = self.sync(), self.sim.prepared.stranded
+        if self._detours is None:
+            found = reported.trip_table(self.network, state)
+        else:
+            whole = reported.trip_table(self.network, self._detours.told(state))
+            found = self._detours.waited(whole)
         if stranded is None or not len(stranded):
             return found
         now_s = float(self.state.clock["now"][0]) / self.network.arrays.tps
@@ -186,18 +192,18 @@ class Traffic:
 
     def snapshot(self) -> Any:
         """Copy of the flow."""
-        usual = None if self._detours is None else self._detours.usual
         flow, queues = copy_state(self.sync()), copy_queues(self.queues)
-        return flow, queues, self._closed.copy(), usual, self._shown, self.network
+        ways = None if self._detours is None else self._detours.memory()
+        return flow, queues, self._closed.copy(), ways, self._shown, self.network
 
     def restore(self, state: Any) -> None:
         """Go back to a copy of the flow."""
-        flow, queues, closed, usual, self._shown, self.network = state
+        flow, queues, closed, ways, self._shown, self.network = state
         self.queues, self._tables, self._reached = copy_queues(queues), None, None
         self.state = copy_state(flow)
         self._closed = closed.copy()
         if self._detours is not None:
-            self._detours.resume(usual, closed)
+            self._detours.resume(ways, closed)
         self.state_replaced()
 
     def state_replaced(self) -> None:
