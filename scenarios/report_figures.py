@@ -223,6 +223,7 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
                 "svg": drawn,
                 "legend": maps.legend(scale, layer_title(layer), unit_text(layer.unit), words),
                 "top": [],
+                "percent": False,
                 "source": t["source"]["map_of"].format(layer=layer.name, alternative=name),
             }
         )
@@ -261,6 +262,7 @@ def _map(
         "unit": unit,
         "alternative": run.name,
         "layer": layer.name if part == "diff" else "",
+        "percent": part == "percent",
         "svg": drawn,
         "legend": maps.legend(scale, name, unit, words),
         "top": _top(base, rows, layer.name) if part == "diff" else [],

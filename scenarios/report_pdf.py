@@ -1,7 +1,7 @@
 """The report as PDF, made of its HTML file by WeasyPrint.
 
 WeasyPrint looks for what `<use>` refers to in the same SVG only, and draws every shape anew: so
-the shapes of streets are written into each map, and the ground of all maps becomes one picture.
+the shapes of streets are written into each map, and one picture is the ground of all maps.
 """
 
 from __future__ import annotations
@@ -77,8 +77,9 @@ def write_pdf(page: Path) -> Path:
 def printable(html: str) -> str:
     """Return a report with all that is folded open, and every map whole in itself."""
     hidden = _HIDDEN.search(html)
-    html = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
-    html = html.replace("<details>", "<details open>").replace("currentColor", "#000000")
+    for unseen in (r"<script>.*?</script>", r'<details class="percent".*?</details>'):
+        html = re.sub(unseen, "", html, flags=re.DOTALL)
+    html = re.sub(r"<details( class=.*?)?>", r"<details\1 open>", html).replace("currentColor", "#000000")
     html = html.replace("var(--paper, #ffffff)", "#ffffff")
     if hidden is None:
         return html
@@ -86,11 +87,12 @@ def printable(html: str) -> str:
     html = html.replace(hidden[0], "")
     html = _USE.sub(lambda m: f'<path d="{shapes[m[1]]}"{m[2]}/>', html)
     ground = _ground(hidden[0], shapes.values())
-    return _PLAIN.sub("", _GROUND.sub(lambda _: ground, html))
+    style = f"<style>svg.map {{ background:url({ground}) 0 0 / 100% 100% no-repeat; }}</style>"
+    return _PLAIN.sub("", _GROUND.sub("", html)).replace("</head>", f"{style}</head>", 1)
 
 
 def _ground(definitions: str, streets: Any) -> str:
-    """Return land, water, buildings and plain streets as one picture of the map's size."""
+    """Return land, water, buildings and plain streets as one picture, written as a data URI."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import PathPatch
@@ -114,7 +116,7 @@ def _ground(definitions: str, streets: Any) -> str:
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     uri = base64.b64encode(stream.getvalue()).decode()
-    return f'<image href="data:image/png;base64,{uri}" width="{width}" height="{height}"/>'
+    return f"data:image/png;base64,{uri}"
 
 
 def _path(data: str) -> Any:

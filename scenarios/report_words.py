@@ -133,6 +133,7 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "effect": found,
         "arrow": "▲" if difference > 0.0 else "▼" if difference < 0.0 else "=",
         "word": texts()["word"][found],
+        "short": texts()["short"][found],
         "verdict": verdict(row),
     }
 
