@@ -111,7 +111,7 @@ def zone_maps(comparison: Comparison, base: MapBase, city: City) -> list[dict[st
         legend = maps.legend(scale, t["zone_legend"], "s", words)
         source = t["zone_source"].format(least=f"{FEW_TRIPS:g}")
         found.append({"title": title, "svg": drawn, "legend": legend, "source": source,
-                      "unit": "s", "top": []})  # fmt: skip
+                      "unit": "s", "top": [], "percent": False})  # fmt: skip
     return found
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from viz.language import current
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -143,7 +145,7 @@ def round_up(value: float) -> float:
 def number(value: float, digits: int | None = None, *, sign: bool = False) -> str:
     """Return a number as people write it: thousands by a thin space, a real minus sign.
 
-    Without `digits`, three significant figures.
+    Without `digits`, three significant figures. In German a comma stands before the decimals.
 
     >>> number(-1234.5, 0)
     '−1\u202f234'
@@ -154,6 +156,8 @@ def number(value: float, digits: int | None = None, *, sign: bool = False) -> st
         size = abs(value)
         digits = 0 if size >= 100 or size == round(size) else (1 if size >= 10 else 2)
     text = f"{abs(value):,.{digits}f}".replace(",", "\u202f")
+    if current() == "de":
+        text = text.replace(".", ",")
     if not any(c in "123456789" for c in text):
         return text
     return ("−" if value < 0 else "+" if sign else "") + text

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from viz import svg
+from viz.language import word
 from viz.palette import BETTER, CATEGORIES, DASHES, UNCLEAR, WORSE, number, tick_labels, ticks
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def distribution_plot(
     }
     top = max(float(s.max()) for s in shares.values()) * 1.08 or 1.0
     axes = _Axes((low, high), (0.0, top), height)
-    parts = [_frame(axes, f"{title} [{unit}]", "share of trips [%]")]
+    parts = [_frame(axes, f"{title} [{unit}]", word("share of trips [%]"))]
     for k, (name, share) in enumerate(shares.items()):
         xs, ys = np.repeat(edges, 2), np.concatenate([[0.0], np.repeat(share, 2), [0.0]])
         parts.append(_line(axes, xs, ys, k))
@@ -117,10 +118,12 @@ def distribution_plot(
             foot = axes.at_y(0.0)
             parts.append(svg.tag("path", d=f"M{x:.1f} {foot:.1f}l-5 9h10z", fill=CATEGORIES[k % 6]))
     names = [
-        f"{name} (median {number(float(np.median(v)))} {unit})" if v.size else f"{name} (no values)"
+        f"{name} ({word('median')} {number(float(np.median(v)))} {unit})"
+        if v.size
+        else f"{name} ({word('no values')})"
         for name, v in clean.items()
     ]
-    return _page(axes, parts, names, f"Distribution: {title}")
+    return _page(axes, parts, names, f"{word('Distribution')}: {title}")
 
 
 def interval_plot(rows: Sequence[Interval], *, title: str, label: str) -> str:
@@ -271,7 +274,7 @@ def timeline_plot(rows: Sequence[tuple[str, Sequence[tuple[float, str]]]], *, ti
     step = 40.0
     axes = _Axes((low - pad, high + pad), (0.0, 1.0), _TOP + step * len(rows) + 44.0)
     foot = axes.height - axes.bottom
-    parts = [_across(axes, "time of day", foot, clock=True)]
+    parts = [_across(axes, word("time of day"), foot, clock=True)]
     for k, (name, events) in enumerate(rows):
         y = _TOP + step * k + 27.0
         parts.append(svg.tag("text", text=name, x=_LEFT, y=y - 13.0, **_FONT))
@@ -315,8 +318,9 @@ def _page(axes: _Axes, parts: list[str], names: list[str], label: str) -> str:
 
 
 def _nothing(title: str) -> str:
-    text = svg.tag("text", text="no values", x=WIDTH / 2, y=34.0, text_anchor="middle", **_FONT)
-    return svg.document(WIDTH, 60.0, text, label=f"{title}: no values", class_="plot")
+    none = word("no values")
+    text = svg.tag("text", text=none, x=WIDTH / 2, y=34.0, text_anchor="middle", **_FONT)
+    return svg.document(WIDTH, 60.0, text, label=f"{title}: {none}", class_="plot")
 
 
 def _frame(axes: _Axes, x_label: str, y_label: str, *, clock: bool = False) -> str:

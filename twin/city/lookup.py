@@ -96,25 +96,36 @@ class Streets(BaseModel):
             raise ScenarioError(msg)
         return np.flatnonzero(kept).astype(np.int32)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
         """In words of a planner."""
+        english = {
+            "kind": "{} streets", "streets": "streets", "within": "within {}",
+            "faster": "faster than {} km/h", "slower": "slower than {} km/h",
+            "lanes": "of {} lanes or more", "but": "but not {}",
+        }  # fmt: skip
+        german = {
+            "kind": "Straßen der Klasse {}", "streets": "Straßen", "within": "innerhalb von {}",
+            "faster": "mit mehr als {} km/h", "slower": "mit weniger als {} km/h",
+            "lanes": "mit {} Fahrstreifen oder mehr", "but": "ohne {}",
+        }  # fmt: skip
+        t = german if language == "de" else english
         said = []
         if self.highway:
-            said.append(f"{', '.join(self.highway)} streets")
+            said.append(t["kind"].format(", ".join(self.highway)))
         if self.names:
             said.append(", ".join(self.names))
         if not said:
-            said.append("streets")
+            said.append(t["streets"])
         if self.within is not None:
-            said.append(f"within {self.within}")
+            said.append(t["within"].format(self.within))
         if self.faster_than_kmh is not None:
-            said.append(f"faster than {self.faster_than_kmh:g} km/h")
+            said.append(t["faster"].format(f"{self.faster_than_kmh:g}"))
         if self.slower_than_kmh is not None:
-            said.append(f"slower than {self.slower_than_kmh:g} km/h")
+            said.append(t["slower"].format(f"{self.slower_than_kmh:g}"))
         if self.lanes_at_least is not None:
-            said.append(f"of {self.lanes_at_least} lanes or more")
+            said.append(t["lanes"].format(self.lanes_at_least))
         if self.but:
-            said.append(f"but not {', '.join(self.but)}")
+            said.append(t["but"].format(", ".join(self.but)))
         return " ".join(said)
 
 
