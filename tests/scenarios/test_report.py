@@ -27,6 +27,8 @@ from twin.errors import InputError, OutputError
 from twin.system import indicators, layers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from twin.city import City
 
 SEEDS = tuple(range(1, 11))
@@ -46,6 +48,22 @@ class MadeUp:
     streets: pd.DataFrame
     city: City
     notes: tuple[str, ...] = ("a note",)
+    unpaired: bool = False
+
+    @property
+    def seeds(self) -> dict[str, tuple[int, ...]]:
+        return {run.name: SEEDS for run in (self.base, *self.alternatives)}
+
+    def run(self, name: str) -> RunInfo:
+        return next(run for run in (self.base, *self.alternatives) if run.name == name)
+
+    def each(
+        self, name: str, table: str, columns: list[str] | None = None
+    ) -> Iterator[pd.DataFrame]:
+        if table == "trips":
+            trips = self.trips(name)
+            for seed in SEEDS[:2]:
+                yield trips[columns].assign(seed=seed)
 
     def means(self, name: str) -> dict[str, float]:
         return {}
