@@ -24,6 +24,7 @@ PANGO = (
     "PDF needs Pango: apt-get install libpango-1.0-0 libpangoft2-1.0-0, "
     "or print report.html from a browser"
 )
+FIRST_PAGE = ((95, 9.0), (75, 9.0), (60, 8.5), (48, 8.5), (36, 8.0), (25, 7.5))  # mm, pt
 _SHAPE = re.compile(r'<path id="(m\d+)" d="([^"]*)"')
 _USE = re.compile(r'<use href="#(m\d+)"([^>]*?)/>')
 _GROUND = re.compile(r'<use href="#m-ground"/>')
@@ -63,7 +64,7 @@ def write_pdf(page: Path) -> Path:
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     path = page.with_suffix(".pdf")
     part = path.with_name(f".{path.name}.part")
-    data = HTML(string=printable(page.read_text(encoding="utf-8"))).write_pdf()
+    data = HTML(string=_fitted(printable(page.read_text(encoding="utf-8")))).write_pdf()
     try:
         part.write_bytes(data)
         part.replace(path)
@@ -72,6 +73,21 @@ def write_pdf(page: Path) -> Path:
         msg = f"{path}: cannot be written, {error.strerror or error}; name another with -o"
         raise OutputError(msg) from None
     return path
+
+
+def _fitted(html: str) -> str:
+    """Return a printable report with the greatest picture that leaves the first page one page."""
+    from weasyprint import HTML
+
+    end = html.find("</section>")
+    if end < 0:
+        return html
+    for height, size in FIRST_PAGE:
+        style = f"<style>#first {{ --map-height:{height}mm; font-size:{size}pt; }}</style></head>"
+        first = html[:end].replace("</head>", style, 1)
+        if len(HTML(string=f"{first}</section></main></body></html>").render().pages) == 1:
+            break
+    return first + html[end:]
 
 
 def printable(html: str) -> str:
