@@ -7,6 +7,7 @@ the shapes of streets are written into each map, and one picture is the ground o
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import logging
 import re
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GROUND_PIXELS = 900  # of the longer side
+PRINT = "or leave --pdf out and print report.html from a browser"
+WEASYPRINT = f"PDF needs WeasyPrint: pip install 'stadtzwilling[pdf]', {PRINT}"
 PANGO = (
-    "PDF needs Pango: apt-get install libpango-1.0-0 libpangoft2-1.0-0, "
-    "or print report.html from a browser"
+    "PDF needs the library Pango: "
+    f"apt-get install libpangoft2-1.0-0 libharfbuzz-subset0, {PRINT}"
 )
 FIRST_PAGE = ((95, 9.0), (75, 9.0), (60, 8.5), (48, 8.5), (36, 8.0), (25, 7.5))  # mm, pt
 _SHAPE = re.compile(r'<path id="(m\d+)" d="([^"]*)"')
@@ -40,12 +43,15 @@ def check_pdf() -> None:
     Raises
     ------
     InputError
-        If WeasyPrint does not find Pango.
+        If WeasyPrint is not installed, or does not find Pango.
     """
-    try:
-        import weasyprint  # noqa: F401
-    except OSError:
-        raise InputError(PANGO) from None
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a page on what it does not find
+        try:
+            import weasyprint  # noqa: F401
+        except ImportError:
+            raise InputError(WEASYPRINT) from None
+        except OSError:
+            raise InputError(PANGO) from None
 
 
 def write_pdf(page: Path) -> Path:
@@ -54,7 +60,7 @@ def write_pdf(page: Path) -> Path:
     Raises
     ------
     InputError
-        If WeasyPrint does not find Pango.
+        If WeasyPrint is not installed, or does not find Pango.
     OutputError
         If the file cannot be written.
     """
@@ -95,8 +101,8 @@ def printable(html: str) -> str:
     hidden = _HIDDEN.search(html)
     for unseen in (r"<script>.*?</script>", r'<details class="percent".*?</details>'):
         html = re.sub(unseen, "", html, flags=re.DOTALL)
-    html = re.sub(r"<details( class=.*?)?>", r"<details\1 open>", html).replace("currentColor", "#000000")
-    html = html.replace("var(--paper, #ffffff)", "#ffffff")
+    html = re.sub(r"<details( class=.*?)?>", r"<details\1 open>", html)
+    html = html.replace("currentColor", "#000000").replace("var(--paper, #ffffff)", "#ffffff")
     if hidden is None:
         return html
     shapes = dict(_SHAPE.findall(hidden[0]))

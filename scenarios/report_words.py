@@ -36,7 +36,8 @@ LEAST_TO_ADVISE = 5  # pairs from which their spread is known well enough to adv
 class Note(str):
     """A line on runs, in English, that the report can tell in its own language."""
 
-    __slots__ = ("name", "values")
+    name: str
+    values: dict[str, object]
 
     def __new__(cls, name: str, **values: object) -> Note:
         """Return the line of [note] with its values filled in."""

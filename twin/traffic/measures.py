@@ -354,11 +354,8 @@ class SignalProgram(Timed):
             what = f"{'mit' if german else 'with'} {len(self.phases)} "
             what += "Phasen" if german else "phases"
         else:
-            what = (
-                f"um {_german(self.offset_s)} s versetzt"
-                if german
-                else f"{self.offset_s:g} s later"
-            )
+            later = self.offset_s or 0.0
+            what = f"um {_german(later)} s versetzt" if german else f"{later:g} s later"
         return f"{who} {what}{when}"
 
     def check(self, city: City) -> None:
