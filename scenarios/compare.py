@@ -217,9 +217,13 @@ def refused_rows(run: RunInfo) -> list[str]:
     number, shown = int(run.manifest.get("refused_rows", 0)), run.manifest.get("refused", [])
     if not number:
         return []
-    rows = "1 row of a file was" if number == 1 else f"{number:,} rows of files were"
-    more = [f"... and {number - len(shown):,} more"] if number > len(shown) else []
-    return [f"{rows} refused:", *(str(line) for line in shown), *more]
+    note, left = report_words.Note, number - len(shown)
+    first = note("refused_one") if number == 1 else note("refused", n=number)
+    return [
+        first,
+        *(str(line) for line in shown),
+        *([note("refused_more", n=left)] if left else []),
+    ]
 
 
 def _looks(
@@ -243,7 +247,7 @@ def _told(title: str, looks: Sequence[Look]) -> list[str]:
     if now.n < now.planned:
         told.append(report_words.Note("early", title=title, n=now.n, m=now.planned))
     if before:
-        numbers = report_words.listed([str(look.n) for look in before])
+        numbers = tuple(look.n for look in before)
         told.append(report_words.Note("before", title=title, numbers=numbers))
     return told
 

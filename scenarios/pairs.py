@@ -76,7 +76,7 @@ def apart(base: RunInfo, run: RunInfo, *, unpaired: bool) -> list[str]:
     differs = [k for k in ("demand", "equilibrium", "base", "systems", "program")
                if base.manifest["inputs"].get(k) != run.manifest["inputs"].get(k)]  # fmt: skip
     if differs:
-        notes.append(Note("differs", title=run.title, what=", ".join(differs)))
+        notes.append(Note("differs", title=run.title, what=tuple(differs)))
     return notes
 
 

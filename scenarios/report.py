@@ -7,9 +7,12 @@ comparison's own numbers; then a chapter per comparison, and all that is needed 
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import io
+import math
 import re
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +98,11 @@ def write_report(
         msg = f"no comparison for {path}; compare at least two runs"
         raise InputError(msg)
     extra = extra or {}
-    city = city or comparisons[0].city
     rows = _assumptions() if assumptions is None else list(assumptions)
     tables = [_gaps(c) for c in comparisons] if gaps is None else list(gaps)
     with said_in(language):
+        comparisons = [_named(c) for c in comparisons]
+        city = city or comparisons[0].city
         context = _context(comparisons, city, tables, extra)
         context |= {
             "title": title,
@@ -150,9 +154,17 @@ def _context(
             for c, chapter in zip(comparisons, chapters, strict=True)
         ],
         "commands": extra.get("commands") or "\n".join(_commands(c) for c in comparisons),
-        "sources": [{k: s.get(k, "–") for k in SOURCE_COLUMNS} for s in city.sources],
+        "sources": [_source(s) for s in city.sources],
         "attribution": ", ".join(dict.fromkeys(named)) or ATTRIBUTION,
     }
+
+
+def _named(comparison: Comparison) -> Comparison:
+    """Return a comparison whose base is called so in the language that holds, if by no other."""
+    base = comparison.base
+    if base.title != words.texts_of("en")["speech"]["base"]:
+        return comparison
+    return replace(comparison, base=replace(base, title=words.texts()["speech"]["base"]))
 
 
 def _result(comparison: Comparison) -> dict[str, str] | None:
@@ -166,9 +178,10 @@ def _first_map(
 ) -> dict[str, Any] | None:
     """Return the map for the first page: of the first layer, where the greatest change is."""
     for comparison, chapter in zip(comparisons, chapters, strict=True):
-        drawn = [m for m in chapter["maps"] if m.get("layer")]
+        shown = [m for m in chapter["maps"] if m["svg"]]
+        drawn = [m for m in shown if m.get("layer")]
         most = words.changes_most(comparison.table)
-        chosen = [m for m in drawn if m["alternative"] == most] or drawn or chapter["maps"]
+        chosen = [m for m in drawn if m["alternative"] == most] or drawn or shown
         if chosen:
             found: dict[str, Any] = chosen[0]
             return found
@@ -335,13 +348,23 @@ def _assumption(row: Assumption) -> dict[str, str]:
         text = re.sub(r"(?<=\d)\.(?=\d)", ",", t["value"].get(value, value))
     else:
         text = value
-    name = t.get("assumption", {}).get(name, name)
+    name, source = (t.get(k, {}).get(v, v) for k, v in (("assumption", name), ("basis", source)))
     return {"name": name, "value": text, "unit": words.unit_text(unit), "source": source}
 
 
 def _decimals(value: float) -> int:
     """Return as many decimals as the value has, four at most."""
-    return next((d for d in range(4) if round(value, d) == value), 4)
+    return next((d for d in range(4) if math.isclose(round(value, d), value, rel_tol=1e-6)), 4)
+
+
+def _source(source: Mapping[str, Any]) -> dict[str, str]:
+    """Return where data come from, with the day as people write it."""
+    row = {k: str(source.get(k, "–")) for k in SOURCE_COLUMNS}
+    known = words.texts().get("origin", {})
+    row |= {k: known.get(row[k], row[k]) for k in ("what", "licence")}
+    with contextlib.suppress(ValueError):
+        row["timestamp"] = words.date(dt.datetime.fromisoformat(row["timestamp"]).date(), "day_of")
+    return row
 
 
 def _provenance(comparison: Comparison, title: str) -> dict[str, Any]:

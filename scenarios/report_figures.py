@@ -53,7 +53,7 @@ def intervals(rows: pd.DataFrame, title: str) -> str:
         shown.append(
             plots.Interval(
                 indicator_title(row), float(row["percent"]), float(low), float(high),
-                cast("plots.Effect", drawn), table_row(row)["word"],
+                cast("plots.Effect", drawn), table_row(row)["short"],
             )
         )  # fmt: skip
     label = texts()["plot"]["difference"]
@@ -164,10 +164,11 @@ def map_figures(
                 continue
             ends = Scale.of(values, diverging=True)
             scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
-            found.extend(
+            drawn = (
                 _map(comparison, base, layer, (part, unit), r, scale)
                 for r in comparison.alternatives
             )
+            found.extend(m for m in drawn if m["svg"] or m["top"])
     return found
 
 
@@ -249,10 +250,11 @@ def _map(
     title = t["map"]["title" if part == "diff" else "percent"].format(
         layer=name, alternative=run.title, base=comparison.base.title
     )
+    values = _told(rows, f"{part}_{layer.name}", layer)
     drawn = maps.street_map(
-        base, _told(rows, f"{part}_{layer.name}", layer), title=title, unit=unit, scale=scale,
+        base, values, title=title, unit=unit, scale=scale,
         diverging=True, digits=2 if part == "diff" else 0, standalone=False,
-    )  # fmt: skip
+    ) if values.abs().gt(0.0).any() else ""  # fmt: skip
     words = {
         "lower": (t["map"]["less_better"], t["map"]["more_worse"]),
         "higher": (t["map"]["less_worse"], t["map"]["more_better"]),

@@ -24,16 +24,27 @@ GROUND_PIXELS = 900  # of the longer side
 PRINT = "or leave --pdf out and print report.html from a browser"
 WEASYPRINT = f"PDF needs WeasyPrint: pip install 'stadtzwilling[pdf]', {PRINT}"
 PANGO = (
-    "PDF needs the library Pango: "
-    f"apt-get install libpangoft2-1.0-0 libharfbuzz-subset0, {PRINT}"
+    f"PDF needs the library Pango: apt-get install libpangoft2-1.0-0 libharfbuzz-subset0, {PRINT}"
 )
-FIRST_PAGE = ((95, 9.0), (75, 9.0), (60, 8.5), (48, 8.5), (36, 8.0), (25, 7.5))  # mm, pt
+FIRST_PAGE = (
+    (115, 9.5),
+    (95, 9.5),
+    (75, 9.0),
+    (60, 8.5),
+    (48, 8.5),
+    (36, 8.0),
+    (25, 7.5),
+)  # mm, pt
+MAP_SHARE = 0.6  # of the page's width that a map takes at most
+PAGE_MM = 182.0
+MAP_MM = 100.0
 _SHAPE = re.compile(r'<path id="(m\d+)" d="([^"]*)"')
 _USE = re.compile(r'<use href="#(m\d+)"([^>]*?)/>')
 _GROUND = re.compile(r'<use href="#m-ground"/>')
 _PLAIN = re.compile(r'<use href="#m-plain"[^>]*/>')
 _HIDDEN = re.compile(r'<svg [^>]*aria-hidden="true">.*?</svg>', re.DOTALL)
 _AREA = re.compile(r'<path d="([^"]*)" fill="(#[0-9a-f]{6})"')
+_RATIO = re.compile(r"--ratio:([\d.]+)")
 _SIZE = re.compile(r'<rect width="(\d+)" height="(\d+)"')
 
 
@@ -89,7 +100,8 @@ def _fitted(html: str) -> str:
     if end < 0:
         return html
     for height, size in FIRST_PAGE:
-        style = f"<style>#first {{ --map-height:{height}mm; font-size:{size}pt; }}</style></head>"
+        wide = _map_width(html, height)
+        style = f"<style>#first {{ --map-height:{height}mm; font-size:{size}pt; {wide} }}</style></head>"
         first = html[:end].replace("</head>", style, 1)
         if len(HTML(string=f"{first}</section></main></body></html>").render().pages) == 1:
             break
@@ -109,8 +121,17 @@ def printable(html: str) -> str:
     html = html.replace(hidden[0], "")
     html = _USE.sub(lambda m: f'<path d="{shapes[m[1]]}"{m[2]}/>', html)
     ground = _ground(hidden[0], shapes.values())
-    style = f"<style>svg.map {{ background:url({ground}) 0 0 / 100% 100% no-repeat; }}</style>"
+    style = (
+        f"<style>svg.map {{ background:url({ground}) 0 0 / 100% 100% no-repeat; }} "
+        f"main {{ {_map_width(html, MAP_MM)} }}</style>"
+    )
     return _PLAIN.sub("", _GROUND.sub("", html)).replace("</head>", f"{style}</head>", 1)
+
+
+def _map_width(html: str, height_mm: float) -> str:
+    """Return how wide a map of this height is, as a declaration."""
+    ratio = float(found[1]) if (found := _RATIO.search(html)) else 1.0
+    return f"--map-width:{min(MAP_SHARE * PAGE_MM, ratio * height_mm):.1f}mm;"
 
 
 def _ground(definitions: str, streets: Any) -> str:

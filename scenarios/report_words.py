@@ -41,13 +41,27 @@ class Note(str):
 
     def __new__(cls, name: str, **values: object) -> Note:
         """Return the line of [note] with its values filled in."""
-        self = super().__new__(cls, texts_of("en")["note"][name].format(**values))
+        self = super().__new__(cls, _filled(texts_of("en"), name, values))
         self.name, self.values = name, values
         return self
 
     def told(self) -> str:
         """Return it in the language that holds."""
-        return str(texts()["note"][self.name].format(**self.values))
+        return _filled(texts(), self.name, self.values)
+
+
+def _filled(said: dict[str, Any], name: str, values: Mapping[str, object]) -> str:
+    """Return a note with its values, where tuples are lists of words."""
+    known = said["input"]
+    written = {
+        k: ", ".join(known.get(str(v), str(v)) for v in value)
+        if isinstance(value, tuple)
+        else number(value, 0)
+        if isinstance(value, int)
+        else value
+        for k, value in values.items()
+    }
+    return str(said["note"][name].format(**written))
 
 
 def texts() -> dict[str, Any]:
@@ -322,16 +336,17 @@ def date(day: dt.date, form: str = "date", time: str = "") -> str:
 
 def note_text(note: str) -> str:
     """Return a note in the language that holds, where it is known in it."""
-    return note.told() if isinstance(note, Note) else note
+    return note.told() if isinstance(note, Note) else event_text(note)
 
 
 def event_text(text: str) -> str:
     """Return what an event says in the language that holds, where it is known in it."""
-    for pattern, said in texts().get("event", {}).items():
+    t = texts()
+    for pattern, said in t.get("event", {}).items():
         match = re.fullmatch(pattern, text)
         if match:
-            return str(said.format(*match.groups()))
-    return text
+            return str(said.format(*map(event_text, match.groups())))
+    return str(t.get("treatment", {}).get(text, text))
 
 
 def measures_told(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -145,7 +145,8 @@ def round_up(value: float) -> float:
 def number(value: float, digits: int | None = None, *, sign: bool = False) -> str:
     """Return a number as people write it: thousands by a thin space, a real minus sign.
 
-    Without `digits`, three significant figures. In German a comma stands before the decimals.
+    Without `digits`, three significant figures. In German points part thousands, and a comma
+    stands before the decimals.
 
     >>> number(-1234.5, 0)
     '−1\u202f234'
@@ -155,9 +156,9 @@ def number(value: float, digits: int | None = None, *, sign: bool = False) -> st
     if digits is None:
         size = abs(value)
         digits = 0 if size >= 100 or size == round(size) else (1 if size >= 10 else 2)
-    text = f"{abs(value):,.{digits}f}".replace(",", "\u202f")
-    if current() == "de":
-        text = text.replace(".", ",")
+    text = f"{abs(value):,.{digits}f}"
+    german = current() == "de"
+    text = text.translate({44: ".", 46: ","} if german else {44: "\u202f"})
     if not any(c in "123456789" for c in text):
         return text
     return ("−" if value < 0 else "+" if sign else "") + text

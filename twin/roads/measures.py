@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 Shift = Literal["any", "day", "night"]
 Closures = Literal["none", "table", "joint"]
 Model = Literal["markov", "curve"]
+GERMAN_MODELS = {"markov": "Markow-Kette", "curve": "Verlaufskurve"}
+GERMAN_POLICIES = {
+    "do_nothing": "nur Flickstellen",
+    "worst_first": "schlechteste zuerst",
+    "age_interval": "nach Alter",
+    "condition_threshold": "nach Zustand",
+    "greedy_knapsack": "größter Nutzen je Euro",
+    "rolling_optimum": "vorausschauende Optimierung",
+}
 
 
 class Maintenance(Measure):
@@ -104,8 +113,9 @@ class Maintenance(Measure):
         return f"roads kept by {who} with {money} a year{when}{able}{counted}"
 
     def _german(self) -> str:
-        who = self.policy if self.plan is None else f"Plan {self.plan}"
-        eur = "" if self.budget_eur is None else f"{self.budget_eur:,.0f}".replace(",", "\u202f")
+        named = GERMAN_POLICIES.get(self.policy, self.policy)
+        who = f"„{named}“" if self.plan is None else f"Plan {self.plan}"
+        eur = "" if self.budget_eur is None else f"{self.budget_eur:,.0f}".replace(",", ".")
         money = f"{eur} €" if eur else "2,20 €/m\u00b2"
         shift = {"any": "", "day": ", Arbeiten am Tag", "night": ", Arbeiten bei Nacht"}[self.shift]
         means = [
@@ -209,6 +219,7 @@ class Pavement(Measure):
     def describe(self, language: str = "en") -> str:
         if language == "de":
             known = f"; bekannt aus {', '.join(self.files())}" if self.files() else ""
-            return f"Alterung der Fahrbahnen: {self.truth}, angenommen: {self.belief}{known}"
+            truth, belief = GERMAN_MODELS[self.truth], GERMAN_MODELS[self.belief]
+            return f"Alterung der Fahrbahnen: {truth}, angenommen: {belief}{known}"
         known = f"; known from {', '.join(self.files())}" if self.files() else ""
         return f"pavements age by {self.truth}, believed to by {self.belief}{known}"

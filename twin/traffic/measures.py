@@ -41,12 +41,22 @@ GERMAN_TRIPS = {
     "freight": "Wirtschaftsverkehr", "through": "Durchgangsverkehr", "event": "Veranstaltung",
     "car": "Pkw", "lorry": "Lkw", "truck": "Lkw", "bus": "Busse",
 }  # fmt: skip
+GERMAN_POLICIES = {
+    "fixed": "gegebene Festzeitprogramme",
+    "webster": "Festzeitprogramme nach Webster",
+    "green_wave": "Grüne Welle",
+    "actuated": "verkehrsabhängig mit Zeitlücken",
+    "sotl": "selbstorganisierend (SOTL)",
+    "greedy": "Phase mit den meisten Fahrzeugen",
+    "max_pressure": "Max-Pressure",
+    "rolling_horizon": "vorausschauende Optimierung",
+}
 
 
 def _german(value: float, digits: int | None = None) -> str:
-    """Return a number with a decimal comma, thousands by a thin space."""
+    """Return a number with a decimal comma, and points between thousands."""
     text = f"{value:g}" if digits is None else f"{value:,.{digits}f}"
-    return text.replace(",", "\u202f").replace(".", ",")
+    return text.translate({44: ".", 46: ","})
 
 
 class Change(NamedTuple):
@@ -290,7 +300,8 @@ class SignalPolicy(Timed):
 
     def describe(self, language: str = "en") -> str:
         if language == "de":
-            return f"Ampelsteuerung {self.policy}{self.when(language)}"
+            named = GERMAN_POLICIES.get(self.policy, self.policy)
+            return f"Ampelsteuerung: {named}{self.when(language)}"
         return f"signals by {self.policy}{self.when()}"
 
     def check(self, city: City) -> None:
