@@ -179,9 +179,9 @@ def _first_map(
     """Return the map for the first page: of the first layer, where the greatest change is."""
     for comparison, chapter in zip(comparisons, chapters, strict=True):
         shown = [m for m in chapter["maps"] if m["svg"]]
-        drawn = [m for m in shown if m.get("layer")]
+        drawn = [m for m in shown if m.get("layer")] or shown
         most = words.changes_most(comparison.table)
-        chosen = [m for m in drawn if m["alternative"] == most] or drawn or shown
+        chosen = [m for m in drawn if m.get("alternative") == most] or drawn
         if chosen:
             found: dict[str, Any] = chosen[0]
             return found
@@ -240,7 +240,11 @@ def _compared(comparison: Comparison) -> str:
     period = manifest.get("period", {})
     pairs = sorted({int(n) for n in comparison.table["n"]}) or [0]
     t, years = words.texts()["first"], int(manifest.get("years", 0))
-    said = t["compared"].format(
+    speech = words.texts()["speech"]
+    long = speech["year"] if years == 1 else speech["years"].format(n=years)
+    by_year = years > 0 and "traffic" not in manifest.get("systems", ("traffic",))
+    said = t["compared_years" if by_year else "compared"].format(
+        years=long,
         scenario=manifest.get("scenario") or words.texts()["page"]["scenario"],
         alternatives=words.listed([words.quoted(run.title) for run in comparison.alternatives]),
         base=words.quoted(comparison.base.title),
@@ -250,11 +254,9 @@ def _compared(comparison: Comparison) -> str:
         end=_clock(str(period.get("end", "?"))),
         n="–".join(dict.fromkeys(str(n) for n in (pairs[0], pairs[-1]))),
     )
-    if not years:
+    if by_year or not years:
         return str(said)
-    speech = words.texts()["speech"]
-    many = speech["year"] if years == 1 else speech["years"].format(n=years)
-    return f"{said} {t['years'].format(years=many)}"
+    return f"{said} {t['years'].format(years=long)}"
 
 
 def _city(manifest: Mapping[str, Any]) -> str:
@@ -349,7 +351,8 @@ def _assumption(row: Assumption) -> dict[str, str]:
     else:
         text = value
     name, source = (t.get(k, {}).get(v, v) for k, v in (("assumption", name), ("basis", source)))
-    return {"name": name, "value": text, "unit": words.unit_text(unit), "source": source}
+    unit = "–" if unit == "1" else words.unit_text(unit)
+    return {"name": name, "value": text, "unit": unit, "source": source}
 
 
 def _decimals(value: float) -> int:

@@ -194,6 +194,7 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
         name: values.astype(float).where(values.ne(0.0) | (layer.better != "neither"))
         for name, values in shown.items()
     }
+    names = {run.title: run.name for run in comparison.alternatives}
     every = [v for values in filled.values() for v in values.dropna()]
     if not every:
         return []
@@ -221,6 +222,7 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
             {
                 "title": title,
                 "unit": unit_text(layer.unit),
+                "alternative": names.get(name, ""),
                 "svg": drawn,
                 "legend": maps.legend(scale, layer_title(layer), unit_text(layer.unit), words),
                 "top": [],

@@ -7,6 +7,7 @@ the shapes of streets are written into each map, and one picture is the ground o
 from __future__ import annotations
 
 import base64
+import bisect
 import contextlib
 import io
 import logging
@@ -26,15 +27,10 @@ WEASYPRINT = f"PDF needs WeasyPrint: pip install 'stadtzwilling[pdf]', {PRINT}"
 PANGO = (
     f"PDF needs the library Pango: apt-get install libpangoft2-1.0-0 libharfbuzz-subset0, {PRINT}"
 )
-FIRST_PAGE = (
-    (115, 9.5),
-    (95, 9.5),
-    (75, 9.0),
-    (60, 8.5),
-    (48, 8.5),
-    (36, 8.0),
-    (25, 7.5),
-)  # mm, pt
+FIRST_PAGE = (  # height of the picture, mm, and size of type, pt
+    (25, 7.5), (32, 8.0), (40, 8.0), (48, 8.5), (54, 8.5), (60, 9.0), (66, 9.0), (72, 9.0),
+    (78, 9.5), (84, 9.5), (90, 9.5), (96, 9.5), (102, 9.5), (108, 9.5), (114, 9.5), (120, 9.5),
+)  # fmt: skip
 MAP_SHARE = 0.6  # of the page's width that a map takes at most
 PAGE_MM = 182.0
 MAP_MM = 100.0
@@ -99,13 +95,18 @@ def _fitted(html: str) -> str:
     end = html.find("</section>")
     if end < 0:
         return html
-    for height, size in FIRST_PAGE:
-        wide = _map_width(html, height)
-        style = f"<style>#first {{ --map-height:{height}mm; font-size:{size}pt; {wide} }}</style></head>"
-        first = html[:end].replace("</head>", style, 1)
-        if len(HTML(string=f"{first}</section></main></body></html>").render().pages) == 1:
-            break
-    return first + html[end:]
+
+    def styled(k: int) -> str:
+        height, size = FIRST_PAGE[k]
+        said = f"--map-height:{height}mm; font-size:{size}pt; {_map_width(html, height)}"
+        return html[:end].replace("</head>", f"<style>#first {{ {said} }}</style></head>", 1)
+
+    def too_long(k: int) -> bool:
+        page = f"{styled(k)}</section></main></body></html>"
+        return len(HTML(string=page).render().pages) > 1
+
+    first = bisect.bisect_left(range(len(FIRST_PAGE)), True, key=too_long) - 1
+    return styled(max(0, first)) + html[end:]
 
 
 def printable(html: str) -> str:

@@ -228,7 +228,7 @@ def result(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str] | N
     title = indicator_title(chosen)
     open_ = [titles[str(r["alternative"])] for r in rows if effect(r) not in {*CLEAR, "same"}]
     rest = t["rest"].format(alternatives=listed([quoted(a) for a in open_])) if open_ else ""
-    said = f"{title}: {'; '.join(parts)}." if parts else t["no_clear"].format(indicator=title)
+    said = f"{title}: {'; '.join(parts)}." if parts else t["no_clear"].format(indicator=in_list(chosen))
     source = texts()["source"]["result"].format(indicator=chosen["indicator"])
     return {"text": said + (rest if parts else ""), "source": source, "effect": "other"}
 
@@ -275,7 +275,8 @@ def indicator_title(row: Mapping[str, Any]) -> str:
 
 
 def unit_text(unit: str) -> str:
-    """Return a unit as the report writes it."""
+    """Return a unit as the report writes it; what is counted without one has "1"."""
+    unit = "count" if unit == "1" else unit
     return str(texts().get("unit", {}).get(unit, unit))
 
 
@@ -306,7 +307,7 @@ def p_value(value: float) -> str:
     """Return a p-value with the digits that it deserves."""
     if not math.isfinite(value):
         return "–"
-    return f"< {number(0.001, 3)}" if value < 0.001 else number(value, 3)
+    return f"<\u00a0{number(0.001, 3)}" if value < 0.001 else number(value, 3)
 
 
 def listed(words: Sequence[str]) -> str:

@@ -71,7 +71,9 @@ class Scale:
     @classmethod
     def between(cls, low: float, high: float, *, flipped: bool = False) -> Scale:
         """Return a scale for values between two, with round ends: from 0 where that is near."""
-        step = round_up((high - low) / 10.0) if high > low else 1.0
+        raw = (high - low) / 10.0 if high > low else 1.0
+        power = 10.0 ** np.floor(np.log10(raw))
+        step = next(s * power for s in (1.0, 2.0, 5.0, 10.0) if raw <= s * power * (1 + 1e-9))
         first = 0.0 if 0.0 <= low <= high / 3.0 else step * np.floor(low / step + 1e-9)
         last = step * np.ceil(high / step - 1e-9)
         low, high = float(f"{first:.6g}"), float(f"{max(last, first + step):.6g}")

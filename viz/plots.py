@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WIDTH = 480.0
 CLOCK_STEPS_S = (900.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0)
 _LEFT, _RIGHT, _TOP = 66.0, 24.0, 12.0
+_LETTER = 7.6  # about as wide as a letter is
 _FONT: dict[str, Any] = {
     "font_family": "system-ui, sans-serif",
     "font_size": 13,
@@ -384,8 +385,11 @@ def _interval(axes: _Axes, row: Interval, top: float) -> str:
     y, limit = top + 28.0, axes.x[1]
     colour = EFFECT_COLOURS[row.effect]
     low, high = (float(np.clip(v, -limit, limit)) for v in (row.low, row.high))
+    room = WIDTH - 24.0 - _LETTER * len(row.word)
+    size = min(13.0, 13.0 * room / (_LETTER * max(1, len(row.label))))
     parts = [
-        svg.tag("text", text=row.label, x=8.0, y=top + 13.0, **_FONT),
+        svg.tag("text", text=row.label, x=8.0, y=top + 13.0,
+                **{**_FONT, "font_size": round(size, 1)}),
         svg.tag("text", text=row.word, x=WIDTH - 6.0, y=top + 13.0, text_anchor="end",
                 **{**_FONT, "fill": colour, "font_weight": "600"}),
     ]  # fmt: skip
