@@ -72,12 +72,10 @@ def write_pdf(page: Path) -> Path:
         If the file cannot be written.
     """
     check_pdf()
-    from weasyprint import HTML
-
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     path = page.with_suffix(".pdf")
     part = path.with_name(f".{path.name}.part")
-    data = HTML(string=_fitted(printable(page.read_text(encoding="utf-8")))).write_pdf()
+    data = _document(_fitted(printable(page.read_text(encoding="utf-8")))).write_pdf()
     try:
         part.write_bytes(data)
         part.replace(path)
@@ -88,10 +86,16 @@ def write_pdf(page: Path) -> Path:
     return path
 
 
+def _document(html: str) -> Any:
+    """Return WeasyPrint's document, which may open nothing but what it holds itself."""
+    from weasyprint import HTML
+    from weasyprint.urls import URLFetcher
+
+    return HTML(string=html, url_fetcher=URLFetcher(allowed_protocols={"data"}))
+
+
 def _fitted(html: str) -> str:
     """Return a printable report with the greatest picture that leaves the first page one page."""
-    from weasyprint import HTML
-
     end = html.find("</section>")
     if end < 0:
         return html
@@ -103,7 +107,7 @@ def _fitted(html: str) -> str:
 
     def too_long(k: int) -> bool:
         page = f"{styled(k)}</section></main></body></html>"
-        return len(HTML(string=page).render().pages) > 1
+        return len(_document(page).render().pages) > 1
 
     first = bisect.bisect_left(range(len(FIRST_PAGE)), True, key=too_long) - 1
     return styled(max(0, first)) + html[end:]

@@ -228,7 +228,11 @@ def result(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str] | N
     title = indicator_title(chosen)
     open_ = [titles[str(r["alternative"])] for r in rows if effect(r) not in {*CLEAR, "same"}]
     rest = t["rest"].format(alternatives=listed([quoted(a) for a in open_])) if open_ else ""
-    said = f"{title}: {'; '.join(parts)}." if parts else t["no_clear"].format(indicator=in_list(chosen))
+    said = (
+        f"{title}: {'; '.join(parts)}."
+        if parts
+        else t["no_clear"].format(indicator=in_list(chosen))
+    )
     source = texts()["source"]["result"].format(indicator=chosen["indicator"])
     return {"text": said + (rest if parts else ""), "source": source, "effect": "other"}
 

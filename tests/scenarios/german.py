@@ -62,7 +62,9 @@ def english_left(page: str, names: Iterable[str]) -> list[str]:
         piece = shown
         for name in sorted(names, key=len, reverse=True):
             piece = piece.replace(name, "")
-        piece = re.sub(r"time-to-teleport|\w+ = \S+|Spalten? \w+(, \w+)*|\w+\.(parquet|csv)|„|“", "", piece)
+        piece = re.sub(
+            r"time-to-teleport|\w+ = \S+|Spalten? \w+(, \w+)*|\w+\.(parquet|csv)|„|“", "", piece
+        )
         if piece.strip(" .:;") in english or long.search(piece) or COMMON.search(piece):
             found.append(shown)
     return found
