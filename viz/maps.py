@@ -284,7 +284,12 @@ def _signs(shapes: Any, values: npt.NDArray[np.float64]) -> list[str]:
     """Return a plus or a minus in each area, so that they differ in black and white, too."""
     import shapely
 
-    style = {"font_size": 110, "text_anchor": "middle", "fill": "#262a33", "pointer_events": "none"}
+    style: dict[str, Any] = {
+        "font_size": 110,
+        "text_anchor": "middle",
+        "fill": "#262a33",
+        "pointer_events": "none",
+    }
     told = [k for k in np.flatnonzero(np.isfinite(values)) if values[k] and shapes[k] is not None]
     points = [shapely.point_on_surface(shapes[k]) for k in told]
     return [
