@@ -67,20 +67,15 @@ def differences(
     import pandas as pd
     from scipy.special import stdtrit
 
-    found = []
-    for a, b in pairs(comparison, run, table):
-        sides = [
-            (chosen(f) if chosen is not None else f)
-            .set_index(list(key))[list(values)]
-            .astype(float)
-            for f in (a, b)
-        ]
-        found.append(
-            sides[0].merge(sides[1], left_index=True, right_index=True, suffixes=("_a", "_b"))
-        )
-    if not found:
+    sides: tuple[list[pd.DataFrame], ...] = ([], [])
+    for k, both in enumerate(pairs(comparison, run, table)):
+        for side, frame in zip(sides, both, strict=True):
+            rows = frame if chosen is None else chosen(frame)
+            side.append(rows[[*key, *values]].assign(_pair=k))
+    if not sides[0]:
         return None
-    joined = pd.concat(found)
+    a, b = (pd.concat(side).astype(dict.fromkeys(values, float)) for side in sides)
+    joined = a.merge(b, on=["_pair", *key], suffixes=("_a", "_b")).set_index(list(key))
     columns: dict[str, Any] = {}
     for value in values:
         before, after = joined[f"{value}_a"], joined[f"{value}_b"]
@@ -128,15 +123,17 @@ def grades(comparison: Comparison, run: str) -> dict[tuple[str, int], tuple[str,
     sides = [pd.concat([both[k] for both in found]) for k in (0, 1)]
     told = {}
     for how in ("hbs", "hcm"):
-        modes = [
-            side[side[how].isin(list(GRADES))]
-            .groupby("junction")[how]
-            .agg(lambda g: str(g.astype(str).mode().iloc[0]))
-            for side in sides
-        ]
+        modes = [_most(side[side[how].isin(list(GRADES))], how) for side in sides]
         for junction in sorted({*modes[0].index, *modes[1].index}):
             told[how, int(junction)] = tuple(str(m.get(junction, "–")) for m in modes)
     return told  # type: ignore[return-value]
+
+
+def _most(rows: pd.DataFrame, how: str) -> pd.Series[str]:
+    """Return the grade that a junction has most often; of two the better."""
+    counted = rows.assign(grade=rows[how].astype(str)).groupby(["junction", "grade"]).size()
+    ranked = counted.rename("n").reset_index().sort_values(["n", "grade"], ascending=[False, True])
+    return ranked.drop_duplicates("junction").set_index("junction")["grade"]
 
 
 def trip_pairs(comparison: Comparison, run: str, begin_s: float) -> pd.DataFrame | None:

@@ -194,6 +194,7 @@ def _chapter(
     """Return a chapter."""
     manifest = comparison.base.manifest
     runs = (comparison.base, *comparison.alternatives)
+    made = places.trip_pairs(comparison)
     return {
         "id": f"chapter-{k}",
         "title": str(manifest.get("scenario") or words.texts()["page"]["comparison"].format(k=k)),
@@ -208,9 +209,9 @@ def _chapter(
             *figures.system_figures(comparison),
             *places.profiles(comparison),
             *figures.trip_figures(comparison),
-            *places.trip_scatter(comparison),
+            *places.trip_scatter(comparison, made),
         ],
-        "people": places.won_and_lost(comparison),
+        "people": places.won_and_lost(comparison, made),
         "junctions": places.junctions(comparison),
         "maps": [
             *figures.map_figures(comparison, base, chosen),
