@@ -312,7 +312,8 @@ def _page(axes: _Axes, parts: list[str], names: list[str], label: str) -> str:
         if DASHES[k % 6]:
             style["stroke_dasharray"] = DASHES[k % 6]
         parts.append(svg.tag("path", d=f"M{_LEFT} {y - 4.5}h34", fill="none", **style))
-        parts.append(svg.tag("text", text=name, x=_LEFT + 42.0, y=y, **_FONT))
+        font = _fitting(name, WIDTH - _LEFT - 42.0)
+        parts.append(svg.tag("text", text=name, x=_LEFT + 42.0, y=y, **font))
         height += 20.0
     height += 16.0 if names else 0.0
     return svg.document(WIDTH, height, *parts, label=label, class_="plot")
@@ -336,7 +337,7 @@ def _frame(axes: _Axes, x_label: str, y_label: str, *, clock: bool = False) -> s
         )
     parts.append(
         svg.tag("text", text=y_label, transform=f"translate(12 {axes.at_y(sum(axes.y) / 2):.1f})"
-                " rotate(-90)", text_anchor="middle", **_FONT)
+                " rotate(-90)", text_anchor="middle", **_fitting(y_label, axes.height - 20.0))
     )  # fmt: skip
     return "".join(parts)
 
@@ -364,6 +365,12 @@ def _across(axes: _Axes, label: str, foot: float, *, clock: bool = False) -> str
     return "".join(parts)
 
 
+def _fitting(text: str, room: float) -> dict[str, Any]:
+    """Return the font in which a text has about this much room."""
+    size = min(13.0, 13.0 * room / (_LETTER * max(1, len(text))))
+    return {**_FONT, "font_size": round(size, 1)}
+
+
 def _line(axes: _Axes, xs: npt.ArrayLike, ys: npt.ArrayLike, k: int) -> str:
     """Return one series; gaps where values are missing."""
     parts: list[str] = []
@@ -385,11 +392,9 @@ def _interval(axes: _Axes, row: Interval, top: float) -> str:
     y, limit = top + 28.0, axes.x[1]
     colour = EFFECT_COLOURS[row.effect]
     low, high = (float(np.clip(v, -limit, limit)) for v in (row.low, row.high))
-    room = WIDTH - 24.0 - _LETTER * len(row.word)
-    size = min(13.0, 13.0 * room / (_LETTER * max(1, len(row.label))))
+    font = _fitting(row.label, WIDTH - 24.0 - _LETTER * len(row.word))
     parts = [
-        svg.tag("text", text=row.label, x=8.0, y=top + 13.0,
-                **{**_FONT, "font_size": round(size, 1)}),
+        svg.tag("text", text=row.label, x=8.0, y=top + 13.0, **font),
         svg.tag("text", text=row.word, x=WIDTH - 6.0, y=top + 13.0, text_anchor="end",
                 **{**_FONT, "fill": colour, "font_weight": "600"}),
     ]  # fmt: skip
