@@ -143,7 +143,10 @@ def _context(
         "ratio": f"{base.width / base.height:.3f}",
         "definitions": maps.definitions(base),
         "chapters": chapters,
-        "key": [key_numbers(c, chapter) for c, chapter in zip(comparisons, chapters, strict=True)],
+        "key": [
+            key_numbers(c, chapter, len(chapters))
+            for c, chapter in zip(comparisons, chapters, strict=True)
+        ],
         "results": results,
         "first_map": None if extra.get("no_map") else _first_map(comparisons, chapters),
         "rests_on": [text for c in comparisons for text in rests_on(c)],

@@ -13,19 +13,23 @@ if TYPE_CHECKING:
 
     from scenarios.compare import Comparison
 
-MOST_ROWS = 12  # of the table, so that the first page stays one page
+MOST_ROWS = 12  # of all tables, so that the first page stays one page
+LEAST_ROWS = 3
 MOST_COLUMNS = 6
 DOUBTFUL = ("passed_jams", "cut_off")
 MANY = 0.01  # of all trips: from there a run's doubtful vehicles are told on the first page
 MOST_WARNINGS = 3
 
 
-def key_numbers(comparison: Comparison, chapter: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table of key numbers.
+def key_numbers(
+    comparison: Comparison, chapter: Mapping[str, Any], tables: int = 1
+) -> dict[str, Any]:
+    """Return the table of key numbers, one of so many.
 
     Of few alternatives a row an indicator; of more a row an alternative and a column an
     indicator. Indicators that differ in no alternative are only named.
     """
+    most = max(LEAST_ROWS, MOST_ROWS // tables)
     rows = [r for r in words.records(comparison.table) if bool(r["key"])]
     names = list(dict.fromkeys(str(r["indicator"]) for r in rows))
     differing = [
@@ -35,9 +39,9 @@ def key_numbers(comparison: Comparison, chapter: Mapping[str, Any]) -> dict[str,
     t = words.texts()["page"]
     said = t["same"].format(indicators=words.listed(same)) if same else ""
     found: dict[str, Any] = {"title": chapter["title"], "same": said, "base": chapter["base"]}
-    if len(differing) * len(comparison.alternatives) <= MOST_ROWS:
+    if len(differing) * len(comparison.alternatives) <= most:
         return found | {"columns": [], "rows": _long(comparison, rows, differing), "more": ""}
-    shown = _most_changed(comparison, rows, differing)
+    shown = _most_changed(comparison, rows, differing, most)
     left = len(comparison.alternatives) - len(shown)
     columns = [r for r in _firsts(rows) if r["indicator"] in differing[:MOST_COLUMNS]]
     by = {(str(r["alternative"]), str(r["indicator"])): r for r in rows}
@@ -118,7 +122,7 @@ def _long(
 
 
 def _most_changed(
-    comparison: Comparison, rows: Sequence[dict[str, Any]], differing: Sequence[str]
+    comparison: Comparison, rows: Sequence[dict[str, Any]], differing: Sequence[str], most: int
 ) -> list[Any]:
     """Return as many alternatives as there is room for, in their order.
 
@@ -130,5 +134,5 @@ def _most_changed(
         if differing and r["indicator"] == differing[0]
     }
     ranked = sorted(comparison.alternatives, key=lambda run: -size.get(run.name, 0.0))
-    kept = {run.name for run in ranked[:MOST_ROWS]}
+    kept = {run.name for run in ranked[:most]}
     return [run for run in comparison.alternatives if run.name in kept]

@@ -12,6 +12,7 @@ import contextlib
 import io
 import logging
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ _GROUND = re.compile(r'<use href="#m-ground"/>')
 _PLAIN = re.compile(r'<use href="#m-plain"[^>]*/>')
 _HIDDEN = re.compile(r'<svg [^>]*aria-hidden="true">.*?</svg>', re.DOTALL)
 _AREA = re.compile(r'<path d="([^"]*)" fill="(#[0-9a-f]{6})"')
-_RATIO = re.compile(r"--ratio:([\d.]+)")
+_RATIO = re.compile(r'style="--ratio:([\d.]+)"')
 _SIZE = re.compile(r'<rect width="(\d+)" height="(\d+)"')
 
 
@@ -52,7 +53,9 @@ def check_pdf() -> None:
     InputError
         If WeasyPrint is not installed, or does not find Pango.
     """
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints a page on what it does not find
+    # It prints a page on what it does not find, and warns of what it will need some day.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             import weasyprint  # noqa: F401
         except ImportError:

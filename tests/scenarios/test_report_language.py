@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,18 @@ def test_german_prints_the_numbers_of_the_table(german: str, made_up: MadeUp) ->
 def test_names_are_never_markup_in_german(german: str) -> None:
     assert "<script>alert" not in german
     assert german.count("&lt;script&gt;alert") > 4
+
+
+@pytest.mark.parametrize("code", ["en", "de"])
+def test_braces_in_names_are_names(code: str, made_up: MadeUp, tmp_path: Path) -> None:  # noqa: F811
+    odd = "{title} {0} 100 % \\1 --ratio:9"
+    runs = [replace(made_up.alternatives[0], title=odd), *made_up.alternatives[1:]]
+    base = replace(made_up.base, manifest={**made_up.base.manifest, "scenario": odd})
+    page = write_report(
+        [replace(made_up, base=base, alternatives=runs)],  # type: ignore[list-item]
+        tmp_path / "r.html", title=odd, language=code,
+    )  # fmt: skip
+    assert page.read_text(encoding="utf-8").count(odd) > 5
 
 
 def test_notes_are_told_in_the_language_that_holds() -> None:

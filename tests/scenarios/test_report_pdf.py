@@ -66,6 +66,14 @@ def test_the_first_page_is_one_sheet_with_what_a_mayor_needs(
 
 
 @needs_pango
+def test_two_comparisons_still_begin_with_one_sheet(made_up: MadeUp, tmp_path: Path) -> None:  # noqa: F811
+    page = write_report([made_up, made_up], tmp_path / "r.html", title="A", language="de")  # type: ignore[list-item]
+    text = report_pdf._fitted(report_pdf.printable(page.read_text(encoding="utf-8")))
+    first = text[: text.index("</section>")]
+    assert len(report_pdf._document(f"{first}</section></main></body></html>").render().pages) == 1
+
+
+@needs_pango
 def test_pages_are_upright_a4_and_not_too_many(printed: tuple[str, PdfReader]) -> None:
     _, pdf = printed
     assert 8 <= len(pdf.pages) <= 40
