@@ -28,9 +28,10 @@ WEASYPRINT = f"PDF needs WeasyPrint: pip install 'stadtzwilling[pdf]', {PRINT}"
 PANGO = (
     f"PDF needs the library Pango: apt-get install libpangoft2-1.0-0 libharfbuzz-subset0, {PRINT}"
 )
-FIRST_PAGE = (  # height of the picture, mm, and size of type, pt
-    (25, 7.5), (32, 8.0), (40, 8.0), (48, 8.5), (54, 8.5), (60, 9.0), (66, 9.0), (72, 9.0),
-    (78, 9.5), (84, 9.5), (90, 9.5), (96, 9.5), (102, 9.5), (108, 9.5), (114, 9.5), (120, 9.5),
+FIRST_PAGE = (  # height of the picture, mm (0: none), and size of type, pt
+    (0, 7.0), (0, 7.5), (25, 7.5), (32, 8.0), (40, 8.0), (48, 8.5), (54, 8.5), (60, 9.0),
+    (66, 9.0), (72, 9.0), (78, 9.5), (84, 9.5), (90, 9.5), (96, 9.5), (102, 9.5), (108, 9.5),
+    (114, 9.5), (120, 9.5),
 )  # fmt: skip
 MAP_SHARE = 0.6  # of the page's width that a map takes at most
 PAGE_MM = 182.0
@@ -106,7 +107,9 @@ def _fitted(html: str) -> str:
     def styled(k: int) -> str:
         height, size = FIRST_PAGE[k]
         said = f"--map-height:{height}mm; font-size:{size}pt; {_map_width(html, height)}"
-        return html[:end].replace("</head>", f"<style>#first {{ {said} }}</style></head>", 1)
+        unseen = "" if height else "#first .picture { display:none; }"
+        style = f"<style>#first {{ {said} }} {unseen}</style>"
+        return html[:end].replace("</head>", f"{style}</head>", 1)
 
     def too_long(k: int) -> bool:
         page = f"{styled(k)}</section></main></body></html>"

@@ -91,11 +91,10 @@ def test_maps_are_drawn_on_the_first_page_and_after(printed: tuple[str, PdfReade
 
 
 @needs_pango
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_nothing_printed_is_cut_off(language: str, made_up: MadeUp, tmp_path: Path) -> None:  # noqa: F811
+def test_nothing_printed_is_cut_off(made_up: MadeUp, tmp_path: Path) -> None:  # noqa: F811
     from weasyprint.formatting_structure.boxes import TextBox
 
-    page = write_report([made_up], tmp_path / "r.html", title="A", language=language)  # type: ignore[list-item]
+    page = write_report([made_up], tmp_path / "r.html", title="A", language="de")  # type: ignore[list-item]
     text = report_pdf._fitted(report_pdf.printable(page.read_text(encoding="utf-8")))
     margin, right = (mm / 25.4 * 96.0 for mm in (13.9, 210.0 - 13.9))
     n = 0
