@@ -67,18 +67,22 @@ def differences(
     import pandas as pd
     from scipy.special import stdtrit
 
-    sides: tuple[list[pd.DataFrame], ...] = ([], [])
+    sides: tuple[list[pd.DataFrame], list[pd.DataFrame]] = ([], [])
     for k, both in enumerate(pairs(comparison, run, table)):
-        for side, frame in zip(sides, both, strict=True):
-            rows = frame if chosen is None else chosen(frame)
-            side.append(rows[[*key, *values]].assign(_pair=k))
+        for side, rows in zip(sides, both, strict=True):
+            kept = rows if chosen is None else chosen(rows)
+            side.append(kept[[*key, *values]].assign(pair=k))
     if not sides[0]:
         return None
-    a, b = (pd.concat(side).astype(dict.fromkeys(values, float)) for side in sides)
-    joined = a.merge(b, on=["_pair", *key], suffixes=("_a", "_b")).set_index(list(key))
+    before_and_after = [pd.concat(side, ignore_index=True) for side in sides]
+    joined = (
+        before_and_after[0]
+        .merge(before_and_after[1], on=[*key, "pair"], suffixes=("_a", "_b"))
+        .set_index(list(key))
+    )
     columns: dict[str, Any] = {}
     for value in values:
-        before, after = joined[f"{value}_a"], joined[f"{value}_b"]
+        before, after = (joined[f"{value}_{side}"].astype(float) for side in "ab")
         known = before.notna() & after.notna()
         levels = list(key)
         difference = (after - before)[known].groupby(level=levels)
@@ -120,20 +124,20 @@ def grades(comparison: Comparison, run: str) -> dict[tuple[str, int], tuple[str,
     found = [tuple(of_period(f) for f in both) for both in pairs(comparison, run, "junctions")]
     if not found:
         return {}
-    sides = [pd.concat([both[k] for both in found]) for k in (0, 1)]
     told = {}
     for how in ("hbs", "hcm"):
-        modes = [_most(side[side[how].isin(list(GRADES))], how) for side in sides]
+        modes = [_commonest(pd.concat([both[k] for both in found]), how) for k in (0, 1)]
         for junction in sorted({*modes[0].index, *modes[1].index}):
             told[how, int(junction)] = tuple(str(m.get(junction, "–")) for m in modes)
     return told  # type: ignore[return-value]
 
 
-def _most(rows: pd.DataFrame, how: str) -> pd.Series[str]:
-    """Return the grade that a junction has most often; of two the better."""
-    counted = rows.assign(grade=rows[how].astype(str)).groupby(["junction", "grade"]).size()
-    ranked = counted.rename("n").reset_index().sort_values(["n", "grade"], ascending=[False, True])
-    return ranked.drop_duplicates("junction").set_index("junction")["grade"]
+def _commonest(junctions: pd.DataFrame, how: str) -> pd.Series[str]:
+    """Return the grade that most rows of a junction have; the better one of two as frequent."""
+    graded = junctions[junctions[how].isin(list(GRADES))]
+    counts = graded.astype({how: str}).groupby(["junction", how]).size().reset_index(name="n")
+    counts = counts.sort_values(["junction", "n", how], ascending=[True, False, True])
+    return counts.drop_duplicates("junction").set_index("junction")[how]
 
 
 def trip_pairs(comparison: Comparison, run: str, begin_s: float) -> pd.DataFrame | None:

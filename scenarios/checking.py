@@ -38,8 +38,8 @@ def outlook(source: Source, city: City, files: Mapping[str, Path] | None = None)
     return Outlook(city, begin, scenario.years, found, period.begin_s, period.end_s)
 
 
-def inside(source: Source, name: str) -> Path:
-    """Return the path of a file of the scenario's folder.
+def inside(source: Source, name: str, where: str | None = None) -> Path:
+    """Return the path of a file of the scenario's folder, which is named at `where` in it.
 
     Raises
     ------
@@ -47,15 +47,15 @@ def inside(source: Source, name: str) -> Path:
         If the name leads out of the folder, or there is no such file.
     """
     folder = source.folder.resolve()
-    path = (folder / name).resolve()
+    path, where = (folder / name).resolve(), where or str(source.path)
     if not path.is_relative_to(folder):
         msg = (
-            f"{source.path}: file {name!r} lies outside of the scenario's folder; "
+            f"{where}: file {name!r} lies outside of the scenario's folder; "
             "copy it beside the scenario"
         )
         raise ScenarioError(msg)
     if not path.is_file():
-        msg = f"{source.path}: no file {source.folder / name}; write its name as seen from here"
+        msg = f"{where}: no file {source.folder / name}; write its name as seen from here"
         raise ScenarioError(msg)
     return path
 

@@ -36,6 +36,7 @@ def check(
     from scenarios.library import find_scenario
     from scenarios.loading import load_scenario
     from scenarios.plan import check_scenario
+    from scenarios.schema import BASE
 
     source = load_scenario(find_scenario(scenario))
     run, lists = check_scenario(source, screen.say)
@@ -47,6 +48,8 @@ def check(
         screen.say("")
         screen.say(name if placed else f"{name}: nothing changes")
         for line in _told(placed, stated, run):
+            screen.say(line, indent=2)
+        for line in _cut_off(lists[BASE], placed, run.city):
             screen.say(line, indent=2)
     screen.say("")
     screen.say("Destinations and modes of travel stay as they are.")
@@ -72,6 +75,24 @@ def _told(placed: list[Placed], stated: Response | None, run: Outlook) -> Iterat
         if keys:
             more = f", … {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
             yield f"  {len(keys)}: {', '.join(keys[:SHOWN])}{more}"
+
+
+def _cut_off(base: list[Placed], own: list[Placed], city: City) -> Iterator[str]:
+    """Return which streets nobody can reach or leave by car any more, at any time."""
+    if not any(e.closes for p in own for e in p.effects):
+        return
+    import numpy as np
+
+    from twin.traffic.routing import RoadGraph
+
+    closed = np.zeros(len(city.streets), bool)
+    for effect in (e for p in dict.fromkeys((*base, *own)) for e in p.effects):
+        if effect.closes is not None:
+            closed[list(effect.streets or ())] = effect.closes
+    streets = np.flatnonzero(RoadGraph.from_city(city).cut_off(closed))
+    if len(streets):
+        yield "cut off: on this map cars have no other way to or from"
+        yield f"  {_touched(city, [int(s) for s in streets])}"
 
 
 def _touched(city: City, streets: list[int]) -> str:

@@ -143,6 +143,7 @@ def _connected(address: str) -> Iterator[Any]:
         msg = "Ray is in use in this process already; call ray.shutdown() first"
         raise InputError(msg)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what it has to tell is raised, too
     threads = {f"{name}_NUM_THREADS": "1" for name in (*worker.THREADS, "NUMBA")}
     before = signal.getsignal(signal.SIGTERM)
     try:

@@ -1,7 +1,8 @@
-"""How far a difference still moves while drivers learn: the equilibrium's own error.
+"""How exact an equilibrium is: how much a difference moves from one to another as good.
 
-A run's drivers stop learning before they know the streets perfectly. How much a difference would
-move if base and alternative both went on for one more day says how much of it may be due to that.
+A run's drivers stop learning before they know the streets perfectly. In the first replications
+they go on until the gap is as small once more: two equilibria of one quality. How much the
+difference between alternative and base differs between both says how much of it may be due to that.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ def equilibrium_error(
 ) -> dict[str, float]:
     """Return the equilibrium's error of each indicator's difference, in the indicator's unit.
 
-    For each pair the difference between alternative and base is taken on the day that is kept and
-    on the day after; the error is √(m² + e²), with m the mean of what it moved between and
+    For each pair the difference between alternative and base is taken in the equilibrium that is
+    kept and in the other one; the error is √(m² + e²), with m the mean of what it moved between and
     e the standard error of m.  0 where both learnt alike, as where they drive the same routes.
 
     Parameters
@@ -60,9 +61,9 @@ def error_of_shifts(
 
 
 def shift(table: pd.DataFrame) -> dict[str, float]:
-    """Return what each indicator moves from the day that is kept to the day after.
+    """Return what each indicator moves from the equilibrium that is kept to the other one.
 
-    The day after is the last row. Empty for fewer than two days.
+    That is the last row. Empty where there is none.
     """
     if len(table) < 2:
         return {}

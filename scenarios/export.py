@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-    from scenarios.qgis import Style
+    from scenarios.qgis import Shape, Style
     from twin.city import City
 
 SUFFIX = {"gpkg": ".gpkg", "geojson": ".geojson", "csv": ".zip", "xlsx": ".xlsx"}
@@ -45,6 +45,11 @@ class Export:
         replications.
     layers
         Name, title and unit of the map layers.
+    places
+        Zones, junctions, approaches and groups of travellers, by these names
+        (`scenarios.export_places`); what the runs lack is left out.
+    areas
+        Areas of the zones, by position; None where they are not known.
     measures
         Streets that measures touch, one row a run, measure and street.
     provenance
@@ -56,6 +61,8 @@ class Export:
     indicators: pd.DataFrame
     streets: pd.DataFrame
     layers: pd.DataFrame
+    places: dict[str, pd.DataFrame]
+    areas: gpd.GeoDataFrame | None
     measures: pd.DataFrame
     provenance: pd.DataFrame
 
@@ -67,7 +74,8 @@ class Export:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """What has no geometry, by name."""
-        return {"indicators": self.indicators, "layers": self.layers, "runs": self.provenance}
+        more = {"layers": self.layers, "runs": self.provenance}
+        return {"indicators": self.indicators, **self.places, **more}
 
 
 def export_run(
@@ -119,6 +127,7 @@ def read_export(folder: Path) -> Export:
     """
     import pandas as pd
 
+    from scenarios import export_places
     from scenarios.compare import compare
     from twin.city import City
 
@@ -131,13 +140,17 @@ def read_export(folder: Path) -> Export:
             _whole(comparison.streets[comparison.streets["alternative"] == run.name], run, city)
             for run in comparison.alternatives
         ]
+        places = export_places.compared(comparison)
     else:
         table, alone = _alone(runs[0])
         parts = [_whole(alone, runs[0], city)]
+        places = export_places.alone(runs[0])
     streets = pd.concat(parts, ignore_index=True)
     shown = [(x.name, x.title, x.unit, x.better) for x in layers().values() if x.name in streets]
     told = pd.DataFrame(shown, columns=["layer", "title", "unit", "better"])
-    return Export(runs, city, table, streets, told, _measures(runs, city), _provenance(runs))
+    measures, provenance = _measures(runs, city), _provenance(runs)
+    areas = export_places.areas(runs[0])
+    return Export(runs, city, table, streets, told, places, areas, measures, provenance)
 
 
 def _alone(run: RunInfo) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -254,14 +267,48 @@ def _gpkg(found: Export, part: Path, target: Path) -> None:
         rows = found.streets[found.streets["alternative"] == name]
         spatial[f"streets_{name}"] = _placed(found, rows)
         styles[f"streets_{name}"] = _styles(found, name)
-    spatial["junctions"] = found.city.junctions
-    styles["junctions"] = [qgis.single("Junctions", "#6b7280", 0.8, points=True)]
-    if "zones" in found.city.tables:
-        spatial["zones"] = found.city.tables["zones"]
+    for name, (rows, style) in _places(found).items():
+        spatial[name], styles[name] = rows, [style]
     if len(found.measures):
         spatial["measures"] = _placed(found, found.measures)
         styles["measures"] = [qgis.single("Streets of measures", "#009e73", 1.8)]
-    _write_layers(part, target, {**spatial, **found.tables, "layer_styles": _style_table(styles)})
+    placed = {name for name in found.places if f"{name}_{found.drawn[0]}" in spatial}
+    tables = {name: table for name, table in found.tables.items() if name not in placed}
+    _write_layers(part, target, {**spatial, **tables, "layer_styles": _style_table(styles)})
+
+
+def _places(found: Export) -> dict[str, tuple[gpd.GeoDataFrame, Style]]:
+    """Return junctions and zones of each alternative, or as they are, with how they are drawn."""
+    import geopandas as gpd
+
+    from scenarios import qgis
+    from viz.palette import Scale
+
+    kinds: dict[str, tuple[gpd.GeoDataFrame | None, str, Shape]] = {
+        "junctions": (found.city.junctions, "junction", "point"),
+        "zones": (found.areas, "zone", "area"),
+    }
+    drawn: dict[str, tuple[gpd.GeoDataFrame, Style]] = {}
+    for kind, (ground, key, shape) in kinds.items():
+        if ground is None:
+            continue
+        if kind not in found.places:
+            drawn[kind] = ground, qgis.single(kind.capitalize(), "#6b7280", 0.8, shape)
+            continue
+        table = found.places[kind]
+        column = "diff_delay_s" if "diff_delay_s" in table else "delay_s"
+        scale = Scale.of(table[column].dropna(), diverging=column != "delay_s")
+        title = "Delay: difference" if scale.diverging else "Delay"
+        style = qgis.graduated(title, column, scale, table[column], "s", shape)
+        named = ground[[c for c in ("id", "label") if c in ground]]
+        for run, rows in table.groupby("alternative", sort=False):
+            at = rows[key].to_numpy()
+            placed = gpd.GeoDataFrame(
+                rows.reset_index(drop=True).join(named.iloc[at].reset_index(drop=True)),
+                geometry=ground.geometry.iloc[at].reset_index(drop=True), crs=found.city.crs,
+            )  # fmt: skip
+            drawn[f"{kind}_{run}"] = placed, style
+    return drawn
 
 
 def _write_layers(part: Path, target: Path, frames: dict[str, Any]) -> None:
@@ -389,6 +436,7 @@ def _xlsx(found: Export, part: Path, target: Path) -> None:
     sheets = {
         "Indicators": found.indicators, "Streets": found.streets, "Layers": found.layers,
         "Runs": found.provenance,
+        **{name.capitalize(): table for name, table in found.places.items()},
     }  # fmt: skip
     long = [name for name, frame in sheets.items() if len(frame) >= SHEET_ROWS]
     if long:

@@ -32,6 +32,7 @@ DISTRIBUTIONS = {
     "sumo": "eclipse-sumo",
 }  # fmt: skip
 SHOWN_REFUSALS = 20
+JUDGED = 10  # replications in which the equilibrium is found twice
 CODE = ("twin", "agents", "envs")
 
 Say = Callable[[str], None]
@@ -217,15 +218,10 @@ def _agent_files(source: Source) -> dict[str, Path]:
             policy = str(getattr(measure, "policy", ""))
             if policy.endswith(".zip"):
                 named.setdefault(policy, (policy, place))
-    files = {}
-    for name, (file, place) in named.items():
-        try:
-            files[name] = inside(source, file)
-        except ScenarioError as error:
-            what = str(error).removeprefix(f"{source.path}: ")
-            msg = f"{source.at(*place)}: agent {name!r}: {what}"
-            raise ScenarioError(msg) from None
-    return files
+    return {
+        name: inside(source, file, f"{source.at(*place)}: agent {name!r}")
+        for name, (file, place) in named.items()
+    }
 
 
 def _measures(source: Source) -> list[Measure]:
@@ -238,17 +234,12 @@ def _measures(source: Source) -> list[Measure]:
 
 def _data_files(source: Source) -> dict[str, Path]:
     """Return the files that measures read, by the name that the scenario gives them."""
-    found = {}
-    for measures in measure_lists(source).values():
-        for place, measure in measures:
-            for name in measure.files():
-                try:
-                    found[name] = inside(source, name)
-                except ScenarioError as error:
-                    what = str(error).removeprefix(f"{source.path}: ")
-                    msg = f"{source.at(*place)}: {what}"
-                    raise ScenarioError(msg) from None
-    return found
+    return {
+        name: inside(source, name, source.at(*place))
+        for measures in measure_lists(source).values()
+        for place, measure in measures
+        for name in measure.files()
+    }
 
 
 def _read_files(source: Source, run: Outlook) -> list[str]:
@@ -406,7 +397,7 @@ def _jobs(
     done = {variant.folder: runs.complete_seeds(variant.folder) for variant in variants}
     modules = tuple(s.module for s in systems().values() if s.module)
     jobs = []
-    for seed in scenario.seeds:
+    for position, seed in enumerate(scenario.seeds):
         missing = tuple(v for v in variants if seed not in done[v.folder])
         if missing:
             job = Job(
@@ -425,6 +416,7 @@ def _jobs(
                 systems=scenario.systems,
                 modules=modules,
                 agents=agents,
+                again=position < JUDGED,
                 years=scenario.years,
                 files=files,
             )

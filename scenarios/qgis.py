@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree as ET
 
 from viz import palette
@@ -24,6 +24,8 @@ _SLD, _OGC = "http://www.opengis.net/sld", "http://www.opengis.net/ogc"
 _DIVERGING = (-1.0, -0.5, -0.2, -0.02, 0.02, 0.2, 0.5, 1.0)  # ends of classes, of the scale's end
 _LEVELS = 6  # classes of the same width
 _WIDE_MM, _THIN_MM = 1.0, 0.4
+AREA_ALPHA = 0.6  # so that the streets show through
+Shape = Literal["line", "point", "area"]
 _PIXELS_PER_MM = 1.0 / 0.28  # of SLD
 
 
@@ -47,8 +49,15 @@ class Style:
     sld: str
 
 
-def graduated(name: str, column: str, scale: Scale, values: pd.Series[float], unit: str) -> Style:
-    """Return a style that colours lines by classes of a column; missing values are not drawn.
+def graduated(
+    name: str,
+    column: str,
+    scale: Scale,
+    values: pd.Series[float],
+    unit: str,
+    shape: Shape = "line",
+) -> Style:
+    """Return a style that colours shapes by classes of a column; missing values are not drawn.
 
     Parameters
     ----------
@@ -66,7 +75,7 @@ def graduated(name: str, column: str, scale: Scale, values: pd.Series[float], un
     for k, one in enumerate(drawn):
         ET.SubElement(ranges, "range", lower=repr(one.low), upper=repr(one.high), symbol=str(k),
                       label=one.label, render="true")  # fmt: skip
-        _line(symbols, str(k), one.colour, one.width_mm)
+        _drawn(symbols, str(k), one.colour, one.width_mm, shape)
         rule = _element(rules, _SLD, "Rule")
         _element(rule, _SLD, "Name").text = one.label
         both = _element(_element(rule, _OGC, "Filter"), _OGC, "And")
@@ -75,7 +84,7 @@ def graduated(name: str, column: str, scale: Scale, values: pd.Series[float], un
             test = _element(both, _OGC, operator)
             _element(test, _OGC, "PropertyName").text = column
             _element(test, _OGC, "Literal").text = repr(value)
-        _line_symbolizer(rule, one.colour, one.width_mm)
+        _symbolizer(rule, one.colour, one.width_mm, shape)
     renderer.set("enableorderby", "1")  # the largest on top
     order = ET.SubElement(ET.SubElement(renderer, "orderby"), "orderByClause", asc="1",
                           nullsFirst="1")  # fmt: skip
@@ -83,23 +92,12 @@ def graduated(name: str, column: str, scale: Scale, values: pd.Series[float], un
     return Style(name, _DOCTYPE + _text(qml), _text(sld.getroot()))
 
 
-def single(name: str, colour: str, size_mm: float, *, points: bool = False) -> Style:
-    """Return a style that draws all lines, or points, alike."""
+def single(name: str, colour: str, size_mm: float, shape: Shape = "line") -> Style:
+    """Return a style that draws all shapes alike."""
     qml, renderer = _qml("singleSymbol")
-    symbols = ET.SubElement(renderer, "symbols")
     sld, rules = _sld(name)
-    rule = _element(rules, _SLD, "Rule")
-    if points:
-        _symbol(symbols, "0", "marker", "SimpleMarker", color=_rgba(colour), name="circle",
-                outline_style="no", size=str(size_mm), size_unit="MM")  # fmt: skip
-        graphic = _element(_element(rule, _SLD, "PointSymbolizer"), _SLD, "Graphic")
-        mark = _element(graphic, _SLD, "Mark")
-        _element(mark, _SLD, "WellKnownName").text = "circle"
-        _element(_element(mark, _SLD, "Fill"), _SLD, "CssParameter", name="fill").text = colour
-        _element(graphic, _SLD, "Size").text = f"{size_mm * _PIXELS_PER_MM:.3g}"
-    else:
-        _line(symbols, "0", colour, size_mm)
-        _line_symbolizer(rule, colour, size_mm)
+    _drawn(ET.SubElement(renderer, "symbols"), "0", colour, size_mm, shape)
+    _symbolizer(_element(rules, _SLD, "Rule"), colour, size_mm, shape)
     return Style(name, _DOCTYPE + _text(qml), _text(sld.getroot()))
 
 
@@ -131,10 +129,19 @@ def _qml(renderer: str, **more: str) -> tuple[ET.Element, ET.Element]:
     return root, ET.SubElement(root, "renderer-v2", {**shared, **more})
 
 
-def _line(symbols: ET.Element, name: str, colour: str, width_mm: float) -> None:
-    _symbol(symbols, name, "line", "SimpleLine", line_color=_rgba(colour), line_style="solid",
-            line_width=str(width_mm), line_width_unit="MM", capstyle="round",
-            joinstyle="round")  # fmt: skip
+def _drawn(symbols: ET.Element, name: str, colour: str, size_mm: float, shape: Shape) -> None:
+    """Add a symbol of QML: a line or point of a size, or an area."""
+    if shape == "area":
+        _symbol(symbols, name, "fill", "SimpleFill", color=_rgba(colour, AREA_ALPHA), style="solid",
+                outline_color=_rgba("#ffffff"), outline_width="0.2",
+                outline_width_unit="MM")  # fmt: skip
+    elif shape == "point":
+        _symbol(symbols, name, "marker", "SimpleMarker", color=_rgba(colour), name="circle",
+                outline_style="no", size=str(size_mm), size_unit="MM")  # fmt: skip
+    else:
+        _symbol(symbols, name, "line", "SimpleLine", line_color=_rgba(colour), line_style="solid",
+                line_width=str(size_mm), line_width_unit="MM", capstyle="round",
+                joinstyle="round")  # fmt: skip
 
 
 def _symbol(symbols: ET.Element, number: str, kind: str, drawn: str, /, **options: str) -> None:
@@ -148,8 +155,8 @@ def _symbol(symbols: ET.Element, number: str, kind: str, drawn: str, /, **option
         ET.SubElement(listed, "Option", {"type": "QString", "name": option, "value": value})
 
 
-def _rgba(colour: str) -> str:
-    return ",".join([*map(str, palette.rgb(colour)), "255"])
+def _rgba(colour: str, alpha: float = 1.0) -> str:
+    return ",".join([*map(str, palette.rgb(colour)), str(round(255 * alpha))])
 
 
 def _sld(name: str) -> tuple[ET.ElementTree[ET.Element], ET.Element]:
@@ -164,14 +171,28 @@ def _sld(name: str) -> tuple[ET.ElementTree[ET.Element], ET.Element]:
     return ET.ElementTree(root), _element(style, _SLD, "FeatureTypeStyle")
 
 
-def _line_symbolizer(rule: ET.Element, colour: str, width_mm: float) -> None:
-    stroke = _element(_element(rule, _SLD, "LineSymbolizer"), _SLD, "Stroke")
-    pairs: Sequence[tuple[str, str]] = (
-        ("stroke", colour), ("stroke-width", f"{width_mm * _PIXELS_PER_MM:.3g}"),
-        ("stroke-linejoin", "round"), ("stroke-linecap", "round"),
-    )  # fmt: skip
+def _symbolizer(rule: ET.Element, colour: str, size_mm: float, shape: Shape) -> None:
+    """Add to a rule of SLD what `_drawn` adds to QML."""
+    pixels = f"{size_mm * _PIXELS_PER_MM:.3g}"
+    if shape == "area":
+        fill = _element(_element(rule, _SLD, "PolygonSymbolizer"), _SLD, "Fill")
+        _parameters(fill, (("fill", colour), ("fill-opacity", str(AREA_ALPHA))))
+    elif shape == "point":
+        graphic = _element(_element(rule, _SLD, "PointSymbolizer"), _SLD, "Graphic")
+        mark = _element(graphic, _SLD, "Mark")
+        _element(mark, _SLD, "WellKnownName").text = "circle"
+        _parameters(_element(mark, _SLD, "Fill"), (("fill", colour),))
+        _element(graphic, _SLD, "Size").text = pixels
+    else:
+        stroke = _element(_element(rule, _SLD, "LineSymbolizer"), _SLD, "Stroke")
+        _parameters(stroke, (("stroke", colour), ("stroke-width", pixels),
+                             ("stroke-linejoin", "round"), ("stroke-linecap", "round"))
+                    )  # fmt: skip
+
+
+def _parameters(parent: ET.Element, pairs: Sequence[tuple[str, str]]) -> None:
     for key, value in pairs:
-        _element(stroke, _SLD, "CssParameter", name=key).text = value
+        _element(parent, _SLD, "CssParameter", name=key).text = value
 
 
 def _element(parent: ET.Element, space: str, tag: str, /, **attributes: str) -> ET.Element:

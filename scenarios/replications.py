@@ -108,27 +108,35 @@ def blocks(run: RunInfo, seeds: Sequence[int]) -> Iterator[Block]:
 
 
 def gridlock_rows(runs: Sequence[RunInfo]) -> list[str]:
-    """Return a line for each run with replications that were in gridlock.
+    """Return which runs had replications in gridlock, a line for all with as many; base first.
 
     Raises
     ------
     InputError
         If a replication cannot be read.
     """
+    jams = [_jams(run) for run in runs]
     lines = []
-    for run in runs:
-        jams = 0
-        for block in blocks(run, run.seeds):
-            names, values = block.indicators
-            if JAMS in names:
-                jams += int((values[:, names.index(JAMS)] > 0.0).sum())
-        if jams:
-            lines.append(
-                f"{run.title}: in {jams} of {len(run.seeds)} replications vehicles were taken past "
-                "a gridlock; the streets do not carry this demand: lower demand.scale, or check "
-                "closures and signals"
-            )
+    for many in sorted(set(jams) - {0}, key=jams.index):
+        those = [run for run, n in zip(runs, jams, strict=True) if n == many]
+        why = "the measures, or too many trips for the streets"
+        if those[0] is runs[0]:
+            why = "the streets do not carry this demand: lower demand.scale"
+        lines.append(
+            f"{', '.join(run.title for run in those)}: in {many} of {len(those[0].seeds)} "
+            f"replications vehicles were taken past a gridlock ({why})"
+        )
     return lines
+
+
+def _jams(run: RunInfo) -> int:
+    """Return how many replications were in gridlock."""
+    found = 0
+    for block in blocks(run, run.seeds):
+        names, values = block.indicators
+        if JAMS in names:
+            found += int((values[:, names.index(JAMS)] > 0.0).sum())
+    return found
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

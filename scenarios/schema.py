@@ -123,7 +123,7 @@ class EquilibriumOptions(_Part):
 
     iterations: int = Field(8, ge=1, le=200, description="Largest number of learning days.")
     gap: float = Field(
-        0.02,
+        0.01,
         ge=0.0,
         le=1.0,
         description=(

@@ -83,6 +83,7 @@ class Job:
     systems: tuple[str, ...] | None
     modules: tuple[str, ...]
     agents: Mapping[str, Path]
+    again: bool = False  # whether to look for another equilibrium, too
     years: int = 0
     files: Mapping[str, Path] = field(default_factory=dict)
 
@@ -205,6 +206,7 @@ def _prepare(
         policies=_policies(job.agents),
         files=_files(job.files),
         usual=usual,
+        again=job.again,
         **theta,
     )
 

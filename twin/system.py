@@ -76,6 +76,8 @@ class Effect:
         What else it is about, e.g. signals or bus lines; empty for all of them.
     begin_s, end_s
         When, seconds from midnight of the first day.
+    closes
+        Whether nobody may pass the streets, or anybody again; None where it is no matter of that.
     """
 
     subject: str
@@ -84,6 +86,7 @@ class Effect:
     keys: frozenset[str] = frozenset()
     begin_s: float = 0.0
     end_s: float = math.inf
+    closes: bool | None = None
 
     def contradicts(self, other: Effect) -> bool:
         """Whether both say something else of the same thing at the same time."""

@@ -82,6 +82,15 @@ def test_markup_in_data_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) 
     assert "[red]x[/red]" in err
 
 
+def test_check_tells_who_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "check", "bridge_closed")
+    closed, one_lane = out.split("one-lane")
+    assert code == 0
+    assert "cars have no other way to or from" in closed
+    assert "Pitkänsillanranta" in closed
+    assert "no other way" not in one_lane
+
+
 def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "run")[0] == 2
     assert call(capsys, "runn")[0] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,10 @@ from twin.errors import InputError, SimulationError
 
 ROOT = Path(__file__).parents[2]
 REPLICATIONS = 6
-pytestmark = pytest.mark.filterwarnings("default")  # of Ray's own code
+pytestmark = [  # of Ray's own code
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 
 @pytest.fixture
@@ -38,11 +42,15 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     # Sockets of Ray lie in its folder, and their paths may have 107 letters.
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as folder:
         monkeypatch.setenv("XDG_CACHE_HOME", f"{folder}/cache")
-        head = {**small, "num_cpus": 0, "temp_dir": folder}
+        with socket.socket() as free:  # a port that Ray does not use itself
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        head = {**small, "num_cpus": 0, "temp_dir": folder, "ray_client_server_port": port}
         started = Cluster(initialize_head=True, head_node_args=head)
         try:
             for _ in range(2):
                 started.add_node(num_cpus=1, object_store_memory=100_000_000)
+            started.client = f"ray://127.0.0.1:{port}"
             yield started
         finally:
             ray.shutdown()
@@ -62,10 +70,10 @@ def killed_after(done: int, kill: Callable[[], None]) -> Callable[[Progress], No
     return look
 
 
-def assert_same(here: Path, there: Path) -> None:
+def assert_same(here: Path, there: Path, replications: int = REPLICATIONS) -> None:
     found = sorted(p.relative_to(here) for p in here.glob("*/seed-*/*.parquet"))
     assert found == sorted(p.relative_to(there) for p in there.glob("*/seed-*/*.parquet"))
-    assert len({p.parent for p in found}) == 3 * REPLICATIONS
+    assert len({p.parent for p in found}) == 3 * replications
     for path in found:
         one, other = pd.read_parquet(here / path), pd.read_parquet(there / path)
         pd.testing.assert_frame_equal(one, other, check_exact=True, obj=str(path))
@@ -80,6 +88,16 @@ def test_a_node_that_dies_changes_nothing(nodes: Any, city_folder: Path, tmp_pat
     assert doomed not in nodes.worker_nodes  # so it was killed
     assert_same(tmp_path / "here", tmp_path / "there")
     assert not list((tmp_path / "there").glob("*/.seed*"))
+
+
+def test_the_client_of_ray_reaches_a_cluster_too(
+    nodes: Any, city_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = scenario(city_folder, 2)
+    run_scenario(source, tmp_path / "here", workers=1)
+    run_scenario(source, tmp_path / "there", cluster=nodes.client)
+    assert_same(tmp_path / "here", tmp_path / "there", 2)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_lost_cluster_is_told_and_the_same_command_goes_on_here(

@@ -15,6 +15,7 @@ from scenarios.cli import main
 from scenarios.compare import COLUMNS, _row, compare, layer_means
 from scenarios.looks import look_at
 from scenarios.precision import Precision
+from scenarios.replications import gridlock_rows
 from scenarios.runs import open_run
 from scenarios.sequential import Look, level
 from scenarios.statistics import paired
@@ -404,6 +405,29 @@ def test_a_difference_that_learning_still_moves_is_not_resolved(many: Path) -> N
     assert np.isnan(slow.loc["speed_kmh", "equilibrium_error"])
     idle = table[table["alternative"] == "idle"].set_index("indicator")
     assert idle.loc["distance_km", "equilibrium_error"] == 0.0  # drives the base's routes
+
+
+def test_runs_in_gridlock_are_told_in_one_line(ran: Path) -> None:
+    runs = [open_run(ran / name) for name in ("base", "slow", "idle")]
+    assert gridlock_rows(runs) == []
+
+    def jam(name: str, seeds: int) -> None:
+        for folder in sorted((ran / name).glob("seed-*"))[:seeds]:
+            file = folder / "indicators.parquet"
+            table = pd.read_parquet(file)
+            table.loc[table["indicator"] == "passed_jams", "value"] = 3.0
+            table.to_parquet(file)
+
+    jam("slow", 1)
+    jam("idle", 1)
+    (line,) = gridlock_rows(runs)
+    assert line.startswith(f"{runs[1].title}, {runs[2].title}: in 1 of 2 replications")
+    assert "lower demand.scale" not in line
+    jam("base", 2)
+    alone, others = gridlock_rows(runs)
+    assert alone.startswith(f"{runs[0].title}: in 2 of 2")
+    assert "lower demand.scale" in alone
+    assert others == line
 
 
 def change_response(run: Path) -> None:

@@ -313,11 +313,51 @@ def test_layers_lie_where_the_city_is(ran_once: Path, package: Path) -> None:
     streets = pyogrio.read_dataframe(package, layer="streets_slow")
     assert streets.crs == city.crs
     assert streets.geometry.geom_equals_exact(city.streets.geometry, 0.0).all()
-    assert len(pyogrio.read_dataframe(package, layer="junctions")) == len(city.junctions)
+    junctions = pyogrio.read_dataframe(package, layer="junctions_slow")
+    at = city.junctions.iloc[junctions["junction"]]
+    assert junctions["id"].tolist() == at["id"].tolist()
+    assert junctions.geometry.geom_equals_exact(at.geometry.reset_index(drop=True), 0.0).all()
+    zones = pyogrio.read_dataframe(package, layer="zones_slow")
+    areas = gpd.read_parquet(ran_once / "zones.parquet")
+    assert zones.geometry.geom_equals(areas.geometry.iloc[zones["zone"]], align=False).all()
     measures = pyogrio.read_dataframe(package, layer="measures")
     slowed = measures[measures["alternative"] == "slow"]
     named = city.streets.index[city.streets["name"] == "Unioninkatu"]
     assert sorted(slowed["street"]) == sorted(named)
+
+
+def test_places_are_means_over_replications_and_their_difference(
+    ran_once: Path, package: Path
+) -> None:
+    def mean(run: str, table: str, key: str, value: str) -> pd.Series[float]:
+        files = sorted((ran_once / run).glob(f"seed-*/{table}.parquet"))
+        rows = pd.concat([pd.read_parquet(file) for file in files])
+        if table == "junctions":  # those of whole junctions, over the whole period
+            whole = rows["interval_s"] == rows["interval_s"].max()
+            rows = rows[whole & (rows["street"] < 0)]
+        return rows.groupby(key)[value].mean().dropna()
+
+    for layer, table, key, value in (
+        ("zones_slow", "zones", "zone", "people_5"),
+        ("zones_slow", "zones", "zone", "trips"),
+        ("junctions_slow", "junctions", "junction", "vehicles"),
+        ("groups", "groups", "group", "trips"),
+    ):
+        rows = pyogrio.read_dataframe(package, layer=layer)
+        rows = rows[rows["alternative"] == "slow"].set_index(key)
+        base, slow = (mean(run, table, key, value) for run in ("base", "slow"))
+        common = base.index.intersection(slow.index)
+        assert set(common) <= set(rows.index)
+        both = rows.loc[common]
+        everywhere = both[both[f"n_{value}"] == 2]
+        assert len(everywhere) > 3
+        here = everywhere.index
+        np.testing.assert_allclose(everywhere[f"base_{value}"], base[here], rtol=1e-9)
+        np.testing.assert_allclose(everywhere[value], slow[here], rtol=1e-9)
+        np.testing.assert_allclose(everywhere[f"diff_{value}"], slow[here] - base[here], atol=1e-6)
+    junctions = pyogrio.read_dataframe(package, layer="junctions_slow")
+    assert set(junctions["hbs"]) <= {*"ABCDEF", "–"}
+    assert junctions["hbs"].isin(list("ABCDEF")).any()
 
 
 def test_qgis_finds_a_style_that_draws_every_value(package: Path) -> None:
@@ -399,6 +439,8 @@ def test_a_run_alone_has_its_own_values(ran_once: Path, tmp_path: Path, kind: st
     named = dict(zip(found.indicators["indicator"], found.indicators["mean"], strict=True))
     assert named == {k: v for k, v in means.items() if k in named}
     assert not [c for c in found.streets if c.startswith(("base_", "diff_", "percent_"))]
+    assert {"zones", "junctions", "approaches", "groups"} == set(found.places)
+    assert found.places["zones"]["people_15"].gt(0.0).any()
 
 
 def test_foreign_files_stay(ran_once: Path, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ def learning(gaps: list[float], delays: list[float]) -> pd.DataFrame:
     )
 
 
-def test_it_is_what_the_day_after_changes() -> None:
-    table = learning([0.5, 0.4, 0.1, math.nan], [9.0, 8.0, 7.0, 4.0])
+def test_it_is_what_differs_between_two_equilibria() -> None:
+    table = learning([0.01, 0.011], [7.0, 4.0])
     assert shift(table) == {"delay_per_trip_s": -3.0}
     assert shift(table.sample(frac=1.0, random_state=1)) == shift(table)
     assert shift(learning([0.5], [9.0])) == {}

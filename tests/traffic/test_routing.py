@@ -211,6 +211,25 @@ def test_core_and_reach_equal_networkx(seed: int) -> None:
     }
 
 
+def test_what_lies_behind_a_closed_street_is_cut_off() -> None:
+    # a ring 0 -> 1 -> 2 -> 0; from 1 by 3 into a ring 4 -> 5 -> 4, back by 6; 7 comes in from the
+    # edge of the map by 4, and 8 leaves it from 1
+    turns = [(0, 1), (1, 2), (2, 0), (1, 3), (3, 4), (4, 5), (5, 4), (5, 6), (6, 2), (7, 4), (1, 8)]
+    street, to_street = np.array(turns).T
+    graph = RoadGraph.from_pairs(street, to_street, np.zeros(len(turns)), np.ones(9))
+
+    def cut_off(*streets: int) -> list[int]:
+        closed = np.zeros(9, bool)
+        closed[list(streets)] = True
+        return [int(s) for s in np.flatnonzero(graph.cut_off(closed))]
+
+    assert cut_off() == []
+    assert cut_off(3) == [4, 5, 6]  # nobody comes there any more but from the edge
+    assert cut_off(6) == [3, 4, 5, 7]  # nobody comes back
+    assert cut_off(8) == []
+    assert cut_off(0) == [1, 2, 3, 6, 8]  # the greater ring is none any more
+
+
 def test_from_city_obeys_lanes_and_joins_parallel_movements() -> None:
     lanes = pd.DataFrame(
         {"cars": [True, False, True, True], "lorries": [True] * 4, "buses": [True] * 4}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,13 @@ NAMED = ("helsinki",)
 OSM_SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
 SUMO_SUFFIXES = (".net.xml", ".net.xml.gz")
 
-GLANCED = ("streets", "lanes", "signals", "lines")  # tables that say what measures concern
+GLANCED = {  # tables, and their columns if not all, that say what measures concern
+    "streets": (),
+    "lanes": (),
+    "signals": (),
+    "lines": (),
+    "movements": ("lane", "to_lane", "street", "to_street", "length_m", "speed_m_s"),
+}
 
 Say = Callable[[str], None]
 
@@ -93,7 +99,10 @@ def glance(reference: str, *, folder: Path | None = None, say: Say | None = None
 
 
 def _built(
-    source: str | Path, name: str | None, say: Say | None, only: Collection[str] | None = None
+    source: str | Path,
+    name: str | None,
+    say: Say | None,
+    only: Mapping[str, Sequence[str]] | None = None,
 ) -> City:
     """Return a city built from OpenStreetMap, or what was kept of it between commands."""
     from twin.cache import Cache, key, user_folder

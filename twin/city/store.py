@@ -14,7 +14,7 @@ from twin.city.provenance import file_sha256, versions
 from twin.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -57,10 +57,11 @@ def save(city: City, folder: Path) -> Path:
     return folder
 
 
-def load(folder: Path, only: Collection[str] | None = None) -> City:
+def load(folder: Path, only: Mapping[str, Sequence[str]] | None = None) -> City:
     """Return the city of a folder; see `City.load`.
 
-    With `only`, the other tables are empty: enough to look something up, and sooner there.
+    With `only`, these tables, with these columns if any are named, and the others empty: enough
+    to look something up, and sooner there.
     """
     import pyproj
     from pyproj.exceptions import CRSError
@@ -77,7 +78,9 @@ def load(folder: Path, only: Collection[str] | None = None) -> City:
     if only is not None:
         lacking = [name for name in schema.TABLES if name not in only or name in lacking]
     tables = {
-        name: schema.empty(name, crs) if name in lacking else _table(folder, name, manifest)
+        name: schema.empty(name, crs)
+        if name in lacking
+        else _table(folder, name, manifest, (only or {}).get(name, ()))
         for name in schema.TABLES
     }
     if only is None:
@@ -160,8 +163,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _table(folder: Path, name: str, manifest: dict[str, Any]) -> pd.DataFrame:
-    """Return a table whose file has the hash that the manifest states."""
+def _table(
+    folder: Path, name: str, manifest: dict[str, Any], columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return a table, or columns of it, whose file has the hash that the manifest states."""
     import geopandas as gpd
     import pandas as pd
     import pyarrow as pa
@@ -177,9 +182,10 @@ def _table(folder: Path, name: str, manifest: dict[str, Any]) -> pd.DataFrame:
     if file_sha256(path) != entry.get("sha256"):
         msg = f"{path}: the file was changed or cut off (SHA-256 differs); save the city again."
         raise InputError(msg)
-    read = gpd.read_parquet if schema.is_spatial(name) else pd.read_parquet
+    spatial = schema.is_spatial(name) and (not columns or "geometry" in columns)
+    read = gpd.read_parquet if spatial else pd.read_parquet
     try:
-        frame: pd.DataFrame = read(path)
+        frame: pd.DataFrame = read(path, columns=list(columns) or None)
     except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"{path}: is no readable table ({_first_line(error)}); save the city again."
         raise InputError(msg) from error

@@ -32,11 +32,10 @@ class Works(Measure):
 
     def effects(self, run: Outlook) -> tuple[Effect, ...]:
         begin_s = times.seconds(self.begin)
+        end_s = begin_s + self.hours * 3600
         streets = tuple(int(s) for s in find_streets(run.city, self.street))
-        value = (self.closes, self.lanes_taken)
-        return (
-            Effect("works", value, streets, begin_s=begin_s, end_s=begin_s + self.hours * 3600),
-        )
+        value, closes = (self.closes, self.lanes_taken), self.closes or None
+        return (Effect("works", value, streets, begin_s=begin_s, end_s=end_s, closes=closes),)
 
     def describe(self, language: str = "en") -> str:
         if language == "de":

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import SimulationError
-from twin.traffic import _search
 
 if TYPE_CHECKING:
     from twin.traffic.routing import RoadGraph
@@ -87,6 +86,8 @@ class TravelTimes:
 
     def arrival_functions(self) -> tuple[Floats32, Floats32]:
         """Return turn and exit times at the start of each interval, lowered to be FIFO."""
+        from twin.traffic import _search
+
         return (
             _search.lower_to_fifo(self.turn_s, self.interval_s),
             _search.lower_to_fifo(self.exit_s, self.interval_s),

@@ -29,7 +29,7 @@ bottlenecks decide, `msa` ended ahead in a single run (best gaps 0.026 against
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class Equilibrium:
     unrouted : number of trips without any route; they take no part
     run : the run of `routes`
     stopped : why it ended: `gap` reached, no `progress`, or the number of `iterations`
+    days, step : what `equilibrate` takes to go on from the day before `routes` were judged
+    later : gaps of the days that were learnt on `again`
     """
 
     routes: Routes
@@ -96,6 +98,9 @@ class Equilibrium:
     unrouted: int
     run: Run
     stopped: str
+    days: int = 0
+    step: float = 1.0
+    later: list[float] = field(default_factory=list)
 
 
 def equilibrate(
@@ -112,7 +117,9 @@ def equilibrate(
     patience: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
-    after: Callable[[Routes], object] | None = None,
+    days: int = 0,
+    step: float = 1.0,
+    again: int = 0,
 ) -> Equilibrium:
     """Return routes near a dynamic user equilibrium.
 
@@ -133,8 +140,9 @@ def equilibrate(
     patience : stop when so many iterations have not brought the smallest gap down by 1 %
     threads : threads of the route search
     progress : called with iteration and gap
-    after : called at the end with the routes of the day after that is not kept, on which drivers
-        would go on learning; what it does to results tells how exact the equilibrium is
+    days, step : iterations that drivers have learnt before, for whom draws and step go on
+    again : learn for so many days more, at most, until the gap is as small once more; what these
+        days change, which are not kept, tells how exact the equilibrium is
 
     Returns
     -------
@@ -149,7 +157,7 @@ def equilibrate(
         raise SimulationError(msg)
     drivers = _Drivers(graph, trips, blocked, seed, threads)
     routes = drivers.start(initial)
-    kept, kept_run, gaps, step = routes, Run(TravelTimes.free(graph)), [np.inf], 1.0
+    kept, kept_run, kept_at, gaps = routes, Run(TravelTimes.free(graph)), (days, step), [np.inf]
     for iteration in range(1, iterations + 1):
         run = _as_run(simulate(routes))
         cost_s, best_s, best = drivers.judge(routes, run)
@@ -158,20 +166,43 @@ def equilibrate(
             progress(iteration, gaps[-1])
         if gaps[-1] <= min(gaps):
             kept, kept_run = Routes(routes.ptr, routes.street, cost_s), run
+            kept_at = days + iteration - 1, step
         stopped = _stop(gaps[1:], gap, patience, iterations)
         if stopped:
             break
         step = _next_step(step, gaps, rule)
         chance = switch_chance(cost_s, best_s, step, rule)
-        routes = drivers.switch(routes, best, chance, iteration)
-    if after is not None:
-        cost_s, best_s, best = drivers.judge(kept, kept_run)
-        chance = switch_chance(cost_s, best_s, _next_step(step, gaps, rule), rule)
-        after(drivers.switch(kept, best, chance, len(gaps)))
+        routes = drivers.switch(routes, best, chance, days + iteration)
+    later = _gaps_again(drivers, simulate, kept, kept_run, kept_at, min(gaps), again, rule)
     unrouted = int(np.sum(kept.lengths == 0))
     return Equilibrium(
-        kept, kept_run.times, gaps[1:], min(gaps), len(gaps) - 1, unrouted, kept_run, stopped
-    )
+        kept, kept_run.times, gaps[1:], min(gaps), len(gaps) - 1, unrouted, kept_run, stopped,
+        *kept_at, later,
+    )  # fmt: skip
+
+
+def _gaps_again(
+    drivers: _Drivers,
+    simulate: Simulate,
+    routes: Routes,
+    run: Run,
+    at: tuple[int, float],
+    gap: float,
+    most: int,
+    rule: str,
+) -> list[float]:
+    """Return the gaps of the days after the kept one, until it is as small once more."""
+    (day, step), gaps = at, [np.inf, gap]
+    for _ in range(most):
+        cost_s, best_s, best = drivers.judge(routes, run)
+        step, day = _next_step(step, gaps, rule), day + 1
+        routes = drivers.switch(routes, best, switch_chance(cost_s, best_s, step, rule), day)
+        run = _as_run(simulate(routes))
+        cost_s, best_s, _ = drivers.judge(routes, run)
+        gaps.append(run_gap(cost_s, best_s, run.met_s))
+        if gaps[-1] <= gap:
+            break
+    return gaps[2:]
 
 
 class _Drivers:

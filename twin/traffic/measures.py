@@ -149,7 +149,8 @@ class OnStreets(Timed):
         subject = {"open": "closed or open", "lanes": "open lanes", "bus_lanes": "bus lanes",
                    "speed_m_s": "speed limit"}[field]  # fmt: skip
         on = tuple(int(s) for s in streets)
-        return (Effect(subject, value, on, begin_s=begin_s, end_s=end_s),)
+        closes = value == 0.0 if field in {"open", "lanes"} else None
+        return (Effect(subject, value, on, begin_s=begin_s, end_s=end_s, closes=closes),)
 
 
 class Close(OnStreets):
@@ -389,9 +390,9 @@ class SignalProgram(Timed):
 class OfTrips(Measure):
     """A measure that changes which trips are made."""
 
+    @abstractmethod
     def demanded(self, demand: Demand, run: Outlook) -> Demand:
         """The trips that are made with it."""
-        raise NotImplementedError
 
     def place(self, run: Outlook, within: str | None, street: str | None) -> Any:
         """The area of a GeoJSON file, or the middle of a street, in the city's CRS."""

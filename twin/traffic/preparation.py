@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ ROUTE_CHOICES = ("equilibrium", "c_logit")
 NO_WAY = "trips without a route"
 INTERVAL_S = 900.0
 CLEAR_S = 3600.0  # longest run past the end, so that those who depart last still arrive
+AGAIN = 4  # days, at most, until drivers know the streets as well once more
 PATIENCE = 12  # iterations without progress after which drivers stop learning
 
 
@@ -70,15 +72,17 @@ class Prepared:
     stops
         Where buses of lines stop; None where no line runs.
     learning
-        One row a learning day up to the one whose routes are kept: iteration, gap, and the
-        indicators of traffic on that day.  Then one without a gap: the day after, on which drivers
-        would have gone on learning.
+        The learning day whose routes are kept: iteration, gap, and the indicators of traffic.  In
+        a second row, where it was asked for, another equilibrium: the best of the days after, on
+        which drivers go on learning until the gap is as small once more.
     zones
         Where people live and work; None where the demand does not know.
     stranded
         Trips that measures leave without any way, as `trips`: they wait until the end.
     known
         What drivers knew before the day that is kept, so that others may go on learning from it.
+    learnt
+        Days and step with which they would go on (`twin.traffic.assignment.equilibrate`).
     """
 
     network: Network
@@ -91,6 +95,7 @@ class Prepared:
     stops: Stops | None = None
     learning: pd.DataFrame | None = None
     known: Experience | None = None
+    learnt: tuple[int, float] = (0, 1.0)
     zones: Zones | None = None
     stranded: pd.DataFrame | None = None
 
@@ -167,6 +172,7 @@ def prepare(
     policies: Callable[[str, str], Any] | None = None,
     files: Callable[[str], Path] | None = None,
     usual: Prepared | None = None,
+    again: bool = False,
     progress: Callable[[int, float], None] | None = None,
     route_choice: str = "equilibrium",
     theta_per_min: float = THETA_PER_MIN,
@@ -189,6 +195,9 @@ def prepare(
         What drivers know already: those of the same trips begin with these routes and times, and
         stop learning at the gap that these reached, should it be the greater one.  So a city in
         which nothing has changed keeps its routes.
+    again
+        Look for another equilibrium, too, which is not kept: what differs between both tells how
+        exact either is (`Prepared.learning`).
     route_choice
         `equilibrium`: nobody gains by changing (`twin.traffic.assignment`); `c_logit`: drivers see
         times with an error (`twin.traffic.stochastic`).  Each has a gap of its own.
@@ -209,7 +218,7 @@ def prepare(
     from twin.traffic.demand.generate import Demand
 
     demand = demand or Demand.generate(city)
-    window = _Window(city, seed, begin_s, end_s, warmup_s, tuple(measures), policies, files)
+    window = _Window(city, seed, begin_s, end_s, warmup_s, tuple(measures), policies, files, again)
     learning: dict[str, Any] = {"iterations": iterations, "gap": gap, "progress": progress}
     if usual is not None and np.isfinite(usual.gap):
         learning["gap"] = max(gap, usual.gap)
@@ -246,6 +255,7 @@ class _Window:
     measures: tuple[Measure, ...]
     policies: Callable[[str, str], Any] | None
     files: Callable[[str], Path] | None
+    again: bool = False
 
     def simulation(self, prepared: Prepared, response: Response = "none") -> Simulation:
         """A day on which drivers learn: it goes on until the last have arrived."""
@@ -319,15 +329,11 @@ class _Assignment:
             known = usual.known.on(graph)  # type: ignore[union-attr]
         days = _Days(learning.get("progress"))
 
-        def drive(car_routes: Routes) -> Traffic:
+        def simulate(car_routes: Routes) -> Run:
             self._take(car_routes)
             usual = self._prepared(self._times(), [])
             traffic = self.window.flow(usual, closed=blocked is not None)
-            days.ended(known.copy(), traffic.state, traffic.flow_indicators())
-            return traffic
-
-        def simulate(car_routes: Routes) -> Run:
-            traffic = drive(car_routes)
+            days.ended(known.copy(), traffic)
             met_s, wait_s = met_times(self.network, traffic.state, self.cars)
             jams = int(traffic.state.clock["passed_jams"][0])
             return Run(known.learn(traffic.state), met_s, wait_s, jams)
@@ -343,20 +349,28 @@ class _Assignment:
         if "theta_per_min" in learning:
             found = stochastic_equilibrium(graph, trips, simulate, **common)
         else:
+            days_before, step = (0, 1.0) if fresh else usual.learnt  # type: ignore[union-attr]
+            common |= {
+                "days": days_before,
+                "step": step,
+                "again": AGAIN if self.window.again else 0,
+            }
             start = self.routes.take(self.cars)
-            found = equilibrate(graph, trips, simulate, initial=start, after=drive, **common)
+            found = equilibrate(graph, trips, simulate, initial=start, **common)
         _warn_of_gridlock(found, self.window.city.name)
         self._take(found.routes)
-        before, state, table = days.kept()
+        before, state, table = days.kept(found.later)
         times = {name: travel_times(self.network, state, g) for name, g in self.graphs.items()}
         done = self._prepared({**times, "cars": found.times}, found.gaps)
-        return replace(done, learning=table, known=before)
+        learnt = found.days, found.step
+        return replace(done, learning=table, known=before, learnt=learnt)
 
     def unlearned(self) -> Prepared:
         """Start without learning."""
         assert self.usual is not None  # noqa: S101 - adapted gives it
         done = self._prepared(self.usual.times, self.usual.gaps)
-        return replace(done, learning=self.usual.learning, known=self.usual.known)
+        usual = self.usual
+        return replace(done, learning=usual.learning, known=usual.known, learnt=usual.learnt)
 
     def _outlook(self) -> Outlook:
         from twin.system import Outlook
@@ -496,37 +510,38 @@ def _opposite(city: City) -> npt.NDArray[np.int32]:
 
 
 class _Days:
-    """The learning days: what came of each, and all of the best one."""
+    """The learning days: all of the best one, and of the last few."""
 
     def __init__(self, progress: Callable[[int, float], None] | None) -> None:
         self._progress = progress
-        self._values: list[dict[str, float]] = []
-        self._last: tuple[Experience, State] | None = None
-        self._best: tuple[float, int, tuple[Experience, State] | None] = (np.inf, 0, None)
+        self._recent: deque[tuple[Experience, Traffic]] = deque(maxlen=AGAIN)
+        self._best: tuple[float, int, tuple[Experience, Traffic] | None] = (np.inf, 0, None)
 
-    def ended(self, known: Experience, state: State, values: Mapping[str, float]) -> None:
+    def ended(self, known: Experience, traffic: Traffic) -> None:
         """Keep a day until its gap is known."""
-        self._last = known, state
-        self._values.append(dict(values))
+        self._recent.append((known, traffic))
 
     def judged(self, day: int, gap: float) -> None:
         """Note the gap of the last day."""
-        self._values[-1] = {"iteration": day, "gap": gap, **self._values[-1]}
         if gap <= self._best[0] or self._best[2] is None:
-            self._best = gap, day, self._last
+            self._best = gap, day, self._recent[-1]
         if self._progress is not None:
             self._progress(day, gap)
 
-    def kept(self) -> tuple[Experience, State, pd.DataFrame]:
-        """What was known before the best day, its flow, and the table of the days up to it.
+    def kept(self, later: Sequence[float]) -> tuple[Experience, State, pd.DataFrame]:
+        """What was known before the best day, its flow, and the table of it.
 
-        A day after, on which drivers would have gone on learning, has no gap.
+        Of the later days, whose gaps are given, the best follows: another equilibrium.
         """
-        _, day, best = self._best
+        gap, day, best = self._best
         assert best is not None  # noqa: S101 - there is a day at least
-        after = [v for v in self._values[-1:] if "gap" not in v]
-        rows = [*self._values[:day], *({"iteration": day + 1, "gap": np.nan, **v} for v in after)]
-        return *best, pd.DataFrame(rows)
+        known, traffic = best
+        rows = [{"iteration": day, "gap": gap, **traffic.flow_indicators()}]
+        if later:
+            k = int(np.argmin(later))
+            other = self._recent[len(self._recent) - len(later) + k][1].flow_indicators()
+            rows.append({"iteration": day + k + 1, "gap": later[k], **other})
+        return known, traffic.state, pd.DataFrame(rows)
 
 
 def _warn_of_gridlock(found: Equilibrium, city: str) -> None:

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InputError, SimulationError
-from twin.traffic import _search
 from twin.traffic._routes import Routes, TravelTimes, offsets
 
 if TYPE_CHECKING:
@@ -172,6 +171,19 @@ class RoadGraph:
         """Return which streets can be reached from at least one street of `source`."""
         return self._spread(source, self.turn_from, self.turn_to)
 
+    def cut_off(self, closed: Bools) -> Bools:
+        """Return which open streets lose their way from or to the core when others are closed.
+
+        The core is that of what is left (`core`), on whichever side most streets lie.
+        """
+        open_turns = ~(closed[self.turn_from] | closed[self.turn_to])
+        street, to_street = self.turn_from[open_turns], self.turn_to[open_turns]
+        left = RoadGraph.from_pairs(street, to_street, np.zeros(len(street)), self.exit_free_s)
+        before, after = self.core(), left.core()
+        lost = self.reached_from(before) & ~left.reached_from(after)
+        lost |= self.reaches(before) & ~left.reaches(after)
+        return lost & ~closed
+
     def free_times(self, source: NDArray[Any]) -> Floats:
         """Return free times in s from entering each source to entering each street, inf if none."""
         from scipy.sparse import csr_array
@@ -235,6 +247,8 @@ def shortest_routes(
     ------
     SimulationError : shapes disagree or a street does not exist
     """
+    from twin.traffic import _search
+
     start, end, depart = _check_trips(graph, times, origin, destination, depart_s)
     block = _check_blocked(graph, times, blocked)
     order, group_ptr, group_depart = _groups(start, depart, times, group_s)
@@ -279,6 +293,8 @@ def route_costs(
     ------
     SimulationError : the routes do not fit the graph or the departures
     """
+    from twin.traffic import _search
+
     routes.validate(graph)
     depart = np.ascontiguousarray(depart_s, dtype=np.float64)
     if len(depart) != len(routes):
