@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from german import english_left, visible
@@ -15,14 +16,12 @@ from test_report import EVIL, MadeUp, made_up  # noqa: F401
 from scenarios import report_words as words
 from scenarios.cli import main
 from scenarios.compare import compare
+from scenarios.loading import parse_scenario
 from scenarios.report import write_report
 from twin.roads.treatments import OPTIONS, option_name
 from twin.system import indicators, layers, systems
 from viz.language import language
 from viz.palette import number
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ONLY_GERMAN = {"assumption", "basis", "event", "figure", "indicator", "layer", "origin",
                "treatment", "unit", "value"}  # fmt: skip
@@ -120,6 +119,20 @@ def test_german_prints_the_numbers_of_the_table(german: str, made_up: MadeUp) ->
 def test_names_are_never_markup_in_german(german: str) -> None:
     assert "<script>alert" not in german
     assert german.count("&lt;script&gt;alert") > 4
+
+
+def test_measures_of_the_library_are_told_in_german() -> None:
+    names = {"New quarter", "Market"}
+    told = []
+    for file in sorted(Path("scenarios/library").glob("*.yaml")):
+        scenario = parse_scenario(file.read_text(), file).scenario
+        every = [*scenario.base, *(m for a in scenario.alternatives for m in a.measures)]
+        told += [(m.describe(), m.describe("de")) for m in every]
+    assert len(told) > 30
+    assert english_left("".join(f"<p>{german}</p>" for _, german in told), names) == []
+    assert {"Tempo 30: Wohnstraßen, Kreisstraßen, Nebenstraßen innerhalb von southern_centre.geojson",
+            "Pitkäsilta mit 1 Fahrstreifen je Richtung"} <= {german for _, german in told}  # fmt: skip
+    assert english_left("".join(f"<p>{english}</p>" for english, _ in told), names) != []
 
 
 @pytest.mark.parametrize("code", ["en", "de"])
