@@ -396,6 +396,7 @@ def _jobs(
         variants.append(_variant(run, where, scenario.base, a.measures, a.response, a.informed))
     done = {variant.folder: runs.complete_seeds(variant.folder) for variant in variants}
     modules = tuple(s.module for s in systems().values() if s.module)
+    judged = JUDGED if any(v.learned != variants[0].learned for v in variants) else 0
     jobs = []
     for position, seed in enumerate(scenario.seeds):
         missing = tuple(v for v in variants if seed not in done[v.folder])
@@ -416,7 +417,7 @@ def _jobs(
                 systems=scenario.systems,
                 modules=modules,
                 agents=agents,
-                again=position < JUDGED,
+                again=position < judged,
                 years=scenario.years,
                 files=files,
             )
