@@ -16,6 +16,7 @@ from scenarios.cli_data import export, query
 from scenarios.cli_signals import evaluate, leaderboard, train
 from scenarios.cli_validate import validate
 from scenarios.screen import errors_told
+from viz.language import Language
 
 
 class _Group(TyperGroup):
@@ -174,6 +175,10 @@ def compare(
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Compare runs of different seeds (Welch's test).")
     ] = False,
+    lang: Annotated[
+        Language, typer.Option("--lang", help="Language of the report: en or de (German).")
+    ] = "en",
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write report.pdf, too.")] = False,
 ) -> None:
     """Compare alternatives with the base, pair by pair of the same random day.
 
@@ -187,19 +192,26 @@ def compare(
       twin compare results -o compared
 
       twin compare results/base results/max-pressure -o compared
+
+      twin compare results -o compared --lang de --pdf
     """
     from scenarios import compare as comparing
     from scenarios import screen
     from scenarios.precision import Precision
     from scenarios.report import write_report
+    from scenarios.report_pdf import check_pdf, write_pdf
 
+    if pdf:
+        check_pdf()
     wanted = Precision.parse(precision / 100.0, within or [])
     comparison = comparing.compare(runs, precision=wanted, most=most, unpaired=unpaired)
     comparison.save(out)
     title = str(comparison.base.manifest.get("scenario", "Comparison"))
-    report = write_report([comparison], out / "report.html", title=title, picture=None, extra={})
+    report = write_report([comparison], out / "report.html", title=title, language=lang)
     screen.comparison_table(comparison, title, everything=everything)
     screen.say(f"Report: {report}")
+    if pdf:
+        screen.say(f"Report to print: {write_pdf(report)}")
 
 
 @app.command()

@@ -137,7 +137,8 @@ class Comparison:
         OutputError
             If they cannot be written.
         """
-        known = {"comparison.parquet", "comparison.csv", "streets.parquet", "report.html"}
+        known = {"comparison.parquet", "comparison.csv", "streets.parquet", "report.html",
+                 "report.pdf"}  # fmt: skip
         names = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
         if not {n for n in names if not n.startswith(".")} <= known:
             msg = f"{folder}: holds other files than a comparison; name an empty folder with -o"
@@ -201,7 +202,7 @@ def compare(
         n, read = _read(base, run, unpaired=unpaired)
         looks, line = _looks(base, run, n, most, unpaired=unpaired)
         notes += apart(base, run, unpaired=unpaired)
-        notes += [f"{run.title}: {text}" for text in (line, *_told(looks)) if text]
+        notes += [*([f"{run.title}: {line}"] if line else []), *_told(run.title, looks)]
         rows += _rows(run.name, read, looks, precision or Precision(), unpaired=unpaired)
         frame = read.streets.table(partial(_over_looks, looks))
         notes += left_out(base, run, seeds_of(base, run, unpaired=unpaired), frame.columns)
@@ -216,9 +217,13 @@ def refused_rows(run: RunInfo) -> list[str]:
     number, shown = int(run.manifest.get("refused_rows", 0)), run.manifest.get("refused", [])
     if not number:
         return []
-    rows = "1 row of a file was" if number == 1 else f"{number:,} rows of files were"
-    more = [f"... and {number - len(shown):,} more"] if number > len(shown) else []
-    return [f"{rows} refused:", *(str(line) for line in shown), *more]
+    note, left = report_words.Note, number - len(shown)
+    first = note("refused_one") if number == 1 else note("refused", n=number)
+    return [
+        first,
+        *(str(line) for line in shown),
+        *([note("refused_more", n=left)] if left else []),
+    ]
 
 
 def _looks(
@@ -233,23 +238,17 @@ def _looks(
     return look_at(run.folder, which, n, max(most or 0, planned))
 
 
-def _told(looks: Sequence[Look]) -> list[str]:
+def _told(title: str, looks: Sequence[Look]) -> list[str]:
     """Return lines on what looks do to intervals."""
     if not looks:
         return []
     *before, now = looks
-    told = []
+    told: list[str] = []
     if now.n < now.planned:
-        told.append(
-            f"{now.n} of {now.planned} planned replications; intervals are wider before the end, "
-            "so that looking early does not find what is not there"
-        )
+        told.append(report_words.Note("early", title=title, n=now.n, m=now.planned))
     if before:
-        numbers = report_words.listed([str(look.n) for look in before])
-        told.append(
-            f"looked at before at {numbers} replications; intervals are wider, so that all looks "
-            "together err in 5 % of cases at most"
-        )
+        numbers = tuple(look.n for look in before)
+        told.append(report_words.Note("before", title=title, numbers=numbers))
     return told
 
 

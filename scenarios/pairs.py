@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from scenarios.replications import Block, blocks
+from scenarios.report_words import Note
 from scenarios.runs import CITY, RunInfo
 from twin.errors import InputError
 from twin.system import layers
@@ -66,34 +67,28 @@ def check_pair(base: RunInfo, run: RunInfo, *, unpaired: bool) -> None:
 
 def apart(base: RunInfo, run: RunInfo, *, unpaired: bool) -> list[str]:
     """Return lines on what runs do not share."""
-    notes = []
+    notes: list[str] = []
     common, union = _common(base, run), {*base.seeds, *run.seeds}
     if unpaired:
-        notes.append(
-            f"{run.title}: {len(run.seeds)} replications are compared with {len(base.seeds)} of "
-            "the base as independent days; the same seeds in both would tell more"
-        )
+        notes.append(Note("apart", title=run.title, n=len(run.seeds), m=len(base.seeds)))
     elif len(common) < len(union):
-        notes.append(f"{run.title}: {len(common)} of {len(union)} replications are in both runs")
+        notes.append(Note("common", title=run.title, n=len(common), m=len(union)))
     differs = [k for k in ("demand", "equilibrium", "base", "systems", "program")
                if base.manifest["inputs"].get(k) != run.manifest["inputs"].get(k)]  # fmt: skip
     if differs:
-        notes.append(f"{run.title}: also differs from the base in {', '.join(differs)}")
+        notes.append(Note("differs", title=run.title, what=tuple(differs)))
     return notes
 
 
 def left_out(base: RunInfo, run: RunInfo, seeds: Seeds, found: Collection[str]) -> list[str]:
     """Return lines on map layers that are not `found`, since only some replications have them."""
-    notes = []
+    notes: list[str] = []
     for table in dict.fromkeys(k.table for k in layers().values() if k.name not in found):
         files = [r.replication(s) / f"{table}.parquet"
                  for r, own in zip((base, run), seeds, strict=True) for s in own]  # fmt: skip
         missing = [file for file in files if not file.is_file()]
         if 0 < len(missing) < min(map(len, seeds)):
-            notes.append(
-                f"{run.title}: map layers of {table} are left out, as {missing[0]} is missing; "
-                "delete its folder and run the scenario again"
-            )
+            notes.append(Note("left_out", title=run.title, table=table, file=missing[0]))
     return notes
 
 

@@ -374,7 +374,10 @@ def _written(measures: Sequence[Measure]) -> list[dict[str, Any]]:
 def _told(measures: Sequence[Measure], each: Sequence[str]) -> list[dict[str, Any]]:
     """Return measures as they are written, in words, and with the response to them."""
     rows = zip(_written(measures), measures, each, strict=True)
-    return [{**w, "describe": m.describe(), "response": response} for w, m, response in rows]
+    return [
+        {**w, "describe": m.describe(), "describe_de": m.describe("de"), "response": response}
+        for w, m, response in rows
+    ]
 
 
 def _jobs(

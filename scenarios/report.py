@@ -7,20 +7,27 @@ comparison's own numbers; then a chapter per comparison, and all that is needed 
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import io
+import math
+import re
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from scenarios import report_figures as figures
 from scenarios import report_places as places
 from scenarios import report_words as words
+from scenarios.report_key import key_numbers, rests_on, warnings
 from scenarios.runs import write_text
 from scenarios.schema import BASE
 from twin.errors import InputError
 from twin.system import systems
 from viz import maps
 from viz.caption import ATTRIBUTION
+from viz.language import current
+from viz.language import language as said_in
 from viz.palette import number
 
 if TYPE_CHECKING:
@@ -52,6 +59,7 @@ def write_report(
     gaps: Sequence[pd.DataFrame | None] | None = None,
     notes: Sequence[str] = (),
     extra: Mapping[str, Any] | None = None,
+    language: str = "en",
 ) -> Path:
     """Write the report, and return its path.
 
@@ -76,11 +84,13 @@ def write_report(
         Further paragraphs on the method.
     extra
         `layers` (names of map layers to draw), `picture_text`, `subtitle`, `commands`.
+    language
+        Of all that the report says, "en" or "de"; names that planners gave stay.
 
     Raises
     ------
     InputError
-        If there is nothing to report.
+        If there is nothing to report, or no such language.
     OutputError
         If the file cannot be written.
     """
@@ -88,17 +98,21 @@ def write_report(
         msg = f"no comparison for {path}; compare at least two runs"
         raise InputError(msg)
     extra = extra or {}
-    city = city or comparisons[0].city
     rows = _assumptions() if assumptions is None else list(assumptions)
     tables = [_gaps(c) for c in comparisons] if gaps is None else list(gaps)
-    context = _context(comparisons, city, tables, extra)
-    context |= {
-        "title": title,
-        "picture": _picture(picture, str(extra.get("picture_text", ""))) if picture else None,
-        "assumptions": [_assumption(row) for row in rows],
-        "notes": notes,
-    }
-    write_text(path, _rendered(context))
+    with said_in(language):
+        comparisons = [_named(c) for c in comparisons]
+        city = city or comparisons[0].city
+        context = _context(comparisons, city, tables, extra)
+        context |= {
+            "title": title,
+            "language": language,
+            "picture": _picture(picture, str(extra.get("picture_text", ""))) if picture else None,
+            "assumptions": [_assumption(row) for row in rows],
+            "notes": notes,
+        }
+        text = _rendered(context)
+    write_text(path, text)
     return path
 
 
@@ -120,14 +134,22 @@ def _context(
     ]
     results = [r for r in map(_result, comparisons) if r]
     named = [s["attribution"] for s in city.sources if s.get("attribution")]
-    made = dt.datetime.now(dt.UTC).strftime("%-d %B %Y, %H:%M UTC")
+    now, t = dt.datetime.now(dt.UTC), words.texts()
+    made = words.date(now.date(), "made", f"{now:%H:%M}")
     return {
-        "t": words.texts(),
-        "subtitle": extra.get("subtitle") or f"{city.name.title()} · written {made}",
+        "t": t,
+        "subtitle": extra.get("subtitle")
+        or t["page"]["written"].format(city=city.name.title(), made=made),
+        "ratio": f"{base.width / base.height:.3f}",
         "definitions": maps.definitions(base),
         "chapters": chapters,
+        "key": [
+            key_numbers(c, chapter, len(chapters))
+            for c, chapter in zip(comparisons, chapters, strict=True)
+        ],
         "results": results,
         "first_map": None if extra.get("no_map") else _first_map(comparisons, chapters),
+        "rests_on": [text for c in comparisons for text in rests_on(c)],
         "sure": _sure(comparisons, gaps),
         "gaps": shown_gaps,
         "provenance": [
@@ -135,9 +157,17 @@ def _context(
             for c, chapter in zip(comparisons, chapters, strict=True)
         ],
         "commands": extra.get("commands") or "\n".join(_commands(c) for c in comparisons),
-        "sources": [{k: s.get(k, "–") for k in SOURCE_COLUMNS} for s in city.sources],
+        "sources": [_source(s) for s in city.sources],
         "attribution": ", ".join(dict.fromkeys(named)) or ATTRIBUTION,
     }
+
+
+def _named(comparison: Comparison) -> Comparison:
+    """Return a comparison whose base is called so in the language that holds, if by no other."""
+    base = comparison.base
+    if base.title != words.texts_of("en")["speech"]["base"]:
+        return comparison
+    return replace(comparison, base=replace(base, title=words.texts()["speech"]["base"]))
 
 
 def _result(comparison: Comparison) -> dict[str, str] | None:
@@ -151,9 +181,10 @@ def _first_map(
 ) -> dict[str, Any] | None:
     """Return the map for the first page: of the first layer, where the greatest change is."""
     for comparison, chapter in zip(comparisons, chapters, strict=True):
-        drawn = [m for m in chapter["maps"] if m.get("layer")]
+        shown = [m for m in chapter["maps"] if m["svg"]]
+        drawn = [m for m in shown if m.get("layer")] or shown
         most = words.changes_most(comparison.table)
-        chosen = [m for m in drawn if m["alternative"] == most] or drawn or chapter["maps"]
+        chosen = [m for m in drawn if m.get("alternative") == most] or drawn
         if chosen:
             found: dict[str, Any] = chosen[0]
             return found
@@ -166,22 +197,24 @@ def _chapter(
     """Return a chapter."""
     manifest = comparison.base.manifest
     runs = (comparison.base, *comparison.alternatives)
+    made = places.trip_pairs(comparison)
     return {
         "id": f"chapter-{k}",
-        "title": str(manifest.get("scenario") or f"Comparison {k}"),
+        "title": str(manifest.get("scenario") or words.texts()["page"]["comparison"].format(k=k)),
         "base": comparison.base.title,
         "compared": _compared(comparison),
         "measures": [{"title": run.title, "said": _measures(run)} for run in runs],
-        "notes": getattr(comparison, "notes", ()),
+        "warnings": [text for _, text, _ in warnings(comparison)],
+        "notes": [words.note_text(n) for n in getattr(comparison, "notes", ())],
         "csv": _csv(comparison, k),
         "alternatives": [_alternative(comparison, run) for run in comparison.alternatives],
         "trips": [
             *figures.system_figures(comparison),
             *places.profiles(comparison),
             *figures.trip_figures(comparison),
-            *places.trip_scatter(comparison),
+            *places.trip_scatter(comparison, made),
         ],
-        "people": places.won_and_lost(comparison),
+        "people": places.won_and_lost(comparison, made),
         "junctions": places.junctions(comparison),
         "maps": [
             *figures.map_figures(comparison, base, chosen),
@@ -198,7 +231,6 @@ def _alternative(comparison: Comparison, run: RunInfo) -> dict[str, Any]:
     return {
         "title": run.title,
         "headline": words.headline(rows, run.title),
-        "key": [words.table_row(r) for r in found if bool(r["key"]) and not words.idle(r)],
         "rows": [words.table_row(r) for r in found],
         "counts": words.counts(rows, run.name),
         "intervals": figures.intervals(rows, run.title),
@@ -212,46 +244,53 @@ def _compared(comparison: Comparison) -> str:
     period = manifest.get("period", {})
     pairs = sorted({int(n) for n in comparison.table["n"]}) or [0]
     t, years = words.texts()["first"], int(manifest.get("years", 0))
-    said = t["compared"].format(
-        scenario=manifest.get("scenario", "Scenario"),
-        alternatives=words.listed([f"“{run.title}”" for run in comparison.alternatives]),
-        base=f"“{comparison.base.title}”",
-        city=str(manifest.get("city", {}).get("name", "the city")).title(),
+    speech = words.texts()["speech"]
+    long = speech["year"] if years == 1 else speech["years"].format(n=years)
+    by_year = years > 0 and "traffic" not in manifest.get("systems", ("traffic",))
+    said = t["compared_years" if by_year else "compared"].format(
+        years=long,
+        scenario=manifest.get("scenario") or words.texts()["page"]["scenario"],
+        alternatives=words.listed([words.quoted(run.title) for run in comparison.alternatives]),
+        base=words.quoted(comparison.base.title),
+        city=_city(manifest),
         day=_day(str(period.get("day", ""))),
         begin=period.get("begin", "?"),
         end=_clock(str(period.get("end", "?"))),
         n="–".join(dict.fromkeys(str(n) for n in (pairs[0], pairs[-1]))),
     )
-    return (
-        f"{said} {t['years'].format(years='1 year' if years == 1 else f'{years} years')}"
-        if years
-        else str(said)
-    )
+    if by_year or not years:
+        return str(said)
+    return f"{said} {t['years'].format(years=long)}"
+
+
+def _city(manifest: Mapping[str, Any]) -> str:
+    name = str(manifest.get("city", {}).get("name") or "")
+    return name.title() if name else str(words.texts()["speech"]["city"])
 
 
 def _day(text: str) -> str:
     """Return an ISO date as people write it."""
     try:
-        day = dt.date.fromisoformat(text)
+        return words.date(dt.date.fromisoformat(text))
     except ValueError:
-        return text or "a day"
-    return day.strftime("%A, %-d %B %Y")
+        return text or str(words.texts()["speech"]["day"])
 
 
 def _clock(text: str) -> str:
     """Return a time that may pass midnight, as "28:00", in words."""
     hours, _, minutes = text.partition(":")
     if hours.isdigit() and int(hours) >= 24:
-        return f"{int(hours) % 24:02d}:{minutes} of the day after"
+        clock = f"{int(hours) % 24:02d}:{minutes}"
+        return str(words.texts()["speech"]["day_after"].format(time=clock))
     return text
 
 
 def _measures(run: RunInfo) -> list[str]:
     """Return the measures of a run, in words of a planner, each with how drivers respond."""
     which = "base_measures" if run.name == BASE else "measures"
-    t = words.texts()["response"]
+    t, told = words.texts()["response"], words.measures_told(run.manifest)
     said = [
-        f"{m.get('describe') or m.get('kind')}{t.get(str(m.get('response')), '')}"
+        f"{told.get(str(m.get('describe'))) or m.get('kind')}{t.get(str(m.get('response')), '')}"
         for m in run.manifest.get(which, [])
     ]
     informed = float(run.manifest.get("informed", 1.0))
@@ -308,13 +347,31 @@ def _assumptions() -> list[Assumption]:
 
 def _assumption(row: Assumption) -> dict[str, str]:
     name, value, unit, source = row
-    text = value if isinstance(value, str) else number(float(value), _decimals(float(value)))
+    t = words.texts()
+    if not isinstance(value, str):
+        text = number(float(value), _decimals(float(value)))
+    elif current() == "de":
+        text = re.sub(r"(?<=\d)\.(?=\d)", ",", t["value"].get(value, value))
+    else:
+        text = value
+    name, source = (t.get(k, {}).get(v, v) for k, v in (("assumption", name), ("basis", source)))
+    unit = "–" if unit == "1" else words.unit_text(unit)
     return {"name": name, "value": text, "unit": unit, "source": source}
 
 
 def _decimals(value: float) -> int:
     """Return as many decimals as the value has, four at most."""
-    return next((d for d in range(4) if round(value, d) == value), 4)
+    return next((d for d in range(4) if math.isclose(round(value, d), value, rel_tol=1e-6)), 4)
+
+
+def _source(source: Mapping[str, Any]) -> dict[str, str]:
+    """Return where data come from, with the day as people write it."""
+    row = {k: str(source.get(k, "–")) for k in SOURCE_COLUMNS}
+    known = words.texts().get("origin", {})
+    row |= {k: known.get(row[k], row[k]) for k in ("what", "licence")}
+    with contextlib.suppress(ValueError):
+        row["timestamp"] = words.date(dt.datetime.fromisoformat(row["timestamp"]).date(), "day_of")
+    return row
 
 
 def _provenance(comparison: Comparison, title: str) -> dict[str, Any]:
@@ -322,19 +379,30 @@ def _provenance(comparison: Comparison, title: str) -> dict[str, Any]:
     manifest = comparison.base.manifest
     city, demand = manifest.get("city", {}), manifest.get("demand", {})
     versions = manifest.get("versions", {})
+    t = words.texts()["provenance"]
     hashes = [
-        (f"inputs of “{run.title}”", str(run.manifest.get("input_hash", "–")))
+        (t["inputs"].format(run=words.quoted(run.title)), str(run.manifest.get("input_hash", "–")))
         for run in (comparison.base, *comparison.alternatives)
     ]
+    city_is = t["city_is"].format(name=city.get("name", "–"), digest=city.get("digest", "–"))
+    scale = demand.get("scale", "–")
+    scale = number(float(scale), _decimals(float(scale))) if scale != "–" else scale
     rows = [
-        ("city", f"{city.get('name', '–')}, digest {city.get('digest', '–')}"),
-        ("demand", f"scale {demand.get('scale', '–')}, digest {demand.get('digest', '–')}"),
-        ("seeds", ", ".join(str(s) for s in manifest.get("seeds", [])) or "–"),
-        ("versions", ", ".join(f"{k} {v}" for k, v in versions.items()) or "–"),
-        ("git revision", str(manifest.get("git_revision") or "–")),
+        (t["city"], city_is),
+        (t["demand"], t["demand_is"].format(scale=scale, digest=demand.get("digest", "–"))),
+        (t["seeds"], _seeds(manifest.get("seeds", []))),
+        (t["versions"], ", ".join(f"{k} {v}" for k, v in versions.items()) or "–"),
+        (t["git"], str(manifest.get("git_revision") or "–")),
         *hashes,
     ]
     return {"title": title, "rows": rows}
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Return seeds as a list, or as a range where they follow each other."""
+    if len(seeds) > FEW_PAIRS and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}–{seeds[-1]}"
+    return ", ".join(str(s) for s in seeds) or "–"
 
 
 def _commands(comparison: Comparison) -> str:
@@ -374,7 +442,7 @@ def _picture(path: Path, text: str) -> dict[str, Any]:
         msg = f"{path}: cannot be read as a picture ({error}); draw it again or leave it out"
         raise InputError(msg) from None
     uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    alt = text or "The city as a model; colours as in the legend."
+    alt = text or str(words.texts()["page"]["picture"])
     return {"uri": uri, "width": size[0], "height": size[1], "alt": alt}
 
 

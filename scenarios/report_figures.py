@@ -6,7 +6,18 @@ import itertools
 from typing import TYPE_CHECKING, Any, cast
 
 from scenarios.by_group import MOST
-from scenarios.report_words import effect, layer_title, records, table_row, texts
+from scenarios.report_words import (
+    effect,
+    event_text,
+    figure_title,
+    indicator_title,
+    layer_title,
+    measures_told,
+    records,
+    table_row,
+    texts,
+    unit_text,
+)
 from twin import times
 from twin.system import Layer, Tradeoff, indicators, layers, systems
 from viz import maps, plots
@@ -41,8 +52,8 @@ def intervals(rows: pd.DataFrame, title: str) -> str:
         )
         shown.append(
             plots.Interval(
-                str(row["title"]), float(row["percent"]), float(low), float(high),
-                cast("plots.Effect", drawn), table_row(row)["word"],
+                indicator_title(row), float(row["percent"]), float(low), float(high),
+                cast("plots.Effect", drawn), table_row(row)["short"],
             )
         )  # fmt: skip
     label = texts()["plot"]["difference"]
@@ -99,10 +110,11 @@ def system_figures(comparison: Comparison) -> list[dict[str, Any]]:
         drawn = plots.line_plot(
             {title: (mean.index.to_numpy(float), mean.to_numpy(float))
              for title, mean in means.items()},
-            title=course.title, x_label=course.x_label, y_label=course.y_label, height=260.0,
+            title=figure_title(course.title), x_label=unit_text(course.x_label),
+            y_label=figure_title(course.y_label), height=260.0,
         )  # fmt: skip
         source = texts()["source"]["course"].format(table=course.table)
-        found.append({"title": course.title, "svg": drawn, "source": source})
+        found.append({"title": figure_title(course.title), "svg": drawn, "source": source})
     return [figure for figure in found if figure is not None]
 
 
@@ -119,12 +131,16 @@ def _tradeoff(comparison: Comparison, tradeoff: Tradeoff) -> dict[str, Any] | No
     }
     if len(points) < len(runs) or len({a for a, _ in points.values()}) < 2:
         return None
+    title = figure_title(tradeoff.title)
+    x_label, y_label = (
+        f"{indicator_title({'indicator': i.name, 'title': i.title})}, {unit_text(i.unit)}"
+        for i in (x, y)
+    )
     drawn = plots.point_plot(
-        points, title=tradeoff.title, x_label=f"{x.title}, {x.unit}",
-        y_label=f"{y.title}, {y.unit}", height=320.0,
+        points, title=title, x_label=x_label, y_label=y_label, height=320.0,
     )  # fmt: skip
     source = texts()["source"]["tradeoff"].format(x=x.name, y=y.name)
-    return {"title": tradeoff.title, "svg": drawn, "source": source}
+    return {"title": title, "svg": drawn, "source": source}
 
 
 def map_figures(
@@ -139,7 +155,7 @@ def map_figures(
             continue
         if chosen is not None and layer.name not in chosen:
             continue
-        for part, unit in (("diff", layer.unit), ("percent", "%")):
+        for part, unit in (("diff", unit_text(layer.unit)), ("percent", "%")):
             column = f"{part}_{layer.name}"
             if column not in comparison.streets:
                 continue
@@ -148,10 +164,11 @@ def map_figures(
                 continue
             ends = Scale.of(values, diverging=True)
             scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
-            found.extend(
+            drawn = (
                 _map(comparison, base, layer, (part, unit), r, scale)
                 for r in comparison.alternatives
             )
+            found.extend(m for m in drawn if m["svg"] or m["top"])
     return found
 
 
@@ -177,6 +194,7 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
         name: values.astype(float).where(values.ne(0.0) | (layer.better != "neither"))
         for name, values in shown.items()
     }
+    names = {run.title: run.name for run in comparison.alternatives}
     every = [v for values in filled.values() for v in values.dropna()]
     if not every:
         return []
@@ -192,15 +210,23 @@ def _absolute_maps(comparison: Comparison, base: MapBase, layer: Layer) -> list[
             continue
         title = t["map"]["absolute"].format(layer=layer_title(layer), run=name)
         drawn = maps.street_map(
-            base, values, title=title, unit=layer.unit, scale=scale, digits=1, standalone=False
+            base,
+            values,
+            title=title,
+            unit=unit_text(layer.unit),
+            scale=scale,
+            digits=1,
+            standalone=False,
         )
         found.append(
             {
                 "title": title,
-                "unit": layer.unit,
+                "unit": unit_text(layer.unit),
+                "alternative": names.get(name, ""),
                 "svg": drawn,
-                "legend": maps.legend(scale, layer_title(layer), layer.unit, words),
+                "legend": maps.legend(scale, layer_title(layer), unit_text(layer.unit), words),
                 "top": [],
+                "percent": False,
                 "source": t["source"]["map_of"].format(layer=layer.name, alternative=name),
             }
         )
@@ -226,10 +252,11 @@ def _map(
     title = t["map"]["title" if part == "diff" else "percent"].format(
         layer=name, alternative=run.title, base=comparison.base.title
     )
+    values = _told(rows, f"{part}_{layer.name}", layer)
     drawn = maps.street_map(
-        base, _told(rows, f"{part}_{layer.name}", layer), title=title, unit=unit, scale=scale,
+        base, values, title=title, unit=unit, scale=scale,
         diverging=True, digits=2 if part == "diff" else 0, standalone=False,
-    )  # fmt: skip
+    ) if values.abs().gt(0.0).any() else ""  # fmt: skip
     words = {
         "lower": (t["map"]["less_better"], t["map"]["more_worse"]),
         "higher": (t["map"]["less_worse"], t["map"]["more_better"]),
@@ -239,6 +266,7 @@ def _map(
         "unit": unit,
         "alternative": run.name,
         "layer": layer.name if part == "diff" else "",
+        "percent": part == "percent",
         "svg": drawn,
         "legend": maps.legend(scale, name, unit, words),
         "top": _top(base, rows, layer.name) if part == "diff" else [],
@@ -252,7 +280,7 @@ def _top(base: MapBase, rows: pd.DataFrame, layer: str) -> list[dict[str, str]]:
     seen: set[str] = set()
     top = []
     for street in difference.abs().sort_values(ascending=False, kind="stable").index:
-        name = base.names[int(street)] or f"street without a name ({int(street)})"
+        name = base.names[int(street)] or texts()["speech"]["nameless_id"].format(id=int(street))
         if name in seen or difference[street] == 0.0:
             continue
         seen.add(name)
@@ -287,7 +315,11 @@ def event_figure(comparison: Comparison) -> dict[str, Any] | None:
         events = pd.read_parquet(path).sort_values("time_s", kind="stable")
         if years:
             events = events[events["kind"].isin(UNDONE_EVENTS)]
-        marks = [(float(e["time_s"]), str(e["text"])) for e in records(events)]
+        told = measures_told(run.manifest)
+        marks = [
+            (float(e["time_s"]), told.get(str(e["text"])) or event_text(str(e["text"])))
+            for e in records(events)
+        ]
         if marks:
             timeline.append((run.title, marks))
         rows.extend(
@@ -327,9 +359,10 @@ def gap_figure(
     by_day = percent.groupby("iteration")["gap"]
     summary = by_day.agg(["mean", "min", "max", "count"]).reset_index()
     days = summary["iteration"].to_numpy(float)
-    courses = {"mean of the seeds": (days, summary["mean"]), "worst seed": (days, summary["max"])}
+    said = t["equilibrium"]
+    courses = {said["mean_of"]: (days, summary["mean"]), said["worst"]: (days, summary["max"])}
     if target > 0.0:
-        courses["aimed at"] = (days, summary["mean"] * 0.0 + 100.0 * target)
+        courses[said["aimed"]] = (days, summary["mean"] * 0.0 + 100.0 * target)
     drawn = plots.line_plot(
         courses, title=t["page"]["equilibrium"], x_label=t["equilibrium"]["x"],
         y_label=t["equilibrium"]["y"],

@@ -21,18 +21,29 @@ if TYPE_CHECKING:
     from twin.city import City
     from viz.maps import MapBase
 
+    Trips = dict[str, pd.DataFrame | None]  # pairs of trips by alternative
+
 JUNCTIONS = 12  # of the table, those that change most
 FEW_TRIPS = 5.0  # of a zone and replication, below which its mean says nothing
 GROUPS = ("work", "education", "shopping", "leisure", "home", "business", "freight", "through",
           "line", "from beyond the map", "event", "stated")  # fmt: skip
 
 
-def won_and_lost(comparison: Comparison) -> dict[str, Any] | None:
+def trip_pairs(comparison: Comparison) -> Trips:
+    """Return the pairs of trips of each alternative."""
+    begin_s = times.seconds(str(comparison.base.manifest["period"]["begin"]))
+    return {
+        run.name: by_group.trip_pairs(comparison, run.name, begin_s)
+        for run in comparison.alternatives
+    }
+
+
+def won_and_lost(comparison: Comparison, made: Trips) -> dict[str, Any] | None:
     """Return who wins and who loses: shares of trips, and groups of travellers, by alternative."""
-    t, begin_s = texts()["people"], _begin_s(comparison)
+    t = texts()["people"]
     found = []
     for run in comparison.alternatives:
-        trips = by_group.trip_pairs(comparison, run.name, begin_s)
+        trips = made[run.name]
         groups = by_group.differences(
             comparison, run.name, "groups", ["group"], ["duration_s", "delay_s", "trips"]
         )
@@ -111,7 +122,7 @@ def zone_maps(comparison: Comparison, base: MapBase, city: City) -> list[dict[st
         legend = maps.legend(scale, t["zone_legend"], "s", words)
         source = t["zone_source"].format(least=f"{FEW_TRIPS:g}")
         found.append({"title": title, "svg": drawn, "legend": legend, "source": source,
-                      "unit": "s", "top": []})  # fmt: skip
+                      "unit": "s", "top": [], "percent": False})  # fmt: skip
     return found
 
 
@@ -181,12 +192,11 @@ def _junction_name(city: City, junction: int) -> str:
     return " / ".join(names[:3]) or str(city.junctions["id"].iloc[junction])
 
 
-def trip_scatter(comparison: Comparison) -> list[dict[str, Any]]:
+def trip_scatter(comparison: Comparison, made: Trips) -> list[dict[str, Any]]:
     """Return an alternative's trips before and after, minute by minute."""
-    t, begin_s = texts()["plot"], _begin_s(comparison)
-    found = []
+    t, found = texts()["plot"], []
     for run in comparison.alternatives:
-        trips = by_group.trip_pairs(comparison, run.name, begin_s)
+        trips = made[run.name]
         if trips is None or not len(trips):
             continue
         title = t["scatter"].format(alternative=run.title)
@@ -233,10 +243,6 @@ def _delay_by_time(comparison: Comparison, run: RunInfo) -> tuple[Any, Any] | No
         return None
     mean = pd.concat(sums, axis=1).fillna(0.0).mean(axis=1).sort_index()
     return mean.index.to_numpy(float), mean.to_numpy(float)
-
-
-def _begin_s(comparison: Comparison) -> float:
-    return times.seconds(str(comparison.base.manifest["period"]["begin"]))
 
 
 def _order(group: str) -> int:

@@ -7,15 +7,18 @@ and, where p-values are corrected for many indicators, a corrected p-value of at
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from twin.system import indicators
+from viz.language import current
 from viz.palette import number
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
@@ -30,10 +33,46 @@ EXACT = 0.2  # of a difference: more than that the equilibrium's own error must 
 LEAST_TO_ADVISE = 5  # pairs from which their spread is known well enough to advise more
 
 
-@lru_cache
+class Note(str):
+    """A line on runs, in English, that the report can tell in its own language."""
+
+    name: str
+    values: dict[str, object]
+
+    def __new__(cls, name: str, **values: object) -> Note:
+        """Return the line of [note] with its values filled in."""
+        self = super().__new__(cls, _filled(texts_of("en"), name, values))
+        self.name, self.values = name, values
+        return self
+
+    def told(self) -> str:
+        """Return it in the language that holds."""
+        return _filled(texts(), self.name, self.values)
+
+
+def _filled(said: dict[str, Any], name: str, values: Mapping[str, object]) -> str:
+    """Return a note with its values, where tuples are lists of words."""
+    known = said["input"]
+    written = {
+        k: ", ".join(known.get(str(v), str(v)) for v in value)
+        if isinstance(value, tuple)
+        else number(value, 0)
+        if isinstance(value, int)
+        else value
+        for k, value in values.items()
+    }
+    return str(said["note"][name].format(**written))
+
+
 def texts() -> dict[str, Any]:
-    """Return every text of the report by section and name."""
-    file = resources.files("scenarios") / "templates" / "texts.toml"
+    """Return every text of the report by section and name, in the language that holds."""
+    return texts_of(current())
+
+
+@lru_cache
+def texts_of(code: str) -> dict[str, Any]:
+    """Return the texts of a language."""
+    file = resources.files("scenarios") / "templates" / f"texts.{code}.toml"
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
@@ -91,7 +130,7 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
             ("ci_low", True), ("ci_high", True),
         )
     }  # fmt: skip
-    interval = f"{numbers['ci_low']} to {numbers['ci_high']}"
+    interval = texts()["word"]["to"].format(low=numbers["ci_low"], high=numbers["ci_high"])
     has_interval = math.isfinite(float(row["ci_low"])) and int(row["n"]) > 1
     return {
         "title": indicator_title(row),
@@ -109,7 +148,8 @@ def table_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "effect": found,
         "arrow": "▲" if difference > 0.0 else "▼" if difference < 0.0 else "=",
         "word": texts()["word"][found],
-        "verdict": str(row["verdict"]),
+        "short": texts()["short"][found],
+        "verdict": verdict(row),
     }
 
 
@@ -120,9 +160,9 @@ def sentence(row: Mapping[str, Any], alternative: str) -> dict[str, str]:
     text = texts()["result"][found].format(
         alternative=alternative,
         indicator=_lower_first(indicator_title(row)),
-        way="lower" if float(row["difference"]) < 0.0 else "higher",
+        way=texts()["speech"]["lower" if float(row["difference"]) < 0.0 else "higher"],
         difference=shown["difference"] + unit,
-        percent=shown["percent"] if shown["percent"] != "–" else "no percentage, as the base is 0",
+        percent=shown["percent"] if shown["percent"] != "–" else texts()["speech"]["no_percent"],
         low=shown["low"] + unit,
         high=shown["high"] + unit,
     )
@@ -187,10 +227,35 @@ def result(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str] | N
             )
     title = indicator_title(chosen)
     open_ = [titles[str(r["alternative"])] for r in rows if effect(r) not in {*CLEAR, "same"}]
-    rest = t["rest"].format(alternatives=listed([f"“{a}”" for a in open_])) if open_ else ""
-    said = f"{title}: {'; '.join(parts)}." if parts else t["no_clear"].format(indicator=title)
+    rest = t["rest"].format(alternatives=listed([quoted(a) for a in open_])) if open_ else ""
+    said = (
+        f"{title}: {'; '.join(parts)}."
+        if parts
+        else t["no_clear"].format(indicator=in_list(chosen))
+    )
     source = texts()["source"]["result"].format(indicator=chosen["indicator"])
     return {"text": said + (rest if parts else ""), "source": source, "effect": "other"}
+
+
+def named_in_result(table: pd.DataFrame) -> set[str]:
+    """Return the alternatives that `result` names as the best, the worst, or the only one."""
+    names = list(dict.fromkeys(table["alternative"]))
+    if len(names) == 1:
+        return {str(names[0])}
+    found = [_headline_row(table[table["alternative"] == name]) for name in names]
+    chosen = next((r for r in found if r), None)
+    rows = records(table[table["indicator"] == chosen["indicator"]]) if chosen else []
+    told = set()
+    for judged in CLEAR[:2]:
+        mine = [r for r in rows if effect(r) == judged]
+        if mine:
+            told.add(str(max(mine, key=lambda r: abs(float(r["difference"])))["alternative"]))
+    return told
+
+
+def in_list(row: Mapping[str, Any]) -> str:
+    """Return an indicator as it stands within a sentence."""
+    return _lower_first(indicator_title(row))
 
 
 def counts(rows: pd.DataFrame, alternative: str) -> dict[str, str]:
@@ -214,7 +279,8 @@ def indicator_title(row: Mapping[str, Any]) -> str:
 
 
 def unit_text(unit: str) -> str:
-    """Return a unit as the report writes it."""
+    """Return a unit as the report writes it; what is counted without one has "1"."""
+    unit = "count" if unit == "1" else unit
     return str(texts().get("unit", {}).get(unit, unit))
 
 
@@ -245,7 +311,7 @@ def p_value(value: float) -> str:
     """Return a p-value with the digits that it deserves."""
     if not math.isfinite(value):
         return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return f"<\u00a0{number(0.001, 3)}" if value < 0.001 else number(value, 3)
 
 
 def listed(words: Sequence[str]) -> str:
@@ -258,7 +324,46 @@ def listed(words: Sequence[str]) -> str:
     """
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"{', '.join(words[:-1])} {texts()['speech']['and']} {words[-1]}"
+
+
+def quoted(name: str) -> str:
+    """Return a name in quotation marks."""
+    return str(texts()["speech"]["quote"].format(name))
+
+
+def date(day: dt.date, form: str = "date", time: str = "") -> str:
+    """Return a day as people write it, by a form of [speech]."""
+    t = texts()["speech"]
+    names = {"weekday": t["weekdays"][day.weekday()], "month": t["months"][day.month - 1]}
+    return str(t[form].format(**names, day=day.day, year=day.year, time=time))
+
+
+def note_text(note: str) -> str:
+    """Return a note in the language that holds, where it is known in it."""
+    return note.told() if isinstance(note, Note) else event_text(note)
+
+
+def event_text(text: str) -> str:
+    """Return what an event says in the language that holds, where it is known in it."""
+    t = texts()
+    for pattern, said in t.get("event", {}).items():
+        match = re.fullmatch(pattern, text)
+        if match:
+            return str(said.format(*map(event_text, match.groups())))
+    return str(t.get("treatment", {}).get(text, text))
+
+
+def measures_told(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the measures of a run say in the language that holds, by what they say."""
+    key = "describe" if current() == "en" else f"describe_{current()}"
+    rows = [*manifest.get("base_measures", []), *manifest.get("measures", [])]
+    return {str(m["describe"]): str(m.get(key) or m["describe"]) for m in rows if m.get("describe")}
+
+
+def figure_title(title: str) -> str:
+    """Return what the report calls a figure that a system brings."""
+    return str(texts().get("figure", {}).get(title, title))
 
 
 def _digits(row: Mapping[str, Any]) -> int:
@@ -276,4 +381,5 @@ def _digits(row: Mapping[str, Any]) -> int:
 
 def _lower_first(title: str) -> str:
     """Return a title as it stands within a sentence; names in capitals stay."""
-    return title if title[1:2].isupper() or not title else title[0].lower() + title[1:]
+    kept = current() == "de" or title[1:2].isupper() or not title
+    return title if kept else title[0].lower() + title[1:]

@@ -166,8 +166,8 @@ class Measure(BaseModel):
         """The trips that are made with it, of those that are made without."""
         return demand
 
-    def describe(self) -> str:
-        """One line for the report, in words of a planner."""
+    def describe(self, language: str = "en") -> str:  # noqa: ARG002
+        """One line for the report, in words of a planner; in English or German ("de")."""
         return self.kind.replace("_", " ")
 
 

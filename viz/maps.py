@@ -28,6 +28,7 @@ FOOTPRINT_BYTES = 450_000
 FAINT = {"ground": "#f4f2ec", "green": "#dde6cf", "water": "#c3dbe8", "building": "#dfdbd1"}
 PLAIN_STREET = "#c8c4ba"
 _THIN, _WIDE = 7.0, 34.0
+_DASHES = "44 26"  # of streets with less, so that signs differ in black and white, too
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ def area_map(
         svg.tag("use", href=f"#{base.prefix}-ground"),
         svg.tag("g", *filled),
         svg.tag("use", href=f"#{base.prefix}-plain", pointer_events="none"),
+        *(_signs(shapes, known) if scale.diverging else ()),
         _scale_bar(base),
     ]
     return svg.document(base.width, base.height, *shown, label=title, class_="map", data_unit=unit)
@@ -254,7 +256,7 @@ def _defs(base: MapBase) -> str:
 def _strokes(
     base: MapBase, values: npt.NDArray[np.float64], scale: Scale, digits: int
 ) -> list[str]:
-    """Return the streets that have a value, the heaviest last."""
+    """Return the streets that have a value, the heaviest last; those with less are dashed."""
     share = scale.position(values)
     if scale.diverging:
         share = np.abs(share * 2.0 - 1.0)
@@ -270,8 +272,32 @@ def _strokes(
         width = round(_THIN + (_WIDE - _THIN) * float(np.sqrt(share[k])), 1)
         colour = PLAIN_STREET if scale.diverging and share[k] < 0.005 else colours[k]
         text = number(float(values[k]), digits, sign=scale.diverging)
-        strokes.append(svg.tag("use", href=href, stroke=colour, stroke_width=width, data_v=text))
+        less = scale.diverging and values[k] < 0.0 and colour != PLAIN_STREET
+        dashes = {"stroke_dasharray": _DASHES, "stroke_linecap": "butt"} if less else {}
+        strokes.append(
+            svg.tag("use", href=href, stroke=colour, stroke_width=width, data_v=text, **dashes)
+        )
     return strokes
+
+
+def _signs(shapes: Any, values: npt.NDArray[np.float64]) -> list[str]:
+    """Return a plus or a minus in each area, so that they differ in black and white, too."""
+    import shapely
+
+    style: dict[str, Any] = {
+        "font_size": 110,
+        "text_anchor": "middle",
+        "fill": "#262a33",
+        "pointer_events": "none",
+    }
+    told = [k for k in np.flatnonzero(np.isfinite(values)) if values[k] and shapes[k] is not None]
+    points = [shapely.point_on_surface(shapes[k]) for k in told]
+    return [
+        svg.tag("text", text="+" if values[k] > 0.0 else "−", x=round(p.x), y=round(p.y) + 38,
+                **style)
+        for k, p in zip(told, points, strict=True)
+        if not p.is_empty
+    ]  # fmt: skip
 
 
 def _scale_bar(base: MapBase) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from viz.language import current
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -69,7 +71,9 @@ class Scale:
     @classmethod
     def between(cls, low: float, high: float, *, flipped: bool = False) -> Scale:
         """Return a scale for values between two, with round ends: from 0 where that is near."""
-        step = round_up((high - low) / 10.0) if high > low else 1.0
+        raw = (high - low) / 10.0 if high > low else 1.0
+        power = 10.0 ** np.floor(np.log10(raw))
+        step = next(s * power for s in (1.0, 2.0, 5.0, 10.0) if raw <= s * power * (1 + 1e-9))
         first = 0.0 if 0.0 <= low <= high / 3.0 else step * np.floor(low / step + 1e-9)
         last = step * np.ceil(high / step - 1e-9)
         low, high = float(f"{first:.6g}"), float(f"{max(last, first + step):.6g}")
@@ -143,7 +147,8 @@ def round_up(value: float) -> float:
 def number(value: float, digits: int | None = None, *, sign: bool = False) -> str:
     """Return a number as people write it: thousands by a thin space, a real minus sign.
 
-    Without `digits`, three significant figures.
+    Without `digits`, three significant figures. In German points part thousands, and a comma
+    stands before the decimals.
 
     >>> number(-1234.5, 0)
     '−1\u202f234'
@@ -153,7 +158,9 @@ def number(value: float, digits: int | None = None, *, sign: bool = False) -> st
     if digits is None:
         size = abs(value)
         digits = 0 if size >= 100 or size == round(size) else (1 if size >= 10 else 2)
-    text = f"{abs(value):,.{digits}f}".replace(",", "\u202f")
+    text = f"{abs(value):,.{digits}f}"
+    german = current() == "de"
+    text = text.translate({44: ".", 46: ","} if german else {44: "\u202f"})
     if not any(c in "123456789" for c in text):
         return text
     return ("−" if value < 0 else "+" if sign else "") + text

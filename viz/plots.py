@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from viz import svg
+from viz.language import word
 from viz.palette import BETTER, CATEGORIES, DASHES, UNCLEAR, WORSE, number, tick_labels, ticks
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 WIDTH = 480.0
 CLOCK_STEPS_S = (900.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0)
 _LEFT, _RIGHT, _TOP = 66.0, 24.0, 12.0
+_LETTER = 7.6  # about as wide as a letter is
 _FONT: dict[str, Any] = {
     "font_family": "system-ui, sans-serif",
     "font_size": 13,
@@ -108,7 +110,7 @@ def distribution_plot(
     }
     top = max(float(s.max()) for s in shares.values()) * 1.08 or 1.0
     axes = _Axes((low, high), (0.0, top), height)
-    parts = [_frame(axes, f"{title} [{unit}]", "share of trips [%]")]
+    parts = [_frame(axes, f"{title} [{unit}]", word("share of trips [%]"))]
     for k, (name, share) in enumerate(shares.items()):
         xs, ys = np.repeat(edges, 2), np.concatenate([[0.0], np.repeat(share, 2), [0.0]])
         parts.append(_line(axes, xs, ys, k))
@@ -117,10 +119,12 @@ def distribution_plot(
             foot = axes.at_y(0.0)
             parts.append(svg.tag("path", d=f"M{x:.1f} {foot:.1f}l-5 9h10z", fill=CATEGORIES[k % 6]))
     names = [
-        f"{name} (median {number(float(np.median(v)))} {unit})" if v.size else f"{name} (no values)"
+        f"{name} ({word('median')} {number(float(np.median(v)))} {unit})"
+        if v.size
+        else f"{name} ({word('no values')})"
         for name, v in clean.items()
     ]
-    return _page(axes, parts, names, f"Distribution: {title}")
+    return _page(axes, parts, names, f"{word('Distribution')}: {title}")
 
 
 def interval_plot(rows: Sequence[Interval], *, title: str, label: str) -> str:
@@ -271,7 +275,7 @@ def timeline_plot(rows: Sequence[tuple[str, Sequence[tuple[float, str]]]], *, ti
     step = 40.0
     axes = _Axes((low - pad, high + pad), (0.0, 1.0), _TOP + step * len(rows) + 44.0)
     foot = axes.height - axes.bottom
-    parts = [_across(axes, "time of day", foot, clock=True)]
+    parts = [_across(axes, word("time of day"), foot, clock=True)]
     for k, (name, events) in enumerate(rows):
         y = _TOP + step * k + 27.0
         parts.append(svg.tag("text", text=name, x=_LEFT, y=y - 13.0, **_FONT))
@@ -308,15 +312,17 @@ def _page(axes: _Axes, parts: list[str], names: list[str], label: str) -> str:
         if DASHES[k % 6]:
             style["stroke_dasharray"] = DASHES[k % 6]
         parts.append(svg.tag("path", d=f"M{_LEFT} {y - 4.5}h34", fill="none", **style))
-        parts.append(svg.tag("text", text=name, x=_LEFT + 42.0, y=y, **_FONT))
+        font = _fitting(name, WIDTH - _LEFT - 42.0)
+        parts.append(svg.tag("text", text=name, x=_LEFT + 42.0, y=y, **font))
         height += 20.0
     height += 16.0 if names else 0.0
     return svg.document(WIDTH, height, *parts, label=label, class_="plot")
 
 
 def _nothing(title: str) -> str:
-    text = svg.tag("text", text="no values", x=WIDTH / 2, y=34.0, text_anchor="middle", **_FONT)
-    return svg.document(WIDTH, 60.0, text, label=f"{title}: no values", class_="plot")
+    none = word("no values")
+    text = svg.tag("text", text=none, x=WIDTH / 2, y=34.0, text_anchor="middle", **_FONT)
+    return svg.document(WIDTH, 60.0, text, label=f"{title}: {none}", class_="plot")
 
 
 def _frame(axes: _Axes, x_label: str, y_label: str, *, clock: bool = False) -> str:
@@ -331,7 +337,7 @@ def _frame(axes: _Axes, x_label: str, y_label: str, *, clock: bool = False) -> s
         )
     parts.append(
         svg.tag("text", text=y_label, transform=f"translate(12 {axes.at_y(sum(axes.y) / 2):.1f})"
-                " rotate(-90)", text_anchor="middle", **_FONT)
+                " rotate(-90)", text_anchor="middle", **_fitting(y_label, axes.height - 20.0))
     )  # fmt: skip
     return "".join(parts)
 
@@ -359,6 +365,12 @@ def _across(axes: _Axes, label: str, foot: float, *, clock: bool = False) -> str
     return "".join(parts)
 
 
+def _fitting(text: str, room: float) -> dict[str, Any]:
+    """Return the font in which a text has about this much room."""
+    size = min(13.0, 13.0 * room / (_LETTER * max(1, len(text))))
+    return {**_FONT, "font_size": round(size, 1)}
+
+
 def _line(axes: _Axes, xs: npt.ArrayLike, ys: npt.ArrayLike, k: int) -> str:
     """Return one series; gaps where values are missing."""
     parts: list[str] = []
@@ -380,8 +392,9 @@ def _interval(axes: _Axes, row: Interval, top: float) -> str:
     y, limit = top + 28.0, axes.x[1]
     colour = EFFECT_COLOURS[row.effect]
     low, high = (float(np.clip(v, -limit, limit)) for v in (row.low, row.high))
+    font = _fitting(row.label, WIDTH - 24.0 - _LETTER * len(row.word))
     parts = [
-        svg.tag("text", text=row.label, x=8.0, y=top + 13.0, **_FONT),
+        svg.tag("text", text=row.label, x=8.0, y=top + 13.0, **font),
         svg.tag("text", text=row.word, x=WIDTH - 6.0, y=top + 13.0, text_anchor="end",
                 **{**_FONT, "fill": colour, "font_weight": "600"}),
     ]  # fmt: skip

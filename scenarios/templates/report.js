@@ -7,8 +7,8 @@
     var shape = document.getElementById(street.getAttribute("href").slice(1));
     var value = street.getAttribute("data-v");
     var unit = street.closest("svg").getAttribute("data-unit");
-    tip.textContent = (shape.getAttribute("data-n") || "street without a name") + ": " +
-      (value === "" ? "no value" : value + " " + unit);
+    tip.textContent = (shape.getAttribute("data-n") || tip.dataset.nameless) + ": " +
+      (value === "" ? tip.dataset.none : value + " " + unit);
     tip.style.display = "block";
     tip.style.left = Math.min(event.clientX + 14, window.innerWidth - tip.offsetWidth - 8) + "px";
     tip.style.top = Math.max(8, event.clientY - tip.offsetHeight - 12) + "px";

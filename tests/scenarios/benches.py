@@ -24,7 +24,9 @@ class Benches(Measure):
         streets = find_streets(run.city, self.street)
         return (Effect("benches", self.number, tuple(int(s) for s in streets)),)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            return f"{self.number} Bänke, {self.street}"
         return f"{self.number} benches on {self.street}"
 
 

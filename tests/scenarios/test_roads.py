@@ -108,7 +108,7 @@ def test_the_report_maps_condition_and_works_and_draws_the_curve(
         "Condition at the end: Worst first",
         "Year of the first works: Worst first",
         "What money buys: cost and condition",
-        "goes on for 3 years",
+        "over 3 years of 52 weeks each from",
         "a survey vehicle passes each street twice a year",
         "3 rows of files were refused:",
         "found.csv, row 5: time 2029-12-01T10:00 is after",

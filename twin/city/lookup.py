@@ -25,6 +25,12 @@ I4 = npt.NDArray[np.int32]
 APART_M = 150.0  # sections of one name that are further apart are streets of their own
 SHOWN = 4  # of several streets of a name
 LARGEST_AREA = 16 * 2**20  # bytes of a file of areas
+GERMAN_KINDS = {
+    "motorway": "Autobahnen", "trunk": "Schnellstraßen", "primary": "Bundesstraßen",
+    "secondary": "Landesstraßen", "tertiary": "Kreisstraßen", "unclassified": "Nebenstraßen",
+    "residential": "Wohnstraßen", "living_street": "verkehrsberuhigte Bereiche",
+    "service": "Zufahrten", "busway": "Bustrassen", "pedestrian": "Fußgängerzonen",
+}  # fmt: skip
 _FOUND: WeakKeyDictionary[City, dict[Any, I4]] = WeakKeyDictionary()  # what was looked up
 
 
@@ -96,26 +102,49 @@ class Streets(BaseModel):
             raise ScenarioError(msg)
         return np.flatnonzero(kept).astype(np.int32)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
         """In words of a planner."""
+        english = {
+            "kind": "{} streets", "streets": "streets", "within": "within {}",
+            "faster": "faster than {} km/h", "slower": "slower than {} km/h",
+            "lanes": "of {} lanes or more", "but": "but not {}",
+        }  # fmt: skip
+        german = {
+            "kind": "{}", "streets": "Straßen", "within": "innerhalb von {}",
+            "faster": "mit mehr als {} km/h", "slower": "mit weniger als {} km/h",
+            "lanes": "mit {} Fahrstreifen oder mehr", "but": "ohne {}",
+        }  # fmt: skip
+        t, point = (german, ",") if language == "de" else (english, ".")
         said = []
         if self.highway:
-            said.append(f"{', '.join(self.highway)} streets")
+            kinds = map(german_kind, self.highway) if language == "de" else self.highway
+            said.append(t["kind"].format(", ".join(kinds)))
         if self.names:
             said.append(", ".join(self.names))
         if not said:
-            said.append("streets")
+            said.append(t["streets"])
         if self.within is not None:
-            said.append(f"within {self.within}")
+            said.append(t["within"].format(self.within))
         if self.faster_than_kmh is not None:
-            said.append(f"faster than {self.faster_than_kmh:g} km/h")
+            said.append(t["faster"].format(f"{self.faster_than_kmh:g}".replace(".", point)))
         if self.slower_than_kmh is not None:
-            said.append(f"slower than {self.slower_than_kmh:g} km/h")
+            said.append(t["slower"].format(f"{self.slower_than_kmh:g}".replace(".", point)))
         if self.lanes_at_least is not None:
-            said.append(f"of {self.lanes_at_least} lanes or more")
+            said.append(t["lanes"].format(self.lanes_at_least))
         if self.but:
-            said.append(f"but not {', '.join(self.but)}")
+            said.append(t["but"].format(", ".join(self.but)))
         return " ".join(said)
+
+
+def german_kind(kind: str) -> str:
+    """Return what streets of a class of OpenStreetMap are called in German.
+
+    >>> german_kind("residential"), german_kind("primary_link")
+    ('Wohnstraßen', 'Rampen der Bundesstraßen')
+    """
+    base, link, _ = kind.partition("_link")
+    named = GERMAN_KINDS.get(base, base)
+    return f"Rampen der {named}" if link else named
 
 
 def find_streets(city: City, reference: str, *, every: bool = False) -> I4:

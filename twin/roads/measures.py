@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 Shift = Literal["any", "day", "night"]
 Closures = Literal["none", "table", "joint"]
 Model = Literal["markov", "curve"]
+GERMAN_MODELS = {"markov": "Markow-Kette", "curve": "Verlaufskurve"}
+GERMAN_POLICIES = {
+    "do_nothing": "nur Flickstellen",
+    "worst_first": "schlechteste zuerst",
+    "age_interval": "nach Alter",
+    "condition_threshold": "nach Zustand",
+    "greedy_knapsack": "größter Nutzen je Euro",
+    "rolling_optimum": "vorausschauende Optimierung",
+}
 
 
 class Maintenance(Measure):
@@ -84,7 +93,9 @@ class Maintenance(Measure):
         closures = self.closures != "none"
         make_use(city, make_sections(city), demand, closures=closures, progress=told)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            return self._german()
         who = self.policy if self.plan is None else f"the plan {self.plan}"
         money = "2.20 EUR/m\u00b2" if self.budget_eur is None else f"{self.budget_eur:,.0f} EUR"
         when = "" if self.shift == "any" else f", works by {self.shift}"
@@ -101,6 +112,27 @@ class Maintenance(Measure):
         }[self.closures]
         return f"roads kept by {who} with {money} a year{when}{able}{counted}"
 
+    def _german(self) -> str:
+        named = GERMAN_POLICIES.get(self.policy, self.policy)
+        who = f"„{named}“" if self.plan is None else f"Plan {self.plan}"
+        eur = "" if self.budget_eur is None else f"{self.budget_eur:,.0f}".replace(",", ".")
+        money = f"{eur} €" if eur else "2,20 €/m\u00b2"
+        shift = {"any": "", "day": ", Arbeiten am Tag", "night": ", Arbeiten bei Nacht"}[self.shift]
+        means = [
+            f"{number} {one if number == 1 else many}"
+            for number, one, many in (
+                (self.crews, "Kolonne", "Kolonnen"), (self.pavers, "Fertiger", "Fertiger"),
+            )
+            if number is not None
+        ]  # fmt: skip
+        able = f", {' und '.join(means)}" if means else ""
+        counted = {
+            "none": "; Verlustzeit der Fahrenden nicht gerechnet",
+            "table": "",
+            "joint": "; Baustellen eines Tages gemeinsam simuliert",
+        }[self.closures]
+        return f"Straßenerhaltung nach {who} mit {money} im Jahr{shift}{able}{counted}"
+
 
 class Inspection(Measure):
     """Cameras that pass the streets."""
@@ -113,7 +145,15 @@ class Inspection(Measure):
         "survey_vehicle", description="What carries the camera; a lorry drives there anyway"
     )
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            one, many = {
+                "survey_vehicle": ("Messfahrzeug befährt", "Messfahrzeuge befahren"),
+                "refuse_lorry": ("Müllfahrzeug befährt", "Müllfahrzeuge befahren"),
+            }[self.carrier]
+            who = f"{self.vehicles} {one if self.vehicles == 1 else many}"
+            passes = f"{self.passes_per_year:g}".replace(".", ",")
+            return f"{who} jede Straße {passes}-mal im Jahr"
         one, many = {
             "survey_vehicle": ("a survey vehicle passes", "survey vehicles pass"),
             "refuse_lorry": ("a refuse lorry passes", "refuse lorries pass"),
@@ -176,6 +216,10 @@ class Pavement(Measure):
     def files(self) -> tuple[str, ...]:
         return tuple(f for f in (self.condition, self.detections, self.reports) if f is not None)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            known = f"; bekannt aus {', '.join(self.files())}" if self.files() else ""
+            truth, belief = GERMAN_MODELS[self.truth], GERMAN_MODELS[self.belief]
+            return f"Alterung der Fahrbahnen: {truth}, angenommen: {belief}{known}"
         known = f"; known from {', '.join(self.files())}" if self.files() else ""
         return f"pavements age by {self.truth}, believed to by {self.belief}{known}"

@@ -37,6 +37,11 @@ class Works(Measure):
         value, closes = (self.closes, self.lanes_taken), self.closes or None
         return (Effect("works", value, streets, begin_s=begin_s, end_s=end_s, closes=closes),)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            hours = f"{self.hours:g}".replace(".", ",")
+            taken = f"{self.lanes_taken} Fahrstreifen gesperrt"
+            how = "Straße gesperrt" if self.closes else taken
+            return f"Bauarbeiten {self.street} ab {self.begin} für {hours} h, {how}"
         what = "closing it" if self.closes else f"taking {self.lanes_taken} lane(s)"
         return f"works on {self.street} from {self.begin} for {self.hours:g} h, {what}"

@@ -31,6 +31,34 @@ Compass = Literal[
 ]
 
 
+GERMAN_COMPASS = {
+    "north": "Norden", "northeast": "Nordosten", "east": "Osten", "southeast": "Südosten",
+    "south": "Süden", "southwest": "Südwesten", "west": "Westen", "northwest": "Nordwesten",
+}  # fmt: skip
+GERMAN_TRIPS = {
+    "work": "zur Arbeit", "education": "zur Ausbildung", "shopping": "zum Einkauf",
+    "leisure": "zur Freizeit", "home": "nach Hause", "business": "dienstlich",
+    "freight": "Wirtschaftsverkehr", "through": "Durchgangsverkehr", "event": "Veranstaltung",
+    "car": "Pkw", "lorry": "Lkw", "truck": "Lkw", "bus": "Busse",
+}  # fmt: skip
+GERMAN_POLICIES = {
+    "fixed": "gegebene Festzeitprogramme",
+    "webster": "Festzeitprogramme nach Webster",
+    "green_wave": "Grüne Welle",
+    "actuated": "verkehrsabhängig mit Zeitlücken",
+    "sotl": "selbstorganisierend (SOTL)",
+    "greedy": "Phase mit den meisten Fahrzeugen",
+    "max_pressure": "Max-Pressure",
+    "rolling_horizon": "vorausschauende Optimierung",
+}
+
+
+def _german(value: float, digits: int | None = None) -> str:
+    """Return a number with a decimal comma, and points between thousands."""
+    text = f"{value:g}" if digits is None else f"{value:,.{digits}f}"
+    return text.translate({44: ".", 46: ","})
+
+
 class Change(NamedTuple):
     """What a measure makes of streets: the field's new value, from begin to end."""
 
@@ -61,11 +89,12 @@ class Timed(Measure):
         begin = 0.0 if self.begin is None else times.seconds(self.begin)
         return begin, math.inf if self.end is None else times.seconds(self.end)
 
-    @property
-    def when(self) -> str:
+    def when(self, language: str = "en") -> str:
         """In words, with a space before; nothing where it holds all along."""
-        begin = f" from {self.begin}" if self.begin is not None else ""
-        return begin + (f" to {self.end}" if self.end is not None else "")
+        from_, to = ("von", "bis") if language == "de" else ("from", "to")
+        from_ = "ab" if language == "de" and self.end is None else from_
+        begin = f" {from_} {self.begin}" if self.begin is not None else ""
+        return begin + (f" {to} {self.end}" if self.end is not None else "")
 
 
 class OnStreets(Timed):
@@ -91,7 +120,11 @@ class OnStreets(Timed):
     @property
     def where(self) -> str:
         """In words."""
-        return self.street if self.street is not None else self.meant.describe()
+        return self.where_in()
+
+    def where_in(self, language: str = "en") -> str:
+        """In words of a language."""
+        return self.street if self.street is not None else self.meant.describe(language)
 
     def files(self) -> tuple[str, ...]:
         within = None if self.streets is None else self.streets.within
@@ -125,8 +158,10 @@ class Close(OnStreets):
 
     kind: Literal["close"] = "close"
 
-    def describe(self) -> str:
-        return f"{self.where} closed{self.when}"
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            return f"{self.where_in(language)} gesperrt{self.when(language)}"
+        return f"{self.where} closed{self.when()}"
 
     def change(self, run: Outlook) -> Change:
         return Change("open", self.found(run), 0.0, *self.window)
@@ -137,8 +172,10 @@ class Reopen(OnStreets):
 
     kind: Literal["reopen"] = "reopen"
 
-    def describe(self) -> str:
-        return f"{self.where} open again{self.when}"
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            return f"{self.where_in(language)} wieder offen{self.when(language)}"
+        return f"{self.where} open again{self.when()}"
 
     def change(self, run: Outlook) -> Change:
         return Change("open", self.found(run), 1.0, *self.window)
@@ -150,8 +187,11 @@ class Lanes(OnStreets):
     kind: Literal["lanes"] = "lanes"
     lanes: int = Field(ge=0, le=20, description="Lanes that stay open")
 
-    def describe(self) -> str:
-        return f"{self.where} with {self.lanes} lane(s){self.when}"
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            many = "Fahrstreifen je Richtung"
+            return f"{self.where_in(language)} mit {self.lanes} {many}{self.when(language)}"
+        return f"{self.where} with {self.lanes} lane(s){self.when()}"
 
     def change(self, run: Outlook) -> Change:
         streets = self.found(run)
@@ -171,8 +211,11 @@ class Speed(OnStreets):
     kind: Literal["speed"] = "speed"
     kmh: float = Field(ge=5, le=130, description="Speed limit, km/h")
 
-    def describe(self) -> str:
-        return f"{self.kmh:g} km/h on {self.where}{self.when}"
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            where, kmh = self.where_in(language), _german(self.kmh)
+            return f"Tempo {kmh}{self.when(language)}: {where}"
+        return f"{self.kmh:g} km/h on {self.where}{self.when()}"
 
     def change(self, run: Outlook) -> Change:
         return Change("speed_m_s", self.found(run), self.kmh / 3.6, *self.window)
@@ -184,8 +227,11 @@ class OneWay(OnStreets):
     kind: Literal["one_way"] = "one_way"
     direction: Compass = Field(description="Where traffic may still go")
 
-    def describe(self) -> str:
-        return f"{self.where} one way to the {self.direction}{self.when}"
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            way = GERMAN_COMPASS[self.direction]
+            return f"{self.where_in(language)} Einbahnstraße nach {way}{self.when(language)}"
+        return f"{self.where} one way to the {self.direction}{self.when()}"
 
     def change(self, run: Outlook) -> Change:
         streets = self.found(run)
@@ -214,9 +260,12 @@ class BusLane(OnStreets):
     kind: Literal["bus_lane"] = "bus_lane"
     lanes: int = Field(1, ge=1, le=5, description="Lanes of each direction")
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            many = "ein Busfahrstreifen" if self.lanes == 1 else f"{self.lanes} Busfahrstreifen"
+            return f"{many} je Richtung{self.when(language)}: {self.where_in(language)}"
         many = "a bus lane" if self.lanes == 1 else f"{self.lanes} bus lanes"
-        return f"{many} on {self.where}{self.when}"
+        return f"{many} on {self.where}{self.when()}"
 
     def change(self, run: Outlook) -> Change:
         lanes = run.city.lanes
@@ -250,8 +299,11 @@ class SignalPolicy(Timed):
     kind: Literal["signal_policy"] = "signal_policy"
     policy: str = Field(min_length=1, description="A named baseline, or a trained agent's file")
 
-    def describe(self) -> str:
-        return f"signals by {self.policy}{self.when}"
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            named = GERMAN_POLICIES.get(self.policy, self.policy)
+            return f"Ampelsteuerung: {named}{self.when(language)}"
+        return f"signals by {self.policy}{self.when()}"
 
     def check(self, city: City) -> None:
         _has_signals(city, "a signal policy")
@@ -299,15 +351,24 @@ class SignalProgram(Timed):
     def files(self) -> tuple[str, ...]:
         return () if self.file is None else (self.file,)
 
-    def describe(self) -> str:
-        many = f"signal{'s' if len(self.signals) > 1 else ''} {', '.join(self.signals)}"
-        who = many if self.signals else "all signals"
+    def describe(self, language: str = "en") -> str:
+        german, when = language == "de", self.when(language)
+        one, many, every = (
+            ("Ampel", "Ampeln", "alle Ampeln") if german else ("signal", "signals", "all signals")
+        )
+        named = f"{many if len(self.signals) > 1 else one} {', '.join(self.signals)}"
+        who = named if self.signals else every
         if self.program == "off":
-            return f"{who} off (flashing amber){self.when}"
-        if self.file is not None:
-            return f"programs of {self.file}{self.when}"
-        what = f"with {len(self.phases)} phases" if self.phases else f"{self.offset_s:g} s later"
-        return f"{who} {what}{self.when}"
+            what = "aus (gelbes Blinklicht)" if german else "off (flashing amber)"
+        elif self.file is not None:
+            return f"{'Signalprogramme aus' if german else 'programs of'} {self.file}{when}"
+        elif self.phases:
+            what = f"{'mit' if german else 'with'} {len(self.phases)} "
+            what += "Phasen" if german else "phases"
+        else:
+            later = self.offset_s or 0.0
+            what = f"um {_german(later)} s versetzt" if german else f"{later:g} s later"
+        return f"{who} {what}{when}"
 
     def check(self, city: City) -> None:
         _has_signals(city, "a signal program")
@@ -359,11 +420,20 @@ class DemandPart(OfTrips):
     def files(self) -> tuple[str, ...]:
         return () if self.within is None else (self.within,)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            return self._german()
         what = " ".join(w for w in (self.purpose, self.vehicle, "trips") if w)
         where = {"from": "from", "to": "to", "both": "from and to"}[self.direction]
         there = "" if self.within is None else f" {where} {self.within}"
         return f"{100 * self.factor:g} % of the {what}{there}"
+
+    def _german(self) -> str:
+        said = [GERMAN_TRIPS.get(str(w), str(w)) for w in (self.purpose, self.vehicle) if w]
+        what = f"Fahrten ({', '.join(said)})" if said else "Fahrten"
+        where = {"from": "aus", "to": "nach", "both": "aus und nach"}[self.direction]
+        there = "" if self.within is None else f" {where} {self.within}"
+        return f"{_german(100 * self.factor)}\u202f% der {what}{there}"
 
     def effects(self, run: Outlook) -> tuple[Effect, ...]:  # noqa: ARG002
         part = (self.purpose, self.vehicle, self.within, self.direction)
@@ -404,15 +474,14 @@ class NewQuarter(OfTrips):
     def files(self) -> tuple[str, ...]:
         return () if self.within is None else (self.within,)
 
-    def describe(self) -> str:
-        parts = [
-            f"{number:,.0f} {name}"
-            for name, number in (
-                ("people", self.people), ("jobs", self.jobs), ("pupils", self.education),
-                ("visits to shops", self.shopping), ("visits for leisure", self.leisure),
-            )
-            if number
-        ]  # fmt: skip
+    def describe(self, language: str = "en") -> str:
+        numbers = (self.people, self.jobs, self.education, self.shopping, self.leisure)
+        names = ("people", "jobs", "pupils", "visits to shops", "visits for leisure")
+        if language == "de":
+            names = ("Menschen", "Arbeitsplätzen", "Schulplätzen", "Einkäufen", "Freizeitbesuchen")
+            told = [f"{_german(n, 0)} {name}" for name, n in zip(names, numbers, strict=True) if n]
+            return f"{self.title}: neues Quartier mit {', '.join(told) or 'niemandem'}"
+        parts = [f"{n:,.0f} {name}" for name, n in zip(names, numbers, strict=True) if n]
         return f"{self.title}: a new quarter of {', '.join(parts) or 'nobody'}"
 
     def effects(self, run: Outlook) -> tuple[Effect, ...]:
@@ -465,7 +534,10 @@ class PublicEvent(OfTrips):
     def files(self) -> tuple[str, ...]:
         return () if self.within is None else (self.within,)
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            many = _german(self.visitors, 0)
+            return f"{self.title}: {many} Gäste von {self.begin} bis {self.end}"
         return f"{self.title}: {self.visitors:,.0f} visitors from {self.begin} to {self.end}"
 
     def usual_response(self, run: Outlook) -> Response:  # noqa: ARG002
@@ -506,7 +578,12 @@ class Headways(OfTrips):
         min_length=1, description="Minutes between two buses by line; 0 stops a line"
     )
 
-    def describe(self) -> str:
+    def describe(self, language: str = "en") -> str:
+        if language == "de":
+            return ", ".join(
+                f"Linie {k} {f'alle {_german(m)} min' if m else 'eingestellt'}"
+                for k, m in self.minutes.items()
+            )
         said = (f"line {k} {f'every {m:g} min' if m else 'stopped'}" for k, m in
                 self.minutes.items())  # fmt: skip
         return ", ".join(said)
