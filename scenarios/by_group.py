@@ -141,29 +141,38 @@ def _commonest(junctions: pd.DataFrame, how: str) -> pd.Series[str]:
 
 
 def trip_pairs(comparison: Comparison, run: str, begin_s: float) -> pd.DataFrame | None:
-    """Return the trips that are made, and arrive, in base and run: minutes before and after.
+    """Return the trips that are made in base and run: minutes before and after.
 
-    Columns base_min, min, purpose, zone, seed, of trips due from `begin_s` on. None without trips.
+    Columns base_min, min, purpose, zone, seed, arrived, of trips due from `begin_s` on that arrive
+    in one of both; where they do not in the other (`arrived` is False), the minutes are those up to
+    the end, waits of who is cut off included. None without trips.
     """
     import pandas as pd
 
     columns = ["id", "due_s", "purpose", "zone", "duration_s", "arrival_s", "depart_delay_s"]
     found = []
     for k, (a, b) in enumerate(pairs(comparison, run, "trips", columns)):
-        done = [f[f["arrival_s"].notna() & (f["due_s"] >= begin_s)] for f in (a, b)]
-        both = done[0].merge(done[1][["id", "duration_s", "depart_delay_s"]], on="id")
+        both = a[a["due_s"] >= begin_s].merge(b[["id", *columns[4:]]], on="id")
+        arrived = both[["arrival_s_x", "arrival_s_y"]].notna()
+        both, arrived = both[arrived.any(axis=1)], arrived[arrived.any(axis=1)]
         found.append(
             pd.DataFrame(
                 {
-                    "base_min": (both["duration_s_x"] + both["depart_delay_s_x"]) / 60.0,
-                    "min": (both["duration_s_y"] + both["depart_delay_s_y"]) / 60.0,
+                    "base_min": _minutes(both, "x"),
+                    "min": _minutes(both, "y"),
                     "purpose": both["purpose"],
                     "zone": both["zone"],
                     "seed": k,
+                    "arrived": arrived.all(axis=1),
                 }
             )
         )
     return pd.concat(found, ignore_index=True) if found else None
+
+
+def _minutes(trips: pd.DataFrame, side: str) -> pd.Series[float]:
+    """Return the time from being due, so far."""
+    return (trips[f"duration_s_{side}"].fillna(0.0) + trips[f"depart_delay_s_{side}"]) / 60.0
 
 
 def won_and_lost(trips: pd.DataFrame) -> tuple[float, float]:

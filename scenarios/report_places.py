@@ -200,11 +200,12 @@ def trip_scatter(comparison: Comparison, made: Trips) -> list[dict[str, Any]]:
         if trips is None or not len(trips):
             continue
         title = t["scatter"].format(alternative=run.title)
+        done = trips[trips["arrived"]]
         drawn = plots.density_plot(
-            trips["base_min"], trips["min"], title=title, x_label=t["scatter_x"],
+            done["base_min"], done["min"], title=title, x_label=t["scatter_x"],
             y_label=t["scatter_y"],
         )  # fmt: skip
-        source = texts()["source"]["scatter"].format(n=number(float(len(trips)), 0))
+        source = texts()["source"]["scatter"].format(n=number(float(len(done)), 0))
         found.append({"title": title, "svg": drawn, "source": source})
     return found
 
