@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from twin.city.lookup import find_streets
 from twin.simulation import Simulation, prepare
 from twin.traffic.demand import Demand
 from twin.traffic.measures import Close, Speed
 from twin.traffic.reach import (
     OUTSIDE,
+    Reach,
     group_table,
     reach_indicators,
-    zone_minutes,
+    zone_reach,
     zone_table,
 )
 
@@ -71,7 +73,8 @@ def test_zones_by_hand(demand: Demand) -> None:
     minutes = np.full((n, n), 99.0)
     np.fill_diagonal(minutes, 0.0)
     minutes[0, 1], minutes[0, 2] = 7.0, 14.0
-    table = zone_table(zones, minutes, TRIPS, 60.0)
+    reach = Reach(np.ones(1), minutes[None])
+    table = zone_table(zones, reach, TRIPS, 60.0)
     assert table["people_5"].tolist() == pytest.approx(zones.residents.tolist())
     assert table["jobs_15"].iloc[0] == pytest.approx(zones.jobs[:3].sum())
     assert table["people_10"].iloc[0] == pytest.approx(zones.residents[:2].sum())
@@ -81,7 +84,11 @@ def test_zones_by_hand(demand: Demand) -> None:
     share = zones.residents / zones.residents.sum()
     near = zones.residents + share * 0.0
     near[0] = zones.residents[:3].sum()
-    assert reach_indicators(zones, minutes)["people_15_min"] == pytest.approx(share @ near)
+    assert reach_indicators(zones, reach)["people_15_min"] == pytest.approx(share @ near)
+    cut = np.where(np.eye(n, dtype=bool), 0.0, np.inf)
+    half = zone_table(zones, Reach(np.array([0.75, 0.25]), np.stack([minutes, cut])), TRIPS, 60.0)
+    alone = zones.jobs[0]
+    assert half["jobs_15"].iloc[0] == pytest.approx(0.75 * zones.jobs[:3].sum() + 0.25 * alone)
 
 
 def test_minutes_of_an_empty_city_are_those_of_free_streets_and_signals(
@@ -91,13 +98,38 @@ def test_minutes_of_an_empty_city_are_those_of_free_streets_and_signals(
     sim = run(helsinki, empty)
     traffic = sim.parts["traffic"]
     graph = empty.graphs["cars"]
-    minutes = zone_minutes(demand.zones, traffic.network, traffic.state, graph, BEGIN)  # type: ignore[attr-defined]
+    shut = np.zeros((2, len(helsinki.streets)), bool)
+    reach = zone_reach(demand.zones, traffic.network, traffic.state, graph, BEGIN, shut)  # type: ignore[attr-defined]
+    assert reach.share.tolist() == [1.0]
+    minutes = reach.minutes[0]
     main = demand.zones.cars.main_street()
     free = graph.free_times(main)[:, main] + graph.exit_free_s[main][None, :]
     off = ~np.eye(len(main), dtype=bool)
     # buses alone drive, some a little faster than the limit
     assert (minutes[off] * 60.0 >= 0.95 * free[off]).all()
     assert np.median(minutes[off] * 60.0 / free[off]) < 3.0
+
+
+def test_what_a_closed_bridge_cuts_off_is_out_of_reach(
+    helsinki: City, demand: Demand, prepared: Prepared
+) -> None:
+    """All along, and for half of the period, which is half of the loss."""
+    bridge = "Pitkäsilta"
+    tables = [
+        run(helsinki, prepared, *measures).results().tables["zones"]
+        for measures in ((), (Close(street=bridge),), (Close(street=bridge, end="07:15"),))
+    ]
+    graph = prepared.graphs["cars"]
+    closed = np.zeros(graph.n_streets, bool)
+    closed[find_streets(helsinki, bridge)] = True
+    beyond = graph.cut_off(closed)[demand.zones.cars.main_street()]
+    people = demand.zones.residents
+    assert people[beyond].sum() > 0
+    base, shut, half = (t["people_15"].to_numpy() for t in tables)
+    assert base[beyond] == pytest.approx(people.sum())  # the map is small
+    assert shut[beyond] == pytest.approx(people[beyond].sum())
+    assert shut[~beyond & (base > 0)].max() <= people[~beyond].sum() + 1e-6
+    assert half == pytest.approx((base + shut) / 2)
 
 
 def test_slower_streets_reach_fewer_people(helsinki: City, prepared: Prepared) -> None:

@@ -24,7 +24,7 @@ from twin.traffic.parameters import BUS, CAR
 from twin.traffic.preparation import NO_WAY
 from twin.traffic.programs import with_programs
 from twin.traffic.queue_lengths import advance_and_look, copy_queues, look, looking, new_queues
-from twin.traffic.reach import group_table, reach_indicators, zone_minutes, zone_table
+from twin.traffic.reach import Reach, group_table, reach_indicators, zone_reach, zone_table
 from twin.traffic.signals import Controller, SignalControl
 from twin.traffic.state import begin_programs, copy_state, initial_state
 from twin.traffic.timetable import Holds, SignalTimes, StreetTimes
@@ -71,7 +71,7 @@ class Traffic:
         self._marked = 0
         self._end = sim.clock.ticks(sim.end_s)  # the flow is simulated up to here
         self._blocked = np.zeros(self.state.entered.shape, bool)
-        self._reached: tuple[int, npt.NDArray[np.float64]] | None = None  # tick, minutes
+        self._reached: tuple[int, Reach] | None = None  # at a tick
         self._held: dict[int, Holds] = {}  # what measures make of streets now
         self._shown: tuple[int, ...] = ()  # measures whose signal programs are in force
         sim.claims.on_change(self._claimed)
@@ -221,12 +221,13 @@ class Traffic:
         now = int(state.clock["now"][0])
         if self._reached is None or self._reached[0] != now:
             graph = prepared.graphs["cars"]
-            minutes = zone_minutes(prepared.zones, self.network, state, graph, from_s)
-            self._reached = now, minutes
-        minutes = self._reached[1]
+            shut = self.blocked()
+            reach = zone_reach(prepared.zones, self.network, state, graph, from_s, shut)
+            self._reached = now, reach
+        reach = self._reached[1]
         trips = prepared.trip_labels().join(self._found()["trips"])
-        table = zone_table(prepared.zones, minutes, trips, from_s)
-        return {"zones": table}, reach_indicators(prepared.zones, minutes)
+        table = zone_table(prepared.zones, reach, trips, from_s)
+        return {"zones": table}, reach_indicators(prepared.zones, reach)
 
     def _found(self) -> dict[str, pd.DataFrame]:
         """Tables of the present tick."""

@@ -53,9 +53,13 @@ class Places:
     def __len__(self) -> int:
         return len(self.ptr) - 1
 
-    def main_street(self) -> NDArray[np.int32]:
-        """Return the street of the largest share of each place; every place needs one."""
-        order = np.lexsort((self.street, -self.share, self.rows()))
+    def main_street(self, closed: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+        """Return the street of the largest share of each place; every place needs one.
+
+        One of the `closed` streets of the city only where a place has no other.
+        """
+        shut = np.zeros(len(self.street), bool) if closed is None else closed[self.street]
+        order = np.lexsort((self.street, -self.share, shut, self.rows()))
         main: NDArray[np.int32] = self.street[order[self.ptr[:-1]]]
         return main
 
