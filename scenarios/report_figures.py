@@ -341,7 +341,7 @@ def event_figure(comparison: Comparison) -> dict[str, Any] | None:
 def gap_figure(
     gaps: pd.DataFrame, title: str, target: float, route_choice: str = "equilibrium"
 ) -> dict[str, Any]:
-    """Return the course of the equilibrium gap, plotted and as a table.
+    """Return the course of the equilibrium gap, as a table and, of more than a day, plotted.
 
     Parameters
     ----------
@@ -363,7 +363,7 @@ def gap_figure(
     courses = {said["mean_of"]: (days, summary["mean"]), said["worst"]: (days, summary["max"])}
     if target > 0.0:
         courses[said["aimed"]] = (days, summary["mean"] * 0.0 + 100.0 * target)
-    drawn = plots.line_plot(
+    drawn = "" if len(days) < 2 else plots.line_plot(
         courses, title=t["page"]["equilibrium"], x_label=t["equilibrium"]["x"],
         y_label=t["equilibrium"]["y"],
     )  # fmt: skip
