@@ -130,7 +130,10 @@ def test_who_is_not_informed_drives_into_the_closure(city_folder: Path, tmp_path
     before, others = (r.tables["trips"] for r in (everybody, few))
     early = before["arrival_s"] < at_s
     pd.testing.assert_frame_equal(before[early], others[early])
-    assert few.indicators["total_delay_h"] > everybody.indicators["total_delay_h"]
+    # who knows that there is no way stays at home, who does not waits before the closure
+    home = [t["depart_s"].isna() & (t["due_s"] < at_s + 300.0) for t in (before, others)]
+    assert home[0].sum() > 2 * home[1].sum()
+    assert min(r.indicators["cut_off"] for r in (everybody, few)) > 0
 
 
 def test_an_unknown_street_is_refused_before_anything_runs(
