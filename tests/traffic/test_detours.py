@@ -12,6 +12,7 @@ from toy import ToyCity
 from twin.claims import Claim
 from twin.errors import InputError
 from twin.simulation import Prepared, Simulation, prepare
+from twin.traffic.detours import line_ways
 from twin.traffic.network import Network
 from twin.traffic.routing import RoadGraph, TravelTimes, shortest_routes
 
@@ -195,6 +196,37 @@ def test_who_waits_to_the_end_has_not_arrived() -> None:
     second.run()
     again: Any = second.parts["traffic"]
     pd.testing.assert_frame_equal(again.trips(), found)
+
+
+def test_a_line_leaves_its_way_for_the_closed_stretch_only() -> None:
+    # the line 0 1 2 3 4 5 goes a long way around: 6 leads from 0 to 5 at once, 7 from 1 to 4,
+    # 8 from 1 to 3 and takes long
+    toy = ToyCity()
+    for length_m in (300, 300, 300, 300, 300, 300, 100, 200, 900):
+        toy.street(length_m)
+    pairs = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (0, 6), (6, 5), (1, 7), (7, 4), (1, 8), (8, 3)]
+    for street, to_street in pairs:
+        toy.turn(street, to_street)
+    graph = RoadGraph.from_city(toy.build(), "cars")
+    free = TravelTimes.free(graph)
+    line = np.arange(6, dtype=np.int32)
+
+    def way(*closed: int, first: int = 0, under_way: bool = False) -> list[int]:
+        shut = np.zeros(9, bool)
+        shut[list(closed)] = True
+        found = line_ways(graph, free, [line[first:]], np.array([under_way]), np.zeros(1), shut)
+        return [int(s) for s in found[0]]
+
+    assert way() == [0, 1, 2, 3, 4, 5]
+    assert way(2) == [0, 1, 8, 3, 4, 5]  # all of it but the closed street, though 6 is quicker
+    assert way(2, 8) == [0, 1, 7, 4, 5]  # 3 cannot be reached, 4 can
+    assert way(2, 3) == [0, 1, 7, 4, 5]
+    assert way(2, 3, 7) == []  # nothing leads from 1 to 4 or 5: it waits
+    assert way(1) == [0, 6, 5]
+    assert way(5) == [0, 1, 2, 3, 4]  # ends before
+    assert way(0) == [1, 2, 3, 4, 5]  # begins behind
+    assert way(2, first=2, under_way=True) == [2, 3, 4, 5]  # is on the closed street already
+    assert way(*range(6)) == []
 
 
 def test_a_share_is_between_0_and_1() -> None:

@@ -141,8 +141,8 @@ def equilibrate(
     threads : threads of the route search
     progress : called with iteration and gap
     days, step : iterations that drivers have learnt before, for whom draws and step go on
-    again : learn for so many days more, at most, until the gap is as small once more; what these
-        days change, which are not kept, tells how exact the equilibrium is
+    again : learn for so many days more, at most, until the gap is as small once more, or as was
+        asked for; what these days change, which are not kept, tells how exact the equilibrium is
 
     Returns
     -------
@@ -173,7 +173,8 @@ def equilibrate(
         step = _next_step(step, gaps, rule)
         chance = switch_chance(cost_s, best_s, step, rule)
         routes = drivers.switch(routes, best, chance, days + iteration)
-    later = _gaps_again(drivers, simulate, kept, kept_run, kept_at, min(gaps), again, rule)
+    aim = max(gap, min(gaps))
+    later = _gaps_again(drivers, simulate, kept, kept_run, kept_at, min(gaps), aim, again, rule)
     unrouted = int(np.sum(kept.lengths == 0))
     return Equilibrium(
         kept, kept_run.times, gaps[1:], min(gaps), len(gaps) - 1, unrouted, kept_run, stopped,
@@ -188,10 +189,11 @@ def _gaps_again(
     run: Run,
     at: tuple[int, float],
     gap: float,
+    aim: float,
     most: int,
     rule: str,
 ) -> list[float]:
-    """Return the gaps of the days after the kept one, until it is as small once more."""
+    """Return the gaps of the days after the kept one, until one is at the aim."""
     (day, step), gaps = at, [np.inf, gap]
     for _ in range(most):
         cost_s, best_s, best = drivers.judge(routes, run)
@@ -200,7 +202,7 @@ def _gaps_again(
         run = _as_run(simulate(routes))
         cost_s, best_s, _ = drivers.judge(routes, run)
         gaps.append(run_gap(cost_s, best_s, run.met_s))
-        if gaps[-1] <= gap:
+        if gaps[-1] <= aim:
             break
     return gaps[2:]
 

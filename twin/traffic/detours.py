@@ -4,7 +4,8 @@ When a street closes, everybody under way whose way ahead enters it, and everybo
 departs while it is expected to be closed, takes the route that is fastest on a usual day
 without the closed streets.  Who starts on a closed street starts on the first open one of
 the way; who wants to go to a closed street ends the trip on a street before it.  When it
-opens again, those who have not departed take their usual route.
+opens again, those who have not departed take their usual route.  Buses of lines leave their way
+for the closed stretch only, and do without the stops on it.
 
 Who has no other way stays at home until it opens again, or, under way already, leaves the road
 before the closure and waits there: nobody stands in the way of those who can go on.  That wait
@@ -27,9 +28,11 @@ from twin.errors import InputError
 from twin.random import Stream
 from twin.traffic.kernel import refresh_links, remaining_uses, wake_all
 from twin.traffic.records import INNER, NEVER
-from twin.traffic.routing import RoadGraph, Routes, shortest_routes
+from twin.traffic.routing import RoadGraph, Routes, TravelTimes, shortest_routes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from twin.clock import Process
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 Bools = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int64]
+Way = npt.NDArray[np.int32]
 Memory = tuple[tuple[I8, I8] | None, I8, I8]
 SIGHT = 2  # streets ahead at which a closure is seen: a sign stands one junction before
 LOOK_S = 5.0  # seconds between two looks at who meets a closure
@@ -70,6 +74,7 @@ class Detours:
         self._informed = np.asarray(level < informed)
         self._closed = np.zeros(traffic.network.n_streets, bool)
         self._looks = False
+        self._buses = np.array([t.vehicle_class == "bus" for t in traffic.network.types])
         self._due = traffic.state.vehicle["due"].copy()  # also of those who stay at home
         self._end = np.full(len(self._due), -1, np.int64)  # of the ways that were cut short
         self._until = np.full(len(self._due), -1, np.int64)  # tick at which such a way was open
@@ -236,6 +241,16 @@ class Detours:
             start[i] = way[np.argmax(~closed[way])]  # the first open one
         depart_s = np.maximum(vehicle["due"][chosen], now) / tps
         ways = self._ways(vehicle["type"][chosen], start, goal, depart_s, closed)
+        buses = np.flatnonzero(self._buses[vehicle["type"][chosen]])
+        if len(buses):
+            prepared = self.traffic.sim.prepared
+            usual = [state.route_street[at[k] : end[k]] for k in buses]
+            graph, times = prepared.graph_and_times("bus")
+            out, depart = under_way[buses], depart_s[buses]
+            found = line_ways(graph, times, usual, out, depart, closed)
+            ways = [*ways]
+            for row, way in zip(buses.tolist(), found, strict=True):
+                ways[row] = way
         pieces, pointer, end_at, lost = [], [], [], []
         length = len(state.route_street)
         for k, v in enumerate(chosen):
@@ -270,7 +285,7 @@ class Detours:
         prepared = self.traffic.sim.prepared
         ways: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)] * len(kind)
         classes = np.array([t.vehicle_class for t in self.traffic.network.types])[kind]
-        for name in np.unique(classes):
+        for name in np.unique(classes[~self._buses[kind]]):
             graph, times = prepared.graph_and_times(str(name))
             mine = np.flatnonzero(classes == name)
             for goals in _goals(graph, goal[mine], closed):
@@ -285,6 +300,58 @@ class Detours:
                 if not len(goal_left):
                     break
         return ways
+
+
+def line_ways(
+    graph: RoadGraph,
+    times: TravelTimes,
+    ways: Sequence[Way],
+    under_way: Bools,
+    depart_s: npt.NDArray[np.float64],
+    closed: Bools,
+) -> list[Way]:
+    """Return ways of lines that leave out closed streets and nothing else, if that can be.
+
+    From the last street before a closed stretch a bus takes the fastest open way to the next
+    street of its line behind it, or to a later one where there is none.  A way that begins
+    closed begins at the first open street, unless a bus is there already; one that ends closed
+    ends before.  Empty where no street behind a closed stretch can be reached.
+    """
+    at = [
+        0 if out else _next_open(way, 0, closed) for way, out in zip(ways, under_way, strict=True)
+    ]
+    found = [way[k : k + 1].tolist() for way, k in zip(ways, at, strict=True)]
+    goal, active = [0] * len(ways), [k for k, way in enumerate(ways) if at[k] < len(way)]
+    while active:
+        for k in active:
+            if goal[k] > at[k]:
+                continue
+            while at[k] + 1 < len(ways[k]) and not closed[ways[k][at[k] + 1]]:
+                at[k] += 1
+                found[k].append(int(ways[k][at[k]]))
+            goal[k] = _next_open(ways[k], at[k] + 1, closed)
+        active = [k for k in active if goal[k] < len(ways[k])]
+        if not active:
+            break
+        start = np.array([ways[k][at[k]] for k in active])
+        behind = np.array([ways[k][goal[k]] for k in active])
+        pieces = shortest_routes(graph, times, start, behind, depart_s[active], closed)
+        for i, k in enumerate(active):
+            if pieces.lengths[i] > 0:
+                found[k].extend(pieces[i][1:].tolist())
+                at[k] = goal[k]
+            else:
+                goal[k] = _next_open(ways[k], goal[k] + 1, closed)
+                if goal[k] == len(ways[k]):
+                    found[k] = []
+        active = [k for k in active if found[k]]
+    return [np.array(way, np.int32) for way in found]
+
+
+def _next_open(way: Way, first: int, closed: Bools) -> int:
+    """Position of the first open street from `first` on; the length of the way if there is none."""
+    rest = np.flatnonzero(~closed[way[first:]])
+    return first + int(rest[0]) if len(rest) else len(way)
 
 
 def _queue(state: State, changed: I8, now: int) -> None:

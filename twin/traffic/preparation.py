@@ -46,7 +46,8 @@ ROUTE_CHOICES = ("equilibrium", "c_logit")
 NO_WAY = "trips without a route"
 INTERVAL_S = 900.0
 CLEAR_S = 3600.0  # longest run past the end, so that those who depart last still arrive
-AGAIN = 4  # days, at most, until drivers know the streets as well once more
+AGAIN = 8  # days, at most, until drivers know the streets as well once more
+WORSE = 2.0  # times the gap: another equilibrium that is further off tells nothing of the first
 PATIENCE = 12  # iterations without progress after which drivers stop learning
 
 
@@ -359,7 +360,7 @@ class _Assignment:
             found = equilibrate(graph, trips, simulate, initial=start, **common)
         _warn_of_gridlock(found, self.window.city.name)
         self._take(found.routes)
-        before, state, table = days.kept(found.later)
+        before, state, table = days.kept(found.later, WORSE * max(learning["gap"], found.gap))
         times = {name: travel_times(self.network, state, g) for name, g in self.graphs.items()}
         done = self._prepared({**times, "cars": found.times}, found.gaps)
         learnt = found.days, found.step
@@ -528,16 +529,17 @@ class _Days:
         if self._progress is not None:
             self._progress(day, gap)
 
-    def kept(self, later: Sequence[float]) -> tuple[Experience, State, pd.DataFrame]:
+    def kept(self, later: Sequence[float], most: float) -> tuple[Experience, State, pd.DataFrame]:
         """What was known before the best day, its flow, and the table of it.
 
-        Of the later days, whose gaps are given, the best follows: another equilibrium.
+        Of the later days, whose gaps are given, the best follows if its gap is at most `most`:
+        another equilibrium.
         """
         gap, day, best = self._best
         assert best is not None  # noqa: S101 - there is a day at least
         known, traffic = best
         rows = [{"iteration": day, "gap": gap, **traffic.flow_indicators()}]
-        if later:
+        if later and min(later) <= most:
             k = int(np.argmin(later))
             other = self._recent[len(self._recent) - len(later) + k][1].flow_indicators()
             rows.append({"iteration": day + k + 1, "gap": later[k], **other})
