@@ -105,6 +105,7 @@ def _placed(source: Source, place: Place, measure: Measure, run: Outlook) -> Pla
     try:
         measure.check(run.city)
         _check_policy(measure, source.scenario.agents)
+        _check_purpose(measure, source)
         effects = measure.effects(run)
     except InputError as error:
         text = str(error)
@@ -142,6 +143,19 @@ def _check_policy(measure: Measure, agents: Mapping[str, str]) -> None:
         from agents.registry import domain_of, resolve
 
         resolve(policy, domain_of(measure))
+
+
+def _check_purpose(measure: Measure, source: Source) -> None:
+    """Refuse a purpose that no trip of a generated demand has; matrices have names of their own."""
+    purpose = getattr(measure, "purpose", None)
+    if purpose is None or source.scenario.demand.zones is not None:
+        return
+    from twin.traffic.demand.flows import PURPOSES
+
+    known = (*PURPOSES, "event")
+    if purpose not in known:
+        msg = f"no trip has the purpose {purpose!r}; {suggestion(purpose, known)}"
+        raise ScenarioError(msg)
 
 
 def _check_alone(source: Source, placed: Sequence[Placed]) -> None:

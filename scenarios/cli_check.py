@@ -68,7 +68,7 @@ def _told(placed: list[Placed], stated: Response | None, run: Outlook) -> Iterat
     for one, response in zip(placed, each, strict=True):
         quiet = one.measure.over_years
         yield one.measure.describe() + ("" if quiet else f"; {words[response]}")
-        streets = sorted({s for e in one.effects for s in e.streets or ()})
+        streets = sorted({s for e in one.effects if e.touches for s in e.streets or ()})
         keys = sorted({key for e in one.effects for key in e.keys})
         if streets:
             yield f"  {_touched(run.city, streets)}"

@@ -214,7 +214,7 @@ def _measures(runs: Sequence[RunInfo], city: City) -> pd.DataFrame:
                 effects = measure.effects(known)
             except (TwinError, OSError):
                 continue
-            touched = sorted({s for effect in effects for s in effect.streets or ()})
+            touched = sorted({s for e in effects if e.touches for s in e.streets or ()})
             rows += [(run.name, measure.kind, measure.describe(), street) for street in touched]
     return pd.DataFrame(rows, columns=["alternative", "kind", "measure", "street"])
 

@@ -78,6 +78,8 @@ class Effect:
         When, seconds from midnight of the first day.
     closes
         Whether nobody may pass the streets, or anybody again; None where it is no matter of that.
+    touches
+        Whether it changes the streets; else it only says what must hold there.
     """
 
     subject: str
@@ -87,6 +89,7 @@ class Effect:
     begin_s: float = 0.0
     end_s: float = math.inf
     closes: bool | None = None
+    touches: bool = True
 
     def contradicts(self, other: Effect) -> bool:
         """Whether both say something else of the same thing at the same time."""

@@ -53,12 +53,18 @@ def check(*measures: str, head: str = HEAD, folder: Path = Path()) -> str:
             7, "close holds from 09:00 to 10:00, outside of the period from 06:45 (warm-up) to 08:00",
         ),
         (("kind: signal_policy, policy: green_wav",), 7, "did you mean 'green_wave'"),
+        (
+            ("kind: one_way, street: Bulevardi, direction: southwest",
+             "kind: one_way, street: Bulevardi, direction: northeast"),
+            8, "'Bulevardi one way to the northeast' contradicts",
+        ),
         (("kind: signal_policy, policy: webster", "kind: signal_program, program: 'off'"), 8, "contradicts"),
         (("kind: close, street: Bulevardi, requires: [metro]",), 7, "requires the measure 'metro', which no measure"),
         (
             ("kind: close, street: Bulevardi, name: shut", "kind: speed, street: Fredrikinkatu, kmh: 30, excludes: [shut]"),
             8, "rules out the measure 'shut'; take one out of this list or the base",
         ),
+        (("kind: demand, factor: 0.8, purpose: wrok",), 7, "no trip has the purpose 'wrok'; did you mean 'work'"),
         (("kind: maintenance",), 7, "works over years: write 'years: 10'"),
         (("kind: speed, streets: {highway: [motorwa]}, kmh: 80",), 7, "no street is of the kind 'motorwa'"),
         (("kind: speed, streets: {within: ../area.geojson}, kmh: 80",), 7, "lies outside of the scenario's folder"),

@@ -84,7 +84,7 @@ def test_visitors_of_an_event_come_before_it_and_nobody_has_learnt_it(
     )
     base, more = trips(out, "base"), trips(out, "a")
     visitors = more[more["purpose"] == "event"]
-    assert 100 < len(visitors) <= 300
+    assert 20 < len(visitors) <= 60  # 600 in pairs, a fifth of all trips, not all within the map
     assert (visitors["due_s"] < 7 * 3600 + 1200).all()
     told = [pd.read_parquet(out / r / "seed-0001" / "equilibrium.parquet") for r in ("base", "a")]
     assert told[0].equals(told[1])

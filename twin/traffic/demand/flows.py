@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 HOME_PURPOSES = ("work", "education", "shopping", "leisure")
+PURPOSES = (*HOME_PURPOSES, "business", "freight", "through")  # of a generated demand
 
 
 @dataclass(frozen=True, eq=False)

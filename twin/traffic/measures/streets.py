@@ -196,6 +196,12 @@ class OneWay(OnStreets):
             raise ScenarioError(msg)
         return Change("open", against, 0.0, *self.window)
 
+    def effects(self, run: Outlook) -> tuple[Effect, ...]:
+        begin_s, end_s = self.window
+        on = tuple(int(s) for s in self.found(run))
+        way = Effect("one way", self.direction, on, begin_s=begin_s, end_s=end_s, touches=False)
+        return (*super().effects(run), way)
+
 
 class BusLane(OnStreets):
     """Keep the right-hand lanes of a street for buses; streets of one lane are left out.

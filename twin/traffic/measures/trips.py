@@ -200,7 +200,7 @@ class PublicEvent(OfTrips):
         event = Event(
             name=self.title,
             where=self.place(run, self.within, self.street),
-            visitors=self.visitors,
+            visitors=self.visitors * demand.scale,  # as all trips
             begin_s=times.seconds(self.begin),
             end_s=times.seconds(self.end),
             **{name: getattr(self, name) for name in stated},
