@@ -181,6 +181,8 @@ def _explain(model: type[BaseModel], document: Document, detail: ErrorDetails) -
     text = str(detail["msg"]).removeprefix("Value error, ").splitlines()[0]
     if kind == "value_error" and isinstance(detail["input"], (dict, list, tuple)):
         return f"{name} {text}"
+    if kind == "value_error" and text.startswith(repr(detail["input"])):
+        return f"{name}: {text}"
     if kind == "value_error":
         return f"{name} is {_shown(detail['input'])}, which {text}"
     return f"{name} is {_shown(detail['input'])}; {text[:1].lower()}{text[1:]}"

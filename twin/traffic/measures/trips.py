@@ -44,7 +44,7 @@ class DemandPart(OfTrips):
     """Change how many trips are made: of a purpose, of vehicles, of zones."""
 
     kind: Literal["demand"] = "demand"
-    factor: float = Field(ge=0, le=100, description="Of the trips that the base makes; 0.8 is a "
+    factor: float = Field(ge=0, le=10, description="Of the trips that the base makes; 0.8 is a "
                           "fifth less")  # fmt: skip
     purpose: str | None = Field(None, description="work, education, shopping, ...; ways home too")
     vehicle: Annotated[Literal["car", "lorry"] | None, Field(description="Only of these")] = None
@@ -107,6 +107,9 @@ class NewQuarter(OfTrips):
     @model_validator(mode="after")
     def _is_somewhere(self) -> NewQuarter:
         _one_place(self.within, self.street)
+        if not any((self.people, self.jobs, self.education, self.shopping, self.leisure)):
+            msg = "has nobody and nothing: write people, jobs, education, shopping or leisure"
+            raise ValueError(msg)
         return self
 
     def files(self) -> tuple[str, ...]:
