@@ -6,9 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import geopandas as gpd
 import pandas as pd
+import pyogrio
 import pytest
 
+from scenarios.export import export_run
 from scenarios.loading import load_scenario
 from scenarios.plan import check_scenario
 from scenarios.runner import run_scenario
@@ -27,7 +30,7 @@ agents: {trained: agent.zip}
 alternatives:
   - name: slow
     measures:
-      - {kind: speed, streets: {within: mine/zones.geojson}, kmh: 20}
+      - {kind: speed, streets: {within: mine/fair.geojson}, kmh: 20}
       - {kind: event, title: Fair, within: mine/fair.geojson, visitors: 500, begin: "12:10",
          end: "13:00", car_share: 1, arrive_within_min: 10}
 """
@@ -113,3 +116,17 @@ def test_another_city_or_file_written_into_it_is_looked_for(moved: Path, tmp_pat
     (path.parent / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ScenarioError, match="lies outside"):
         check_scenario(load_scenario(path), lambda _: None)
+
+
+def test_a_geopackage_has_the_streets_of_measures_that_read_files(
+    moved: Path, tmp_path: Path
+) -> None:
+    drawn = pyogrio.read_dataframe(export_run(moved, "gpkg", tmp_path / "a.gpkg"), layer="measures")
+    streets = City.load(moved / "city").streets
+    fair = moved / open_run(moved / "slow").manifest["files"]["mine/fair.geojson"]
+    area = gpd.read_file(fair).to_crs(streets.crs).union_all()
+    inside = streets.geometry.intersection(area).length > 0.5 * streets.geometry.length
+    speed = drawn[drawn["kind"] == "speed"]
+    assert 10 < inside.sum() < len(streets) / 2
+    assert speed["street"].tolist() == list(inside.to_numpy().nonzero()[0])
+    assert set(speed["alternative"]) == {"slow"}
