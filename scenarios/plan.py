@@ -154,8 +154,12 @@ def _save_zones(demand: Demand, city: City, folder: Path) -> None:
         raise OutputError(msg) from None
 
 
-def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Placed]]]:
-    """Return what measures may know and what each run's own measures change; nothing is written.
+def check_scenario(
+    source: Source, say: Say
+) -> tuple[Outlook, dict[str, list[Placed]], Demand | None]:
+    """Return what measures may know, what each run's own ones change, and the demand of matrices.
+
+    Generated demand is not made here, so it is None. Nothing is written.
 
     Raises
     ------
@@ -174,11 +178,10 @@ def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Pl
     run = outlook(source, city, _data_files(source))
     lists = check_measures(source, run)
     _read_files(source, run)
-    if own:
-        make_demand(source, city)
-    elif source.scenario.demand.headways:
+    demand = make_demand(source, city) if own else None
+    if demand is None and source.scenario.demand.headways:
         _check_headways(source, city)
-    return run, lists
+    return run, lists, demand
 
 
 def _check_headways(source: Source, city: City) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyogrio
 import pytest
 
+from scenarios import cli
 from scenarios.export import export_run
 from scenarios.loading import load_scenario
 from scenarios.plan import check_scenario
@@ -130,3 +131,13 @@ def test_a_geopackage_has_the_streets_of_measures_that_read_files(
     assert 10 < inside.sum() < len(streets) / 2
     assert speed["street"].tolist() == list(inside.to_numpy().nonzero()[0])
     assert set(speed["alternative"]) == {"slow"}
+
+
+def test_check_says_what_own_matrices_state(
+    moved: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["check", str(moved / "base" / "scenario.yaml")])
+    # 1,500 trips in two hours alike, of which ten minutes count
+    said = "demand: 1,500 trips a day, 125 of them in the period; 1 matrix between 2 zones"
+    assert said in capsys.readouterr().out.splitlines()
