@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from scenarios.runs import keeper
 from scenarios.schema import BASE
 from twin import times
 from twin.errors import InputError, ScenarioError
@@ -41,13 +42,17 @@ def outlook(source: Source, city: City, files: Mapping[str, Path] | None = None)
 def inside(source: Source, name: str, where: str | None = None) -> Path:
     """Return the path of a file of the scenario's folder, which is named at `where` in it.
 
+    For the scenario that a run keeps it is the copy that was kept with it.
+
     Raises
     ------
     ScenarioError
         If the name leads out of the folder, or there is no such file.
     """
-    folder = source.folder.resolve()
-    path, where = (folder / name).resolve(), where or str(source.path)
+    kept = keeper(source.path).get("files", {})
+    start, seen = (source.folder.parent, kept[name]) if name in kept else (source.folder, name)
+    folder, where = start.resolve(), where or str(source.path)
+    path = (folder / seen).resolve()
     if not path.is_relative_to(folder):
         msg = (
             f"{where}: file {name!r} lies outside of the scenario's folder; "
@@ -55,7 +60,7 @@ def inside(source: Source, name: str, where: str | None = None) -> Path:
         )
         raise ScenarioError(msg)
     if not path.is_file():
-        msg = f"{where}: no file {source.folder / name}; write its name as seen from here"
+        msg = f"{where}: no file {start / seen}; write its name as seen from here"
         raise ScenarioError(msg)
     return path
 

@@ -126,19 +126,16 @@ def run(
 
       twin run signals.yaml -o results --ray auto
     """
-    from dataclasses import replace
-
     from scenarios import screen
     from scenarios.compare import refused_rows
     from scenarios.library import find_scenario
-    from scenarios.loading import load_scenario
+    from scenarios.loading import load_scenario, with_replications
     from scenarios.replications import gridlock_rows
     from scenarios.runner import run_scenario
 
     source = load_scenario(find_scenario(scenario))
     if replications is not None:
-        changed = source.scenario.model_copy(update={"replications": replications})
-        source = replace(source, scenario=changed)
+        source = with_replications(source, replications)
     with screen.progress_shown() as progress:
         done = run_scenario(source, out, workers=workers, progress=progress, cluster=ray)
     for found in done:

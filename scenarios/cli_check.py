@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenarios.checking import Placed
+    from scenarios.schema import Scenario
     from twin.city import City
     from twin.system import Outlook, Response
+    from twin.traffic.demand import Demand
 
 SHOWN = 6  # names of streets
 
@@ -39,10 +42,12 @@ def check(
     from scenarios.schema import BASE
 
     source = load_scenario(find_scenario(scenario))
-    run, lists = check_scenario(source, screen.say)
+    run, lists, demand = check_scenario(source, screen.say)
     said, period = source.scenario, source.scenario.period
     screen.say(f"{said.name}: {run.city.name}, {period.day}, {period.begin} to {period.end}")
     screen.say(f"{len(lists)} runs, {said.replications} replications each")
+    if demand is not None:
+        screen.say(_of_matrices(demand, said))
     for name, placed in lists.items():
         stated = next((a.response for a in said.alternatives if a.name == name), None)
         screen.say("")
@@ -53,6 +58,21 @@ def check(
             screen.say(line, indent=2)
     screen.say("")
     screen.say("Destinations and modes of travel stay as they are.")
+
+
+def _of_matrices(demand: Demand, said: Scenario) -> str:
+    """Return how many trips own matrices state, and how many of them fall into the period."""
+    trips = demand.expected().groupby("hour")["trips"].sum()
+    begin, end = said.period.begin_s + said.period.warmup_s, said.period.end_s
+    counted = sum(
+        trips.get(hour % 24, 0.0) * (min(end, 3600.0 * (hour + 1)) - max(begin, 3600.0 * hour))
+        for hour in range(int(begin // 3600), math.ceil(end / 3600))
+    )
+    many = len(said.demand.matrices)
+    return (
+        f"demand: {trips.sum():,.0f} trips a day, {counted / 3600.0:,.0f} of them in the period; "
+        f"{many} {'matrix' if many == 1 else 'matrices'} between {len(demand.zones)} zones"
+    )
 
 
 def _told(placed: list[Placed], stated: Response | None, run: Outlook) -> Iterator[str]:

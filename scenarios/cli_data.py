@@ -18,7 +18,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file tha
 
 
 def query(
-    run: Folder,
+    run: Annotated[
+        Path, typer.Argument(help="Folder of 'twin run', one run in it, or a saved city.")
+    ],
     sql: Annotated[
         str | None, typer.Argument(help="One SELECT; without, what tables there are.")
     ] = None,
@@ -29,7 +31,7 @@ def query(
     *,
     overwrite: Overwrite = False,
 ) -> None:
-    """Ask results in SQL; nothing is changed.
+    """Ask results, or a saved city, in SQL; nothing is changed.
 
     Every table of the replications has the columns run and seed; the city's are city_streets,
     city_junctions and so on. The first 40 rows are shown; -o writes all.
@@ -41,6 +43,8 @@ def query(
       twin query results "SELECT run, avg(time_loss_s) AS loss_s FROM trips GROUP BY run"
 
       twin query results "FROM streets WHERE entered > 100" -o busy.csv
+
+      twin query mycity "SELECT name, count(*) FROM city_streets GROUP BY name ORDER BY name"
     """
     from scenarios import screen
     from scenarios.query import answer, contents, save_answer

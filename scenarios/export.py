@@ -197,7 +197,7 @@ def _whole(rows: pd.DataFrame, run: RunInfo, city: City) -> pd.DataFrame:
 
 
 def _measures(runs: Sequence[RunInfo], city: City) -> pd.DataFrame:
-    """Return the streets that measures touch; of measures that read files that are gone, none."""
+    """Return the streets that measures touch, by the files that the run keeps; none if gone."""
     import pandas as pd
 
     from scenarios.checking import measure_lists, outlook

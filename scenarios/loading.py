@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,20 @@ def dump_scenario(scenario: Scenario) -> str:
 
     value = scenario.model_dump(mode="json", exclude_unset=True, serialize_as_any=True)
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+
+
+def with_replications(source: Source, number: int) -> Source:
+    """Return the scenario with another number of replications, which its text says too."""
+    text, known = re.subn(
+        r"^(replications:\s*)[^\s#]+", rf"\g<1>{number}", source.text, flags=re.MULTILINE
+    )
+    if not known:
+        text = f"{source.text.rstrip()}\nreplications: {number}\n"
+    changed = source.scenario.model_copy(update={"replications": number})
+    try:
+        return parse_scenario(text, source.path)
+    except ScenarioError:  # the text has another form, e.g. all of it in braces
+        return replace(source, scenario=changed, text=dump_scenario(changed))
 
 
 def _read(path: Path) -> str:

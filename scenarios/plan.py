@@ -85,9 +85,12 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
     demand = make_demand(source, city)
     refused = _read_files(source, run)
     manifests = _manifests(source, run, demand, files, data, refused)
+    own = {name: inside(source, name) for name in source.scenario.demand.files()}
+    kept = _kept(source, files, {**data, **own})
     earlier = {name: runs.claim_run(folder / name, m["inputs"]) for name, m in manifests.items()}
     for name, manifest in manifests.items():
         manifest["wall_s"] = float((earlier[name] or {}).get("wall_s", 0.0))
+        manifest["files"] = kept
         runs.write_manifest(folder / name, manifest)
         runs.write_text(folder / name / runs.SCENARIO, source.text)
     if not (folder / runs.CITY).exists():
@@ -97,6 +100,8 @@ def make_plan(source: Source, folder: Path, say: Say) -> Plan:
         measure.prepare(city, demand, say)
     agents = {name: _copied(file, folder) for name, file in files.items()}
     told = {name: _copied(file, folder, "data") for name, file in data.items()}
+    for file in own.values():
+        _copied(file, folder, "data")
     jobs = _jobs(source, run, folder, demand, agents, told)
     return Plan(source, folder, city, demand, agents, manifests, jobs)
 
@@ -149,8 +154,12 @@ def _save_zones(demand: Demand, city: City, folder: Path) -> None:
         raise OutputError(msg) from None
 
 
-def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Placed]]]:
-    """Return what measures may know and what each run's own measures change; nothing is written.
+def check_scenario(
+    source: Source, say: Say
+) -> tuple[Outlook, dict[str, list[Placed]], Demand | None]:
+    """Return what measures may know, what each run's own ones change, and the demand of matrices.
+
+    Generated demand is not made here, so it is None. Nothing is written.
 
     Raises
     ------
@@ -161,7 +170,7 @@ def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Pl
     whole = own or any(m.over_years and m.files() for m in _measures(source))
     look = open_city if whole else glance
     try:
-        city = look(source.scenario.city, folder=source.folder, say=say)
+        city = look(_reference(source), folder=source.folder, say=say)
     except InputError as error:
         msg = f"{source.at('city')}: {error}"
         raise ScenarioError(msg) from None
@@ -169,11 +178,10 @@ def check_scenario(source: Source, say: Say) -> tuple[Outlook, dict[str, list[Pl
     run = outlook(source, city, _data_files(source))
     lists = check_measures(source, run)
     _read_files(source, run)
-    if own:
-        make_demand(source, city)
-    elif source.scenario.demand.headways:
+    demand = make_demand(source, city) if own else None
+    if demand is None and source.scenario.demand.headways:
         _check_headways(source, city)
-    return run, lists
+    return run, lists, demand
 
 
 def _check_headways(source: Source, city: City) -> None:
@@ -186,11 +194,19 @@ def _check_headways(source: Source, city: City) -> None:
         raise ScenarioError(msg) from None
 
 
+def _reference(source: Source) -> str:
+    """Return what the city is called, seen from the scenario: its copy, where a run keeps both."""
+    named, copy = source.scenario.city, f"../{runs.CITY}"
+    before = runs.keeper(source.path).get("city", {})
+    same = before.get("reference") == runs.digest_of(named)
+    return copy if same and (source.folder / copy).is_dir() else named
+
+
 def _city(source: Source, folder: Path, say: Say) -> City:
     """Return the city: the folder's own copy, where the scenario still means the same one."""
     from twin.city import City
 
-    reference = source.scenario.city
+    reference = _reference(source)
     mark = fingerprint(reference, source.folder)
     copy = folder / runs.CITY
     if copy.exists() and (folder / BASE / runs.MANIFEST).is_file():
@@ -260,9 +276,22 @@ def _read_files(source: Source, run: Outlook) -> list[str]:
     return list(refused)
 
 
+def _kept(source: Source, agents: Mapping[str, Path], data: Mapping[str, Path]) -> dict[str, str]:
+    """Return where the copies of a scenario's files are kept, by their names in the scenario."""
+    listed = source.scenario.agents
+    return {
+        **{listed.get(name, name): _copy_name(file, "agents") for name, file in agents.items()},
+        **{name: _copy_name(file, "data") for name, file in data.items()},
+    }
+
+
+def _copy_name(file: Path, part_of: str) -> str:
+    return f"{part_of}/{_sha256(file)[:16]}{file.suffix}"
+
+
 def _copied(file: Path, folder: Path, part_of: str = "agents") -> Path:
     """Return the folder's own copy of a file, named by its content."""
-    copy = folder / part_of / f"{_sha256(file)[:16]}{file.suffix}"
+    copy = folder / _copy_name(file, part_of)
     if copy.is_file():
         return copy
     part = copy.with_name(f".{copy.name}.part")
@@ -294,7 +323,8 @@ def _manifests(
         "city": {
             "name": city.name,
             "digest": city.digest,
-            "fingerprint": fingerprint(scenario.city, source.folder),
+            "fingerprint": fingerprint(_reference(source), source.folder),
+            "reference": runs.digest_of(scenario.city),
         },
         "demand": {"scale": scenario.demand.scale, "digest": shared["demand"]},
         "period": scenario.period.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""Results as tables of a database: SQL over the Parquet files of runs, which it cannot change.
+"""Results and cities as tables of a database: SQL over their Parquet files, which it only reads.
 
 DuckDB reads the files where they lie. A connection may open those files that the tables of a
 query are made of, and nothing else: no other file, no network, no extension; and only statements
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.runs import CITY, open_runs
 from twin.city.schema import REFERENCES
-from twin.city.store import replacing_file
+from twin.city.store import is_city, replacing_file
 from twin.errors import InputError, OutputError
 from twin.suggest import suggestion
 
@@ -54,15 +54,17 @@ class Table:
 
 
 def tables(folder: Path) -> dict[str, Table]:
-    """Return the tables of a folder of runs, or of one run, and those of their city.
+    """Return the tables of a folder of runs, or of one run, and those of their city; or a city's.
 
     Replications that are not complete do not count.
 
     Raises
     ------
     InputError
-        If it holds no run, or no complete replication.
+        If it holds no run and no city, or no complete replication.
     """
+    if is_city(folder):
+        return _city_tables(folder.resolve())
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     runs = open_runs(folder.resolve())
     for run in runs:
@@ -73,9 +75,14 @@ def tables(folder: Path) -> dict[str, Table]:
     if not found:
         msg = f"{folder}: no replication is complete; start 'twin run' again, it goes on"
         raise InputError(msg)
-    for path in sorted(runs[0].city_folder.glob("*.parquet")):
-        found[f"{CITY}_{path.stem}"][""].append(path)
-    return {name: Table(name, files) for name, files in found.items()}
+    own = {name: Table(name, files) for name, files in found.items()}
+    return own | _city_tables(runs[0].city_folder)
+
+
+def _city_tables(folder: Path) -> dict[str, Table]:
+    """Return the tables of a saved city."""
+    paths = {f"{CITY}_{path.stem}": path for path in sorted(folder.glob("*.parquet"))}
+    return {name: Table(name, {"": [path]}) for name, path in paths.items()}
 
 
 def contents(folder: Path) -> pd.DataFrame:
@@ -104,14 +111,15 @@ def query(folder: str | Path, sql: str) -> pd.DataFrame:
     Parameters
     ----------
     folder
-        Folder of `twin run`, or one run in it.
+        Folder of `twin run`, one run in it, or a saved city.
     sql
         One SELECT of DuckDB. Every table of a replication has the columns `run` and `seed`.
 
     Raises
     ------
     InputError
-        If the folder holds no run, the SQL is wrong or does more than read, or a file is broken.
+        If the folder holds no run and no city, the SQL is wrong or does more than read, or a file
+        is broken.
 
     Examples
     --------

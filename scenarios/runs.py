@@ -106,6 +106,23 @@ def open_run(folder: Path) -> RunInfo:
     return RunInfo(manifest["name"], manifest["title"], folder, manifest)
 
 
+def keeper(scenario: Path) -> Mapping[str, Any]:
+    """Return the manifest of the run that keeps this scenario file; empty where none does.
+
+    Its "files" say where the copies lie, seen from the folder of all runs, of the files that the
+    scenario names: {name in the scenario: copy}.
+
+    Raises
+    ------
+    InputError
+        If the manifest is damaged.
+    """
+    if scenario.name != SCENARIO or not (scenario.parent / MANIFEST).is_file():
+        return {}
+    manifest = _read_manifest(scenario.parent)
+    return manifest if manifest.get("format") == FORMAT else {}
+
+
 def open_runs(folder: Path) -> list[RunInfo]:
     """Return the runs of a folder: that run, or the base and the alternatives in it.
 

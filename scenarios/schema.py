@@ -19,7 +19,7 @@ from twin.times import TimeOfDay
 DAY_S = 86400.0
 LONGEST_DAYS = 7
 BASE = "base"
-RESERVED = (BASE, "city", "agents")
+RESERVED = (BASE, "city", "agents", "data")
 
 RouteChoice = Literal["equilibrium", "c_logit"]
 

@@ -95,7 +95,7 @@ def check_or_parse(*measures: str) -> str:
 
 
 def test_the_same_at_other_times_or_on_other_streets_is_no_contradiction() -> None:
-    run, lists = check_scenario(
+    run, lists, demand = check_scenario(
         source(
             'kind: speed, street: Bulevardi, kmh: 30, end: "07:30"',
             'kind: speed, street: Bulevardi, kmh: 40, begin: "07:30"',
@@ -104,6 +104,7 @@ def test_the_same_at_other_times_or_on_other_streets_is_no_contradiction() -> No
         ),
         lambda _: None,
     )
+    assert demand is None
     assert len(lists["a"]) == 4
     each = responses([p.measure for p in lists["a"]], run).each
     assert each == ("en_route", "en_route", "equilibrium", "en_route")
@@ -137,5 +138,5 @@ def test_every_scenario_of_the_library_can_be_meant() -> None:
     found = known()
     assert len(found) >= 12
     for path in found:
-        _, lists = check_scenario(load_scenario(path), lambda _: None)
+        _, lists, _ = check_scenario(load_scenario(path), lambda _: None)
         assert sum(len(placed) for placed in lists.values()) > 0

@@ -88,6 +88,21 @@ def test_positions_join_results_with_the_city(ran_once: Path) -> None:
     assert pd.api.types.is_integer_dtype(found["n"])
 
 
+def test_a_saved_city_is_asked_before_anything_ran(
+    city_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streets = City.load(city_folder).streets
+    found = query(city_folder, "SELECT DISTINCT name FROM city_streets ORDER BY name")
+    assert found["name"].tolist() == sorted(set(streets["name"]))
+    assert set(contents(city_folder)["table"]) == {
+        f"city_{path.stem}" for path in city_folder.glob("*.parquet")
+    }
+    code, _, err = call(capsys, "query", city_folder, "FROM streets")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "no table 'streets'" in err
+    assert "city_streets" in err
+
+
 def test_one_run_alone(ran_once: Path) -> None:
     assert query(ran_once / "idle", "SELECT DISTINCT run FROM trips")["run"].tolist() == ["idle"]
 

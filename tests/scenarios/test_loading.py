@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenarios.loading import dump_scenario, load_scenario, parse_scenario
+from scenarios.loading import dump_scenario, load_scenario, parse_scenario, with_replications
 from scenarios.schema import RouteChoice, json_schema
 from twin.errors import ScenarioError
 
@@ -50,6 +50,32 @@ def test_times_of_day_survive_without_quotes() -> None:
     assert scenario.alternatives[0].measures[0].begin == "9:00"
     assert scenario.period.begin_s == 6.5 * 3600
     assert scenario.period.end_s == 10.5 * 3600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        f"{GOOD}# the end",
+        f"replications: 1_000  # of nights\n{GOOD}",
+        f'{GOOD}replications:\n  "40"\n',
+        f"{GOOD}replications: # many\n  40\n",
+        f"{GOOD}'replications': 40\n",
+        '{name: Peak, city: x, period: {day: 2026-09-15, begin: "07:00", end: "08:00"}}',
+    ],
+)
+def test_the_text_says_how_many_replications_are_asked_for(text: str) -> None:
+    before = parse(text)
+    changed = with_replications(before, 7)
+    wanted = {**before.scenario.model_dump(serialize_as_any=True), "replications": 7}
+    assert changed.scenario.model_dump(serialize_as_any=True) == wanted
+    assert parse(changed.text).scenario.model_dump(serialize_as_any=True) == wanted
+    assert changed.path == before.path
+
+
+def test_comments_stay_where_replications_change() -> None:
+    text = f"# mine\n{GOOD}replications: 40 # of nights\n"
+    assert with_replications(parse(text), 7).text == text.replace("40", "7")
 
 
 def test_words_and_numbers_stay_what_is_written() -> None:
