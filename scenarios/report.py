@@ -204,7 +204,7 @@ def _chapter(
         "base": comparison.base.title,
         "compared": _compared(comparison),
         "measures": [{"title": run.title, "said": _measures(run)} for run in runs],
-        "warnings": [text for _, text, _ in warnings(comparison)],
+        "warnings": warnings(comparison),
         "notes": [words.note_text(n) for n in getattr(comparison, "notes", ())],
         "csv": _csv(comparison, k),
         "alternatives": [_alternative(comparison, run) for run in comparison.alternatives],

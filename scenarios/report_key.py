@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from scenarios import report_words as words
+from scenarios.compare import indicator_values
+from scenarios.pairs import seeds_of
+from scenarios.replications import JAMS
 from viz.palette import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scenarios.compare import Comparison
+    from scenarios.runs import RunInfo
 
 MOST_ROWS = 12  # of all tables, so that the first page stays one page
 LEAST_ROWS = 3
 MOST_COLUMNS = 6
-DOUBTFUL = ("passed_jams", "cut_off")
-MANY = 0.01  # of all trips: from there a run's doubtful vehicles are told on the first page
+CUT_OFF = "cut_off"  # indicator: trips without any way
+TOLD = 0.5  # trips cut off more or less than in the base, from which that is told
+MANY = 0.01  # of all trips: from there those cut off are told on the first page
 MOST_WARNINGS = 3
 
 
@@ -61,8 +65,50 @@ def key_numbers(
     }  # fmt: skip
 
 
-def warnings(comparison: Comparison) -> list[tuple[str, str, float]]:
-    """Return alternatives with vehicles past a gridlock or trips cut off, in either run.
+def gridlocks(comparison: Comparison) -> list[str]:
+    """Return in how many replications vehicles were taken past a gridlock, in sentences.
+
+    One for all alternatives with as many, the most first; none for those without any in either
+    run.
+    """
+    found: dict[tuple[tuple[int, int], tuple[int, int]], list[str]] = {}
+    for run in comparison.alternatives:
+        seeds = seeds_of(comparison.base, run, unpaired=comparison.unpaired)
+        of_base, own = (_jammed(r, s) for r, s in zip((comparison.base, run), seeds, strict=True))
+        if own[0] or of_base[0]:
+            found.setdefault((own, of_base), []).append(run.title)
+    ranked = sorted(found, key=lambda counts: (-counts[0][0], -counts[1][0]))
+    return [_gridlock([(key, found[key])]) for key in ranked[: MOST_WARNINGS - 1]] + (
+        [_gridlock([(key, found[key]) for key in ranked[MOST_WARNINGS - 1 :]])]
+        if len(ranked) >= MOST_WARNINGS
+        else []
+    )
+
+
+def _gridlock(
+    counts: Sequence[tuple[tuple[tuple[int, int], tuple[int, int]], list[str]]],
+) -> str:
+    """Return the sentence on alternatives of these counts, which are told as from-to."""
+    k, n, k0, n0 = (
+        "–".join(dict.fromkeys(number(float(v), 0) for v in (min(values), max(values))))
+        for values in zip(*((*own, *of_base) for (own, of_base), _ in counts), strict=True)
+    )
+    titles = [words.quoted(title) for _, those in counts for title in those]
+    return str(
+        words.texts()["warning"]["passed_jams"].format(
+            alternative=words.listed_shortly(titles), k=k, n=n, k0=k0, n0=n0
+        )
+    )
+
+
+def _jammed(run: RunInfo, seeds: Sequence[int]) -> tuple[int, int]:
+    """Return in how many of these replications vehicles were taken past a gridlock, of how many."""
+    values = indicator_values(run, seeds)
+    return (int((values[JAMS] > 0.0).sum()) if JAMS in values else 0), len(seeds)
+
+
+def cut_off(comparison: Comparison) -> list[tuple[str, str, float]]:
+    """Return alternatives in which more or fewer trips are cut off than in the base.
 
     Name of the alternative, a sentence, and the greater number over all trips.
     """
@@ -73,27 +119,30 @@ def warnings(comparison: Comparison) -> list[tuple[str, str, float]]:
     }
     found = []
     for row in rows:
-        name, which = str(row["alternative"]), str(row["indicator"])
-        before, after = float(row["base_mean"]), float(row["mean"])
-        worst = max((v for v in (before, after) if math.isfinite(v)), default=0.0)
-        if which not in DOUBTFUL or worst < 0.5:
+        name, before, after = str(row["alternative"]), float(row["base_mean"]), float(row["mean"])
+        if row["indicator"] != CUT_OFF or not abs(after - before) >= TOLD:
             continue
-        text = words.texts()["warning"][which].format(
-            alternative=titles[name], n=number(after, 0), base=number(before, 0)
-        )
-        found.append((name, text, worst / max(1.0, trips.get(name, 1.0))))
+        n, base = (number(v, 1 if 0.0 < v < 10.0 else 0) for v in (after, before))
+        text = words.texts()["warning"][CUT_OFF].format(alternative=titles[name], n=n, base=base)
+        found.append((name, text, max(before, after) / max(1.0, trips.get(name, 1.0))))
     return found
+
+
+def warnings(comparison: Comparison) -> list[str]:
+    """Return what makes results of a comparison doubtful, in sentences."""
+    return [*gridlocks(comparison), *(text for _, text, _ in cut_off(comparison))]
 
 
 def rests_on(comparison: Comparison) -> list[str]:
     """Return the warnings that the first page must hold.
 
-    Those of alternatives that are named as the best or the worst, and those that touch many
-    trips; the greatest first.
+    Every gridlock; trips cut off of alternatives that are named as the best or the worst, and
+    where they are many, the most first.
     """
-    told = words.named_in_result(comparison.table)
-    chosen = [w for w in warnings(comparison) if w[0] in told or w[2] >= MANY]
-    return [text for _, text, _ in sorted(chosen, key=lambda w: -w[2])[:MOST_WARNINGS]]
+    told, jams = words.named_in_result(comparison.table), gridlocks(comparison)
+    chosen = [w for w in cut_off(comparison) if w[0] in told or w[2] >= MANY]
+    room = max(1, MOST_WARNINGS - len(jams))
+    return [*jams, *(text for _, text, _ in sorted(chosen, key=lambda w: -w[2])[:room])]
 
 
 def _firsts(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ MAX_DIGITS = 4
 WHOLE_FROM = 1000.0  # larger values are printed without decimals
 CLEAR = ("better", "worse", "changed")
 EXACT = 0.2  # of a difference: more than that the equilibrium's own error must not be
+MOST_LISTED = 5  # names in a sentence of the first page
 LEAST_TO_ADVISE = 5  # pairs from which their spread is known well enough to advise more
 
 
@@ -325,6 +326,14 @@ def listed(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {texts()['speech']['and']} {words[-1]}"
+
+
+def listed_shortly(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence, of which many are only counted."""
+    if len(words) <= MOST_LISTED:
+        return listed(words)
+    left = len(words) - MOST_LISTED + 1
+    return listed([*words[: MOST_LISTED - 1], texts()["speech"]["others"].format(n=left)])
 
 
 def quoted(name: str) -> str:

@@ -1,0 +1,79 @@
+"""The first page: what its results rest on is told with numbers that are true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from test_report import MadeUp, made_up  # noqa: F401
+
+from scenarios import report_key
+from scenarios.compare import compare
+from scenarios.report import write_report
+from viz.language import language
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def first_page(text: str) -> str:
+    return text[text.index('<section id="first">') : text.index('<nav class="contents"')]
+
+
+def jam(run: Path, seeds: int, vehicles: float = 1.0) -> None:
+    for folder in sorted(run.glob("seed-*"))[:seeds]:
+        file = folder / "indicators.parquet"
+        table = pd.read_parquet(file)
+        table.loc[table["indicator"] == "passed_jams", "value"] = vehicles
+        table.to_parquet(file)
+
+
+def test_one_jammed_replication_is_told_on_the_first_page(ran: Path, tmp_path: Path) -> None:
+    assert report_key.gridlocks(compare(ran)) == []
+    jam(ran / "slow", 1)  # one vehicle: half a vehicle a run
+    compared = compare(ran)
+    page = write_report([compared], tmp_path / "r.html", title="A").read_text(encoding="utf-8")
+    told = "“20 km/h on Unioninkatu”: in 1 of 2 replications vehicles stood so long"
+    assert told in first_page(page)
+    assert "(base: 0 of 2)" in first_page(page)
+    with language("de"):
+        (line,) = report_key.rests_on(compared)
+    assert "In 1 von 2 Wiederholungen" in line
+    assert "(Vergleichsfall: 0 von 2)" in line
+
+
+def test_alternatives_with_as_many_jams_share_a_sentence(ran: Path) -> None:
+    jam(ran / "slow", 2)
+    jam(ran / "idle", 2)
+    jam(ran / "base", 1)
+    (line,) = report_key.gridlocks(compare(ran))
+    assert line.startswith("“20 km/h on Unioninkatu” and “")
+    assert "in 2 of 2 replications" in line
+    assert "(base: 1 of 2)" in line
+
+
+def test_many_kinds_of_jams_still_take_few_sentences() -> None:
+    counts = [(((k, 9), (0, 9)), [f"A{k}", f"B{k}"]) for k in (7, 5, 4)]
+    line = report_key._gridlock(counts)
+    assert line.startswith("“A7”, “B7”, “A5”, “B5” and 2 more: in 4–7 of 9 replications")
+
+
+def with_cut_off(made_up: MadeUp, before: float, after: float) -> MadeUp:  # noqa: F811
+    table = made_up.table.copy()
+    rows = table["indicator"] == "cut_off"
+    table.loc[rows, ["base_mean", "mean"]] = before, after
+    return replace(made_up, table=table)
+
+
+def test_trips_cut_off_are_told_only_where_they_differ(made_up: MadeUp) -> None:  # noqa: F811
+    def told(before: float, after: float) -> list[str]:
+        return [text for _, text, _ in report_key.cut_off(with_cut_off(made_up, before, after))]  # type: ignore[arg-type]
+
+    for before, after in ((0.0, 0.0), (0.0, 0.4), (80.0, 80.4), (float("nan"), float("nan"))):
+        assert told(before, after) == []
+    assert len(told(0.0, 0.5)) == len(made_up.alternatives)
+    assert "can't be made: 1.0 (base: 0)" in told(0.0, 1.0)[0]
+    assert "can't be made: 12 (base: 9.6)" in told(9.6, 12.3)[0]
+    with language("de"):
+        assert "Weg: 0 (Vergleichsfall: 1,5)" in told(1.5, 0.0)[0]
