@@ -186,11 +186,17 @@ def _headline_row(rows: pd.DataFrame) -> dict[str, Any] | None:
     return chosen[0] if chosen else None
 
 
-def changes_most(table: pd.DataFrame) -> str:
-    """Return the alternative that changes the most important indicator most."""
+def changes_most(table: pd.DataFrame) -> list[str]:
+    """Return the alternatives by how much they change their most important indicator.
+
+    Those come first that are clearly better or worse.
+    """
     found = {str(n): _headline_row(rows) for n, rows in table.groupby("alternative", sort=False)}
-    known = {n: abs(float(r["difference"])) for n, r in found.items() if r}
-    return max(known, key=lambda n: known[n]) if known else ""
+    known = {n: r for n, r in found.items() if r and math.isfinite(float(r["difference"]))}
+    return sorted(
+        known,
+        key=lambda n: (effect(known[n]) not in CLEAR[:2], -abs(float(known[n]["difference"]))),
+    )
 
 
 def result(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str] | None:
@@ -328,12 +334,15 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} {texts()['speech']['and']} {words[-1]}"
 
 
-def listed_shortly(words: Sequence[str]) -> str:
-    """Return words as a list in a sentence, of which many are only counted."""
-    if len(words) <= MOST_LISTED:
-        return listed(words)
+def listed_shortly(words: Sequence[str], between: str = "") -> str:
+    """Return words as a list in a sentence, of which many are only counted.
+
+    What has commas of its own needs something else `between`.
+    """
     left = len(words) - MOST_LISTED + 1
-    return listed([*words[: MOST_LISTED - 1], texts()["speech"]["others"].format(n=left)])
+    if left > 1:
+        words = [*words[: MOST_LISTED - 1], texts()["speech"]["others"].format(n=left)]
+    return between.join(words) if between else listed(words)
 
 
 def quoted(name: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pytest
 from test_report import MadeUp, made_up  # noqa: F401
 
-from scenarios import report_key
+from scenarios import report, report_key
+from scenarios import report_words as words
 from scenarios.compare import compare
 from scenarios.report import write_report
 from viz.language import language
@@ -77,3 +79,54 @@ def test_trips_cut_off_are_told_only_where_they_differ(made_up: MadeUp) -> None:
     assert "can't be made: 12 (base: 9.6)" in told(9.6, 12.3)[0]
     with language("de"):
         assert "Weg: 0 (Vergleichsfall: 1,5)" in told(1.5, 0.0)[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "scaled", "holds"),
+    [
+        ("en", "Computed with 0.5 times the assumed demand.", "The base already holds: a bus lane"),
+        ("de", "Gerechnet mit dem 0,5-Fachen der angenommenen Nachfrage.",
+         "Der Vergleichsfall enthält bereits: eine Busspur"),
+    ],
+)  # fmt: skip
+def test_another_demand_and_a_base_with_measures_are_told_first(
+    made_up: MadeUp, tmp_path: Path, code: str, scaled: str, holds: str  # noqa: F811
+) -> None:  # fmt: skip
+    def page(made_up: MadeUp) -> str:
+        path = write_report([made_up], tmp_path / "r.html", title="A", language=code)  # type: ignore[list-item]
+        return path.read_text(encoding="utf-8")
+
+    plain = first_page(page(made_up))
+    for slip in (scaled[:10], holds[:20]):
+        assert slip not in plain
+    changed: dict[str, Any] = {
+        "demand": {"scale": 0.5, "digest": "deadbeef"},
+        "base_measures": [
+            {"kind": "lanes", "describe": "a bus lane", "describe_de": "eine Busspur"}
+        ],
+    }
+    base, *rest = (
+        replace(run, manifest={**run.manifest, **changed})
+        for run in (replace(made_up.base, name="base"), *made_up.alternatives)
+    )
+    text = page(replace(made_up, base=base, alternatives=rest))
+    for said in (scaled, holds):
+        assert said in first_page(text)
+    assert "ohne die untersuchten Maßnahmen" not in text
+
+
+def test_the_first_map_is_of_the_greatest_clear_change(made_up: MadeUp) -> None:  # noqa: F811
+    table = made_up.table.copy()
+    noise = table["alternative"] == "noise"  # never clear
+    table.loc[noise, "difference"] *= 1e6
+    assert words.changes_most(table)[-1] == "noise"
+    assert words.changes_most(table)[0] in {"agent", "rule"}
+    chapter = {
+        "maps": [{"svg": "<svg/>", "layer": "a", "alternative": n} for n in ("noise", "agent")]
+    }
+    compared: Any = replace(made_up, table=table)
+    shown = report._first_map([compared], [chapter])
+    assert shown is not None
+    assert shown["alternative"] == "agent"
+    table["p_holm"] = 0.9
+    assert words.changes_most(table)[0] == "noise"
