@@ -56,7 +56,13 @@ def won_and_lost(comparison: Comparison, made: Trips) -> dict[str, Any] | None:
             longer=_share(longer),
             rest=_share(100.0 - shorter - longer),
         )
-        found.append({"title": run.title, "text": said, "rows": _groups(groups, open_=_open(comparison, run))})
+        found.append(
+            {
+                "title": run.title,
+                "text": said,
+                "rows": _groups(groups, open_=_open(comparison, run)),
+            }
+        )
     return {"alternatives": found, "source": t["source"]} if found else None
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from test_report import MadeUp, made_up  # noqa: F401
 
-from scenarios import report, report_key
+from scenarios import report, report_key, report_places
 from scenarios import report_words as words
 from scenarios.compare import compare
 from scenarios.report import write_report
@@ -130,3 +130,28 @@ def test_the_first_map_is_of_the_greatest_clear_change(made_up: MadeUp) -> None:
     assert shown["alternative"] == "agent"
     table["p_holm"] = 0.9
     assert words.changes_most(table)[0] == "noise"
+
+
+@pytest.mark.parametrize(("effect", "word"), [("unresolved", "not resolved"), ("worse", "worse")])
+def test_groups_are_no_surer_than_what_drivers_learnt(ran: Path, effect: str, word: str) -> None:
+    compared = compare(ran)
+    rows = (compared.table["alternative"] == "slow") & (
+        compared.table["indicator"] == "delay_per_trip_s"
+    )
+    compared.table.loc[rows, "effect"] = effect
+    assert rows.sum() == 1
+    groups = pd.DataFrame(
+        {"group": ["work", "home"], "base_trips": 90.0, "base_delay_s": 30.0, "diff_delay_s": 4.0,
+         "low_delay_s": [2.0, -1.0], "high_delay_s": [6.0, 9.0]}
+    )  # fmt: skip
+    open_ = report_places._open(compared, compared.run("slow"))
+    told = {row["name"]: row["word"] for row in report_places._groups(groups, open_=open_)}
+    assert told == {"to work": word, "home": "no clear difference"}
+    assert not report_places._open(compared, compared.run("idle"))
+
+
+def test_the_caption_of_intervals_names_every_reason_for_a_hollow_dot() -> None:
+    for code in ("en", "de"):
+        said = words.texts_of(code)
+        for effect in ("better", "worse", "changed", "unresolved"):
+            assert said["word"][effect] in said["source"]["intervals"]
