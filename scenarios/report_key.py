@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scenarios.compare import Comparison
     from scenarios.runs import RunInfo
 
+    Counts = tuple[int, int, int, int]  # jammed and all replications, of a run and of its base
+
 MOST_ROWS = 12  # of all tables, so that the first page stays one page
 LEAST_ROWS = 3
 MOST_COLUMNS = 6
@@ -65,46 +67,42 @@ def key_numbers(
     }  # fmt: skip
 
 
-def gridlocks(comparison: Comparison) -> list[str]:
+def gridlocks(comparison: Comparison, *, short: bool = False) -> list[str]:
     """Return in how many replications vehicles were taken past a gridlock, in sentences.
 
     One for all alternatives with as many, the most first; none for those without any in either
-    run.
+    run. If it shall be `short`, few sentences with few names: those that the result names first.
     """
-    found: dict[tuple[tuple[int, int], tuple[int, int]], list[str]] = {}
-    for run in comparison.alternatives:
+    told = words.named_in_result(comparison.table)
+    found: dict[Counts, list[RunInfo]] = {}
+    for run in sorted(comparison.alternatives, key=lambda run: run.name not in told):
         seeds = seeds_of(comparison.base, run, unpaired=comparison.unpaired)
         of_base, own = (_jammed(r, s) for r, s in zip((comparison.base, run), seeds, strict=True))
-        if own[0] or of_base[0]:
-            found.setdefault((own, of_base), []).append(run.title)
-    ranked = sorted(found, key=lambda counts: (-counts[0][0], -counts[1][0]))
-    return [_gridlock([(key, found[key])]) for key in ranked[: MOST_WARNINGS - 1]] + (
-        [_gridlock([(key, found[key]) for key in ranked[MOST_WARNINGS - 1 :]])]
-        if len(ranked) >= MOST_WARNINGS
-        else []
-    )
+        if own or of_base:
+            counts = own, len(seeds[1]), of_base, len(seeds[0])
+            found.setdefault(counts, []).append(run)
+    groups = [([counts], found[counts]) for counts in sorted(found, key=lambda c: (-c[0], -c[2]))]
+    if short and len(groups) > MOST_WARNINGS:
+        runs = [run for _, those in groups for run in those]
+        groups = [(list(found), sorted(runs, key=lambda run: run.name not in told))]
+    return [_gridlock(counts, [run.title for run in runs], short) for counts, runs in groups]
 
 
-def _gridlock(
-    counts: Sequence[tuple[tuple[tuple[int, int], tuple[int, int]], list[str]]],
-) -> str:
+def _gridlock(counts: Sequence[Counts], titles: Sequence[str], short: bool) -> str:
     """Return the sentence on alternatives of these counts, which are told as from-to."""
     k, n, k0, n0 = (
         "–".join(dict.fromkeys(number(float(v), 0) for v in (min(values), max(values))))
-        for values in zip(*((*own, *of_base) for (own, of_base), _ in counts), strict=True)
+        for values in zip(*counts, strict=True)
     )
-    titles = [words.quoted(title) for _, those in counts for title in those]
-    return str(
-        words.texts()["warning"]["passed_jams"].format(
-            alternative=words.listed_shortly(titles), k=k, n=n, k0=k0, n0=n0
-        )
-    )
+    named = (words.listed_shortly if short else words.listed)([words.quoted(t) for t in titles])
+    text = words.texts()["warning"]["passed_jams"]
+    return str(text.format(alternative=named, k=k, n=n, k0=k0, n0=n0))
 
 
-def _jammed(run: RunInfo, seeds: Sequence[int]) -> tuple[int, int]:
-    """Return in how many of these replications vehicles were taken past a gridlock, of how many."""
+def _jammed(run: RunInfo, seeds: Sequence[int]) -> int:
+    """Return in how many of these replications vehicles were taken past a gridlock."""
     values = indicator_values(run, seeds)
-    return (int((values[JAMS] > 0.0).sum()) if JAMS in values else 0), len(seeds)
+    return int((values[JAMS] > 0.0).sum()) if JAMS in values else 0
 
 
 def cut_off(comparison: Comparison) -> list[tuple[str, str, float]]:
@@ -139,7 +137,7 @@ def rests_on(comparison: Comparison) -> list[str]:
     Every gridlock; trips cut off of alternatives that are named as the best or the worst, and
     where they are many, the most first.
     """
-    told, jams = words.named_in_result(comparison.table), gridlocks(comparison)
+    told, jams = words.named_in_result(comparison.table), gridlocks(comparison, short=True)
     chosen = [w for w in cut_off(comparison) if w[0] in told or w[2] >= MANY]
     room = max(1, MOST_WARNINGS - len(jams))
     return [*jams, *(text for _, text, _ in sorted(chosen, key=lambda w: -w[2])[:room])]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from test_report import MadeUp, made_up  # noqa: F401
+from test_report import EFFECTS, MadeUp, made_up, run_info  # noqa: F401
 
 from scenarios import report, report_key, report_places
 from scenarios import report_words as words
@@ -55,10 +55,23 @@ def test_alternatives_with_as_many_jams_share_a_sentence(ran: Path) -> None:
     assert "(base: 1 of 2)" in line
 
 
-def test_many_kinds_of_jams_still_take_few_sentences() -> None:
-    counts = [(((k, 9), (0, 9)), [f"A{k}", f"B{k}"]) for k in (7, 5, 4)]
-    line = report_key._gridlock(counts)
-    assert line.startswith("“A7”, “B7”, “A5”, “B5” and 2 more: in 4–7 of 9 replications")
+def test_many_jammed_alternatives_take_one_sentence_of_the_first_page(
+    made_up: MadeUp, tmp_path: Path  # noqa: F811
+) -> None:  # fmt: skip
+    base, *runs = (run_info(tmp_path, name, name) for name in ("base", *EFFECTS, *"vwxyz"))
+    for k, run in enumerate((base, *runs)):  # k of 8 replications
+        for seed in range(1, 9):
+            run.replication(seed).mkdir(exist_ok=True)
+            table = pd.DataFrame({"indicator": ["passed_jams"], "value": [float(seed <= k)]})
+            table.to_parquet(run.replication(seed) / "indicators.parquet")
+    compared: Any = replace(made_up, base=base, alternatives=runs)
+    (line,) = report_key.gridlocks(compared, short=True)
+    assert line.startswith("“agent”, “rule”, “z”, “y” and 4 more: in 1–8 of 8 replications")
+    assert "(base: 0 of 8)" in line
+    every = report_key.gridlocks(compared)  # of the chapter
+    assert [text[: text.index(":")] for text in every] == [
+        f"“{n}”" for n in (*"zyxwv", "noise", "agent", "rule")
+    ]
 
 
 def with_cut_off(made_up: MadeUp, before: float, after: float) -> MadeUp:  # noqa: F811
