@@ -183,10 +183,10 @@ def _first_map(
     for comparison, chapter in zip(comparisons, chapters, strict=True):
         shown = [m for m in chapter["maps"] if m["svg"]]
         drawn = [m for m in shown if m.get("layer")] or shown
-        most = words.changes_most(comparison.table)
-        chosen = [m for m in drawn if m.get("alternative") == most] or drawn
-        if chosen:
-            found: dict[str, Any] = chosen[0]
+        ranked = words.changes_most(comparison.table)
+        chosen = (m for name in ranked for m in drawn if m.get("alternative") == name)
+        if drawn:
+            found: dict[str, Any] = next(chosen, drawn[0])
             return found
     return None
 
@@ -203,8 +203,9 @@ def _chapter(
         "title": str(manifest.get("scenario") or words.texts()["page"]["comparison"].format(k=k)),
         "base": comparison.base.title,
         "compared": _compared(comparison),
+        "holds": _holds(comparison.base),
         "measures": [{"title": run.title, "said": _measures(run)} for run in runs],
-        "warnings": [text for _, text, _ in warnings(comparison)],
+        "warnings": warnings(comparison),
         "notes": [words.note_text(n) for n in getattr(comparison, "notes", ())],
         "csv": _csv(comparison, k),
         "alternatives": [_alternative(comparison, run) for run in comparison.alternatives],
@@ -258,9 +259,29 @@ def _compared(comparison: Comparison) -> str:
         end=_clock(str(period.get("end", "?"))),
         n="–".join(dict.fromkeys(str(n) for n in (pairs[0], pairs[-1]))),
     )
-    if by_year or not years:
-        return str(said)
-    return f"{said} {t['years'].format(years=long)}"
+    if years and not by_year:
+        said = f"{said} {t['years'].format(years=long)}"
+    return f"{said} {_scaled(comparison)}".strip()
+
+
+def _scaled(comparison: Comparison) -> str:
+    """Return a sentence on the demand's scale; nothing where all runs have the assumed demand."""
+    runs = (comparison.base, *comparison.alternatives)
+    scales = [float(run.manifest.get("demand", {}).get("scale", 1.0)) for run in runs]
+    if set(scales) == {1.0}:
+        return ""
+    scale = " / ".join(dict.fromkeys(number(v, _decimals(v)) for v in scales))
+    return str(words.texts()["first"]["scaled"].format(scale=scale))
+
+
+def _holds(base: RunInfo) -> str:
+    """Return a sentence on the base's own measures; nothing where it has none."""
+    told = words.measures_told(base.manifest)
+    which = ("base_measures",) if base.name == BASE else ("base_measures", "measures")
+    rows = [m for key in which for m in base.manifest.get(key, [])]
+    said = [str(told.get(str(m.get("describe"))) or m.get("kind")) for m in rows]
+    t = words.texts()["first"]["holds"]
+    return str(t.format(measures=words.listed_shortly(said, "; "))) if said else ""
 
 
 def _city(manifest: Mapping[str, Any]) -> str:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from scenarios import report_words as words
+from scenarios.compare import indicator_values
+from scenarios.pairs import seeds_of
+from scenarios.replications import JAMS
 from viz.palette import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scenarios.compare import Comparison
+    from scenarios.runs import RunInfo
+
+    Counts = tuple[int, int, int, int]  # jammed and all replications, of a run and of its base
 
 MOST_ROWS = 12  # of all tables, so that the first page stays one page
 LEAST_ROWS = 3
 MOST_COLUMNS = 6
-DOUBTFUL = ("passed_jams", "cut_off")
-MANY = 0.01  # of all trips: from there a run's doubtful vehicles are told on the first page
+CUT_OFF = "cut_off"  # indicator: trips without any way
+TOLD = 0.5  # trips cut off more or less than in the base, from which that is told
+MANY = 0.01  # of all trips: from there those cut off are told on the first page
 MOST_WARNINGS = 3
 
 
@@ -61,8 +67,46 @@ def key_numbers(
     }  # fmt: skip
 
 
-def warnings(comparison: Comparison) -> list[tuple[str, str, float]]:
-    """Return alternatives with vehicles past a gridlock or trips cut off, in either run.
+def gridlocks(comparison: Comparison, *, short: bool = False) -> list[str]:
+    """Return in how many replications vehicles were taken past a gridlock, in sentences.
+
+    One for all alternatives with as many, the most first; none for those without any in either
+    run. If it shall be `short`, few sentences with few names: those that the result names first.
+    """
+    told = words.named_in_result(comparison.table)
+    found: dict[Counts, list[RunInfo]] = {}
+    for run in sorted(comparison.alternatives, key=lambda run: run.name not in told):
+        seeds = seeds_of(comparison.base, run, unpaired=comparison.unpaired)
+        of_base, own = (_jammed(r, s) for r, s in zip((comparison.base, run), seeds, strict=True))
+        if own or of_base:
+            counts = own, len(seeds[1]), of_base, len(seeds[0])
+            found.setdefault(counts, []).append(run)
+    groups = [([counts], found[counts]) for counts in sorted(found, key=lambda c: (-c[0], -c[2]))]
+    if short and len(groups) > MOST_WARNINGS:
+        runs = [run for _, those in groups for run in those]
+        groups = [(list(found), sorted(runs, key=lambda run: run.name not in told))]
+    return [_gridlock(counts, [run.title for run in runs], short) for counts, runs in groups]
+
+
+def _gridlock(counts: Sequence[Counts], titles: Sequence[str], short: bool) -> str:
+    """Return the sentence on alternatives of these counts, which are told as from-to."""
+    k, n, k0, n0 = (
+        "–".join(dict.fromkeys(number(float(v), 0) for v in (min(values), max(values))))
+        for values in zip(*counts, strict=True)
+    )
+    named = (words.listed_shortly if short else words.listed)([words.quoted(t) for t in titles])
+    text = words.texts()["warning"]["passed_jams"]
+    return str(text.format(alternative=named, k=k, n=n, k0=k0, n0=n0))
+
+
+def _jammed(run: RunInfo, seeds: Sequence[int]) -> int:
+    """Return in how many of these replications vehicles were taken past a gridlock."""
+    values = indicator_values(run, seeds)
+    return int((values[JAMS] > 0.0).sum()) if JAMS in values else 0
+
+
+def cut_off(comparison: Comparison) -> list[tuple[str, str, float]]:
+    """Return alternatives in which more or fewer trips are cut off than in the base.
 
     Name of the alternative, a sentence, and the greater number over all trips.
     """
@@ -73,27 +117,30 @@ def warnings(comparison: Comparison) -> list[tuple[str, str, float]]:
     }
     found = []
     for row in rows:
-        name, which = str(row["alternative"]), str(row["indicator"])
-        before, after = float(row["base_mean"]), float(row["mean"])
-        worst = max((v for v in (before, after) if math.isfinite(v)), default=0.0)
-        if which not in DOUBTFUL or worst < 0.5:
+        name, before, after = str(row["alternative"]), float(row["base_mean"]), float(row["mean"])
+        if row["indicator"] != CUT_OFF or not abs(after - before) >= TOLD:
             continue
-        text = words.texts()["warning"][which].format(
-            alternative=titles[name], n=number(after, 0), base=number(before, 0)
-        )
-        found.append((name, text, worst / max(1.0, trips.get(name, 1.0))))
+        n, base = (number(v, 1 if 0.0 < v < 10.0 else 0) for v in (after, before))
+        text = words.texts()["warning"][CUT_OFF].format(alternative=titles[name], n=n, base=base)
+        found.append((name, text, max(before, after) / max(1.0, trips.get(name, 1.0))))
     return found
+
+
+def warnings(comparison: Comparison) -> list[str]:
+    """Return what makes results of a comparison doubtful, in sentences."""
+    return [*gridlocks(comparison), *(text for _, text, _ in cut_off(comparison))]
 
 
 def rests_on(comparison: Comparison) -> list[str]:
     """Return the warnings that the first page must hold.
 
-    Those of alternatives that are named as the best or the worst, and those that touch many
-    trips; the greatest first.
+    Every gridlock; trips cut off of alternatives that are named as the best or the worst, and
+    where they are many, the most first.
     """
-    told = words.named_in_result(comparison.table)
-    chosen = [w for w in warnings(comparison) if w[0] in told or w[2] >= MANY]
-    return [text for _, text, _ in sorted(chosen, key=lambda w: -w[2])[:MOST_WARNINGS]]
+    told, jams = words.named_in_result(comparison.table), gridlocks(comparison, short=True)
+    chosen = [w for w in cut_off(comparison) if w[0] in told or w[2] >= MANY]
+    room = max(1, MOST_WARNINGS - len(jams))
+    return [*jams, *(text for _, text, _ in sorted(chosen, key=lambda w: -w[2])[:room])]
 
 
 def _firsts(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

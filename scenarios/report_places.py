@@ -56,19 +56,36 @@ def won_and_lost(comparison: Comparison, made: Trips) -> dict[str, Any] | None:
             longer=_share(longer),
             rest=_share(100.0 - shorter - longer),
         )
-        found.append({"title": run.title, "text": said, "rows": _groups(groups)})
+        found.append(
+            {
+                "title": run.title,
+                "text": said,
+                "rows": _groups(groups, open_=_open(comparison, run)),
+            }
+        )
     return {"alternatives": found, "source": t["source"]} if found else None
 
 
-def _groups(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return groups of travellers with what their trips gain or lose."""
+def _open(comparison: Comparison, run: RunInfo) -> bool:
+    """Return whether drivers have not learnt exactly enough to tell what their trips lose."""
+    table = comparison.table
+    rows = table[(table["alternative"] == run.name) & (table["indicator"] == "delay_per_trip_s")]
+    return bool((rows["effect"] == "unresolved").any())
+
+
+def _groups(table: pd.DataFrame, *, open_: bool = False) -> list[dict[str, Any]]:
+    """Return groups of travellers with what their trips gain or lose.
+
+    Where the delay of all together is `open_`, that of a group is too.
+    """
     names = texts()["group"]
     rows = []
     for row in sorted(records(table), key=lambda r: _order(str(r["group"]))):
         low, high = float(row["low_delay_s"]), float(row["high_delay_s"])
         difference = float(row["diff_delay_s"])
         clear = low > 0.0 or high < 0.0
-        effect = ("worse" if difference > 0.0 else "better") if clear else "unclear"
+        judged = "unresolved" if open_ else "worse" if difference > 0.0 else "better"
+        effect = judged if clear else "unclear"
         rows.append(
             {
                 "name": names.get(str(row["group"]), str(row["group"])),

@@ -30,6 +30,7 @@ MAX_DIGITS = 4
 WHOLE_FROM = 1000.0  # larger values are printed without decimals
 CLEAR = ("better", "worse", "changed")
 EXACT = 0.2  # of a difference: more than that the equilibrium's own error must not be
+MOST_LISTED = 5  # names in a sentence of the first page
 LEAST_TO_ADVISE = 5  # pairs from which their spread is known well enough to advise more
 
 
@@ -185,11 +186,17 @@ def _headline_row(rows: pd.DataFrame) -> dict[str, Any] | None:
     return chosen[0] if chosen else None
 
 
-def changes_most(table: pd.DataFrame) -> str:
-    """Return the alternative that changes the most important indicator most."""
+def changes_most(table: pd.DataFrame) -> list[str]:
+    """Return the alternatives by how much they change their most important indicator.
+
+    Those come first that are clearly better or worse.
+    """
     found = {str(n): _headline_row(rows) for n, rows in table.groupby("alternative", sort=False)}
-    known = {n: abs(float(r["difference"])) for n, r in found.items() if r}
-    return max(known, key=lambda n: known[n]) if known else ""
+    known = {n: r for n, r in found.items() if r and math.isfinite(float(r["difference"]))}
+    return sorted(
+        known,
+        key=lambda n: (effect(known[n]) not in CLEAR[:2], -abs(float(known[n]["difference"]))),
+    )
 
 
 def result(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, str] | None:
@@ -325,6 +332,17 @@ def listed(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {texts()['speech']['and']} {words[-1]}"
+
+
+def listed_shortly(words: Sequence[str], between: str = "") -> str:
+    """Return words as a list in a sentence, of which many are only counted.
+
+    What has commas of its own needs something else `between`.
+    """
+    left = len(words) - MOST_LISTED + 1
+    if left > 1:
+        words = [*words[: MOST_LISTED - 1], texts()["speech"]["others"].format(n=left)]
+    return between.join(words) if between else listed(words)
 
 
 def quoted(name: str) -> str:

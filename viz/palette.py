@@ -24,13 +24,28 @@ BETTER = "#0072b2"
 WORSE = "#c44e00"
 UNCLEAR = "#6b7280"
 CATEGORIES = ("#757e8b", "#0072b2", "#c44e00", "#009e73", "#a3568f", "#b8860b")
-DASHES = ("", "7 4", "2 3", "9 3 2 3", "4 4", "1 3")
+DASHES = ("", "12 4", "2 3", "9 3 2 3", "5 5", "14 3 2 3 2 3")
 NO_VALUE = "#b9b9b4"
 
 # Ends that would vanish on white, or be taken for black, are left out.
 _SEQUENTIAL = ("inferno", 0.90, 0.12)
 # The middle is the grey of a plain street, so that small differences show on any ground.
 _DIVERGING = ("#36106e", "#7d5fb2", "#cdc9c2", "#e0913a", "#963c00")
+
+
+def series_style(k: int) -> tuple[str, str]:
+    """Return colour and dashes of series k of a plot, which differ among the first 26.
+
+    Series 0, the base, alone is grey and solid. The others go round the colours, each time with
+    the dashes one further.
+
+    >>> series_style(0), series_style(6)
+    (('#757e8b', ''), ('#0072b2', '2 3'))
+    """
+    if k == 0:
+        return CATEGORIES[0], DASHES[0]
+    turn, colour = divmod(k - 1, len(CATEGORIES) - 1)
+    return CATEGORIES[1 + colour], DASHES[1 + (colour + turn) % (len(DASHES) - 1)]
 
 
 @dataclass(frozen=True)

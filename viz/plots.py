@@ -13,7 +13,16 @@ import numpy as np
 
 from viz import svg
 from viz.language import word
-from viz.palette import BETTER, CATEGORIES, DASHES, UNCLEAR, WORSE, number, tick_labels, ticks
+from viz.palette import (
+    BETTER,
+    CATEGORIES,
+    UNCLEAR,
+    WORSE,
+    number,
+    series_style,
+    tick_labels,
+    ticks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -117,7 +126,9 @@ def distribution_plot(
         if clean[name].size:
             x = axes.at_x(float(np.clip(np.median(clean[name]), low, high)))
             foot = axes.at_y(0.0)
-            parts.append(svg.tag("path", d=f"M{x:.1f} {foot:.1f}l-5 9h10z", fill=CATEGORIES[k % 6]))
+            parts.append(
+                svg.tag("path", d=f"M{x:.1f} {foot:.1f}l-5 9h10z", fill=series_style(k)[0])
+            )
     names = [
         f"{name} ({word('median')} {number(float(np.median(v)))} {unit})"
         if v.size
@@ -130,8 +141,8 @@ def distribution_plot(
 def interval_plot(rows: Sequence[Interval], *, title: str, label: str) -> str:
     """Return differences with their confidence intervals around a line at no difference.
 
-    `label` names the quantity with its unit. A filled dot stands for an interval without 0,
-    a hollow one for an interval with it.
+    `label` names the quantity with its unit. A filled dot stands for a clear effect, a hollow one
+    for any other: the interval holds 0, or its word says why it is not clear all the same.
     """
     shown = [r for r in rows if np.isfinite(r.value)]
     if not shown:
@@ -221,7 +232,7 @@ def point_plot(
     )
     parts = [_frame(axes, x_label, y_label)]
     for k, (x, y) in enumerate(known.values()):
-        colour = CATEGORIES[k % len(CATEGORIES)]
+        colour, _ = series_style(k)
         parts.append(svg.tag("circle", cx=axes.at_x(x), cy=axes.at_y(y), r=5, fill=colour))
         parts.append(
             svg.tag("text", x=axes.at_x(x) + 8, y=axes.at_y(y) - 7, text=str(k + 1), **_FONT)
@@ -308,9 +319,7 @@ def _page(axes: _Axes, parts: list[str], names: list[str], label: str) -> str:
     height = axes.height
     for k, name in enumerate(names):
         y = height + 16.0
-        style: dict[str, Any] = {"stroke": CATEGORIES[k % 6], "stroke_width": 2.5}
-        if DASHES[k % 6]:
-            style["stroke_dasharray"] = DASHES[k % 6]
+        style = _style(k)
         parts.append(svg.tag("path", d=f"M{_LEFT} {y - 4.5}h34", fill="none", **style))
         font = _fitting(name, WIDTH - _LEFT - 42.0)
         parts.append(svg.tag("text", text=name, x=_LEFT + 42.0, y=y, **font))
@@ -381,10 +390,14 @@ def _line(axes: _Axes, xs: npt.ArrayLike, ys: npt.ArrayLike, k: int) -> str:
             continue
         parts.append(f"{pen}{axes.at_x(float(x)):.1f} {axes.at_y(float(y)):.1f}")
         pen = "L"
-    style: dict[str, Any] = {"stroke": CATEGORIES[k % 6], "stroke_width": 2.2}
-    if DASHES[k % 6]:
-        style["stroke_dasharray"] = DASHES[k % 6]
-    return svg.tag("path", d="".join(parts), fill="none", stroke_linejoin="round", **style)
+    return svg.tag("path", d="".join(parts), fill="none", stroke_linejoin="round", **_style(k))
+
+
+def _style(k: int) -> dict[str, Any]:
+    """Return colour and dashes of series k, as `series_style` gives them, with the line's width."""
+    colour, dashes = series_style(k)
+    style: dict[str, Any] = {"stroke": colour, "stroke_width": 2.2}
+    return {**style, "stroke_dasharray": dashes} if dashes else style
 
 
 def _interval(axes: _Axes, row: Interval, top: float) -> str:

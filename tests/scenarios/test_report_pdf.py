@@ -5,10 +5,12 @@ from __future__ import annotations
 import builtins
 import socket
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
-from test_report import EVIL, MadeUp, made_up  # noqa: F401
+from test_report import EVIL, MadeUp, made_up, run_info  # noqa: F401
 
 from scenarios import report_pdf
 from scenarios.cli import main
@@ -70,6 +72,35 @@ def test_two_comparisons_still_begin_with_one_sheet(made_up: MadeUp, tmp_path: P
     page = write_report([made_up, made_up], tmp_path / "r.html", title="A", language="de")  # type: ignore[list-item]
     text = report_pdf._fitted(report_pdf.printable(page.read_text(encoding="utf-8")))
     first = text[: text.index("</section>")]
+    assert len(report_pdf._document(f"{first}</section></main></body></html>").render().pages) == 1
+
+
+@needs_pango
+@pytest.mark.parametrize("code", ["en", "de"])
+def test_all_that_makes_results_doubtful_still_fits_the_first_sheet(
+    made_up: MadeUp, tmp_path: Path, code: str  # noqa: F811
+) -> None:  # fmt: skip
+    measure = {"kind": "lanes", "describe": "Mannerheimintie with 1 lane a direction, all day"}
+    more: dict[str, Any] = {
+        "demand": {"scale": 0.5, "digest": "deadbeef"}, "base_measures": [measure] * 12,
+    }  # fmt: skip
+    runs = [
+        run_info(tmp_path, n, f"The {n} with a title of its own")
+        for n in ("base", *(r.name for r in made_up.alternatives))
+    ]
+    for k, run in enumerate(runs):
+        jams = pd.DataFrame({"indicator": ["passed_jams"], "value": [float(k % 2)]})
+        jams.to_parquet(run.replication(1) / "indicators.parquet")
+    base, *rest = (replace(run, manifest={**run.manifest, **more}) for run in runs)
+    page = write_report(
+        [replace(made_up, base=base, alternatives=rest)], tmp_path / "r.html", title="A",  # type: ignore[list-item]
+        language=code,
+    )  # fmt: skip
+    text = report_pdf._fitted(report_pdf.printable(page.read_text(encoding="utf-8")))
+    first = text[: text.index("</section>")]
+    for said in {"en": ("0.5 times", "already holds", "past a gridlock", "cut off"),
+                 "de": ("0,5-Fachen", "enthält bereits", "Blockade", "ohne möglichen Weg:")}[code]:  # fmt: skip
+        assert said in first
     assert len(report_pdf._document(f"{first}</section></main></body></html>").render().pages) == 1
 
 

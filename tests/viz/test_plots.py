@@ -48,6 +48,21 @@ def test_plots_of_nothing_say_so() -> None:
         assert texts(svg) == ["no values"]
 
 
+def test_lines_of_many_runs_all_look_different() -> None:
+    drawn = plots.line_plot(
+        {f"run {k}": ([0.0, 1.0], [k, k + 1.0]) for k in range(26)},
+        title="A", x_label="x", y_label="y",
+    )  # fmt: skip
+    lines = [
+        e.attrib for e in ET.fromstring(drawn).iter(f"{SVG}path") if "stroke-width" in e.attrib
+    ]
+    styles = [(e["stroke"], e.get("stroke-dasharray", "")) for e in lines if e["stroke"][0] == "#"]
+    series, key = styles[:26], styles[26:]
+    assert len(set(series)) == 26
+    assert key == series
+    assert [s for s in series if not s[1]] == series[:1]  # the base alone is solid
+
+
 def test_times_past_midnight_are_of_the_day_after() -> None:
     svg = plots.timeline_plot([("night", [(75_600.0, "begin"), (97_200.0, "end")])], title="A")
     assert "00:00 +1" in texts(svg)
