@@ -326,7 +326,11 @@ def _manifests(
             "fingerprint": fingerprint(_reference(source), source.folder),
             "reference": runs.digest_of(scenario.city),
         },
-        "demand": {"scale": scenario.demand.scale, "digest": shared["demand"]},
+        "demand": {
+            "scale": scenario.demand.scale,
+            "digest": shared["demand"],
+            "matrices": [m.file for m in scenario.demand.matrices],
+        },
         "period": scenario.period.model_dump(mode="json"),
         "years": scenario.years,
         "refused_rows": len(refused),

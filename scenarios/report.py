@@ -156,10 +156,19 @@ def _context(
             _provenance(c, chapter["title"])
             for c, chapter in zip(comparisons, chapters, strict=True)
         ],
+        "method": _method(comparisons),
         "commands": extra.get("commands") or "\n".join(_commands(c) for c in comparisons),
         "sources": [_source(s) for s in city.sources],
         "attribution": ", ".join(dict.fromkeys(named)) or ATTRIBUTION,
     }
+
+
+def _method(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return what is said of the method; of own matrices, which they are."""
+    t = words.texts()["method"]
+    files = [f for c in comparisons for f in c.base.manifest.get("demand", {}).get("matrices", [])]
+    own = t["matrices"].format(files=", ".join(dict.fromkeys(files)))
+    return [own if files else t["generated"], *t["paragraphs"]]
 
 
 def _named(comparison: Comparison) -> Comparison:

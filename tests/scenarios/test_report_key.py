@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -168,3 +169,18 @@ def test_the_caption_of_intervals_names_every_reason_for_a_hollow_dot() -> None:
         said = words.texts_of(code)
         for effect in ("better", "worse", "changed", "unresolved"):
             assert said["word"][effect] in said["source"]["intervals"]
+
+
+def test_own_matrices_are_named_where_the_method_is_told(ran: Path, tmp_path: Path) -> None:
+    def page(language_: str = "en") -> str:
+        path = tmp_path / f"{language_}.html"
+        return write_report([compare(ran)], path, title="A", language=language_).read_text("utf-8")
+
+    assert "drawn from where people live" in page()
+    file = ran / "base" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["demand"]["matrices"] = ["od.csv", "<b>.omx"]
+    file.write_text(json.dumps(manifest))
+    assert "those of stated matrices (od.csv, &lt;b&gt;.omx)" in page()
+    assert "drawn from where people live" not in page()
+    assert "die vorgegebener Matrizen (od.csv, &lt;b&gt;.omx)" in page("de")
