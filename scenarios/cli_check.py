@@ -106,7 +106,7 @@ def _cut_off(base: list[Placed], own: list[Placed], city: City) -> Iterator[str]
     from twin.traffic.routing import RoadGraph
 
     closed = np.zeros(len(city.streets), bool)
-    for effect in (e for p in dict.fromkeys((*base, *own)) for e in p.effects):
+    for effect in (e for p in (*base, *own) for e in p.effects):
         if effect.closes is not None:
             closed[list(effect.streets or ())] = effect.closes
     streets = np.flatnonzero(RoadGraph.from_city(city).cut_off(closed))

@@ -91,6 +91,33 @@ def test_check_tells_who_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no other way" not in one_lane
 
 
+def test_check_takes_what_the_base_closes_and_reopens(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        """\
+name: Bridge
+city: helsinki
+period: {day: 2026-09-15, begin: "07:00", end: "08:00"}
+base:
+  - {kind: headways, minutes: {"73": 10}}
+  - {kind: close, street: Pitkäsilta}
+alternatives:
+  - {name: again, measures: [{kind: reopen, street: Pitkäsilta}]}
+  - {name: also, measures: [{kind: close, street: Kirkkokatu}]}
+""",
+        encoding="utf-8",
+    )
+    code, out, err = call(capsys, "check", file)
+    assert (code, err) == (0, "")
+    base, rest = out.split("again\n")
+    assert "no other way" in base
+    again, also = rest.split("also\n")
+    assert "no other way" not in again
+    assert "no other way" in also
+
+
 def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "run")[0] == 2
     assert call(capsys, "runn")[0] == 2

@@ -114,9 +114,10 @@ class Detours:
     @property
     def cut_off(self) -> int:
         """Trips that wait, at home or beside the road, for their way to open."""
-        vehicle = self.traffic.state.vehicle
+        vehicle, now = self.traffic.state.vehicle, int(self.traffic.state.clock["now"][0])
+        home = (vehicle["due"] == NEVER) & (self._due <= now)
         beside = (self._end >= 0) & (vehicle["arrive"] >= 0) & (self._until < 0)
-        return int(np.sum(vehicle["due"] == NEVER) + np.sum(beside))
+        return int(np.sum(home | beside))
 
     def told(self, state: State) -> State:
         """The state with the times at which those who stay at home were due."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -511,23 +510,32 @@ def _opposite(city: City) -> npt.NDArray[np.int32]:
 
 
 class _Days:
-    """The learning days: all of the best one, and of the last few."""
+    """The learning days: all of the best one, and what came of those learnt on after the end."""
 
     def __init__(self, progress: Callable[[int, float], None] | None) -> None:
         self._progress = progress
-        self._recent: deque[tuple[Experience, Traffic]] = deque(maxlen=AGAIN)
+        self._last: tuple[Experience, Traffic] | None = None
+        self._is_judged = True
         self._best: tuple[float, int, tuple[Experience, Traffic] | None] = (np.inf, 0, None)
+        self._later: list[dict[str, float]] = []
 
     def ended(self, known: Experience, traffic: Traffic) -> None:
         """Keep a day until its gap is known."""
-        self._recent.append((known, traffic))
+        self._note_later()
+        self._last, self._is_judged = (known, traffic), False
 
     def judged(self, day: int, gap: float) -> None:
         """Note the gap of the last day."""
+        self._is_judged = True
         if gap <= self._best[0] or self._best[2] is None:
-            self._best = gap, day, self._recent[-1]
+            self._best = gap, day, self._last
         if self._progress is not None:
             self._progress(day, gap)
+
+    def _note_later(self) -> None:
+        """Note what came of the last day if nobody judged it: it was learnt on after the end."""
+        if not self._is_judged and self._last is not None:
+            self._later.append(self._last[1].flow_indicators())
 
     def kept(self, later: Sequence[float], most: float) -> tuple[Experience, State, pd.DataFrame]:
         """What was known before the best day, its flow, and the table of it.
@@ -535,14 +543,14 @@ class _Days:
         Of the later days, whose gaps are given, the best follows if its gap is at most `most`:
         another equilibrium.
         """
+        self._note_later()
         gap, day, best = self._best
         assert best is not None  # noqa: S101 - there is a day at least
         known, traffic = best
         rows = [{"iteration": day, "gap": gap, **traffic.flow_indicators()}]
         if later and min(later) <= most:
             k = int(np.argmin(later))
-            other = self._recent[len(self._recent) - len(later) + k][1].flow_indicators()
-            rows.append({"iteration": day + k + 1, "gap": later[k], **other})
+            rows.append({"iteration": day + k + 1, "gap": later[k], **self._later[k]})
         return known, traffic.state, pd.DataFrame(rows)
 
 
