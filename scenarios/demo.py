@@ -180,7 +180,7 @@ def _report(city: City, comparisons: list[Comparison], folder: Path) -> Path:
 
 def _picture(city: City, comparison: Comparison, path: Path) -> Path | None:
     """Draw the traffic of the base; None, and a line, where nothing can be drawn."""
-    from viz.scene import save_picture
+    from viz.picture import save_picture
 
     rows = comparison.streets
     rows = rows[rows["alternative"] == comparison.alternatives[0].name].set_index("street")

@@ -35,7 +35,7 @@ def show(what: str, picture: Path | None) -> None:
     city = open_city(what, say=screen.say)
     city_table(city.summary())
     if picture is not None:
-        from viz.scene import save_picture
+        from viz.picture import save_picture
 
         screen.say(f"Picture: {save_picture(city, picture)}")
 
@@ -83,7 +83,7 @@ def _show_runs(found: list[RunInfo], picture: Path | None) -> None:
 
 def _draw(run: RunInfo, picture: Path) -> None:
     from twin.city import City
-    from viz.scene import save_picture
+    from viz.picture import save_picture
 
     city = City.load(run.city_folder)
     values: pd.Series[float] | None = None

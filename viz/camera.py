@@ -36,6 +36,12 @@ class Camera:
     view_angle: float
     aspect: float
 
+    @property
+    def azimuth_deg(self) -> float:
+        """Where the camera stands: 0 south, 90 east of what it looks at."""
+        x, y, _ = np.subtract(self.position, self.focal)
+        return float(np.degrees(np.arctan2(x, -y)))
+
     def axes(self) -> Floats:
         """Return unit vectors to the right, up and ahead, as rows."""
         ahead = np.subtract(self.focal, self.position)

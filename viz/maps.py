@@ -12,7 +12,7 @@ import numpy as np
 
 from viz import svg
 from viz.caption import SCALE_LENGTHS_M
-from viz.model import clipped, extent, street_axes, surfaces
+from viz.outlines import clipped, extent, street_axes, surfaces
 from viz.palette import Scale, number, tick_labels
 
 if TYPE_CHECKING:

@@ -11,43 +11,59 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from viz.camera import Camera
-    from viz.geometry import Mesh
+    from viz.scene.scene import Part
+
+NEARER = 1e-5  # what each part that lies on another is nearer, as a share of its distance
 
 
 def rasterise(
-    mesh: Mesh, shade: Mesh, camera: Camera, size: tuple[int, int], darkness: float
+    parts: Sequence[Part],
+    light: tuple[float, float, float],
+    camera: Camera,
+    size: tuple[int, int],
 ) -> npt.NDArray[np.uint8]:
     """Return the picture as (height, width, rgba); alpha is 0 where nothing is seen.
 
     Parameters
     ----------
-    mesh
-        What is seen.
-    shade
-        Triangles that darken what lies behind them.
+    parts
+        What is seen; of faces that lie on each other the later part is seen. A part with an
+        opacity below 1 darkens what lies behind it.
+    light
+        Unit vector towards the sun.
     camera
         Where it is seen from.
     size
         Width and height in pixels.
-    darkness
-        What the shade takes of the light, 0 to 1.
     """
+    from viz.light import lit
+
     picture = np.zeros((size[1], size[0], 4), np.uint8)
     depth = np.zeros((size[1], size[0]), np.float32)  # one over metres: 0 is infinitely far
     fill = _kernel()
-    fill(*_corners(mesh, camera, size), depth, picture, -1.0)
-    fill(*_corners(shade, camera, size), depth, picture, 1.0 - darkness)
+    for solid in (True, False):
+        for place, part in enumerate(parts):
+            if (part.opacity >= 1.0) != solid or not len(part.mesh):
+                continue
+            mesh = part.mesh
+            colours = lit(mesh, light) if part.lit else mesh.colours[mesh.faces]
+            corners = _corners(mesh.points, camera, size)[mesh.faces]
+            corners[:, :, 2] *= 1.0 + NEARER * place
+            factor = -1.0 if solid else 1.0 - part.opacity
+            fill(corners, colours.astype(np.float32), depth, picture, factor)
     return picture
 
 
-def _corners(mesh: Mesh, camera: Camera, size: tuple[int, int]) -> tuple[Any, Any]:
-    """Return pixel x, y and inverse depth of every corner (n, 3, 3), and its colours."""
-    points = mesh.points.reshape(-1, 3)
-    seen = np.column_stack([camera.pixels(points, size), 1.0 / camera.project(points)[:, 2]])
-    return seen.reshape(-1, 3, 3), mesh.colours.astype(np.float32)
+def _corners(points: Any, camera: Camera, size: tuple[int, int]) -> Any:
+    """Return pixel x, y and inverse depth of points (n, 3); behind the camera it is negative."""
+    seen = camera.project(points)
+    at = np.column_stack([(seen[:, 0] + 1.0) / 2.0 * size[0], (1.0 - seen[:, 1]) / 2.0 * size[1]])
+    return np.column_stack([at, 1.0 / seen[:, 2]])
 
 
 def _kernel() -> Any:

@@ -1,0 +1,137 @@
+"""A picture of a city, or of values on its streets: the model, a legend, north, scale, sources."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from twin.errors import OutputError
+from viz.caption import ATTRIBUTION, Caption, compose
+from viz.gl import opengl_available
+from viz.palette import Scale
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+    from PIL.Image import Image
+
+    from twin.city import City
+    from viz.camera import Camera
+    from viz.scene.scene import Scene
+    from viz.scene.vehicles import Fleet
+
+_LOG = logging.getLogger(__name__)
+OVERSAMPLING = 2  # rendered larger and averaged: smooth edges on any renderer
+# The room that words leave for the city: left, top, right, bottom as shares of the picture.
+FRAME = (0.02, 0.14, 0.98, 0.965)
+
+
+def save_picture(
+    city: City,
+    path: Path,
+    *,
+    values: pd.Series | None = None,
+    title: str = "",
+    subtitle: str = "",
+    legend: str = "",
+    unit: str = "",
+    diverging: bool = False,
+    raised: float = 1.0,
+    size: tuple[int, int] = (1920, 1080),
+) -> Path:
+    """Save a picture of the city, and return its path.
+
+    OpenGL draws it where there is one; otherwise the triangles are filled by compiled
+    Python, which gives the same picture.
+
+    Parameters
+    ----------
+    city
+        The city.
+    path
+        A `.png` or `.jpg` file.
+    values
+        A value per street, indexed by the street's row; grey where missing.
+    title, subtitle
+        Written above; the city's name unless given.
+    legend, unit
+        What the values are.
+    diverging
+        Whether the values are differences, coloured symmetrically around 0.
+    raised
+        Height of the bands of streets with values; 0 lays them flat.
+    size
+        Width and height in pixels.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    from viz.scene.scene import city_scene
+
+    scale = None if values is None else Scale.of(values, diverging=diverging)
+    camera = overview(city, size)
+    scene = city_scene(
+        city, values=values, scale=scale, raised=raised, view_azimuth_deg=camera.azimuth_deg
+    )
+    seen = draw(scene, camera, size)
+    caption = Caption(title or city.name.title(), subtitle, legend, unit, scale, attribution(city))
+    write(compose(seen, size, caption, camera, scene.hold), path)
+    return path
+
+
+def overview(city: City, size: tuple[int, int]) -> Camera:
+    """Return the camera that shows all of a city from the side that suits its shape."""
+    from viz.camera import fitted
+    from viz.scene.ground import Ground
+
+    return fitted(Ground.of(city).hold(city.buildings["height_m"].to_numpy(float)), size, FRAME)
+
+
+def draw(
+    scene: Scene, camera: Camera, size: tuple[int, int], fleet: Fleet | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return (height, width, rgba), larger than the size by `OVERSAMPLING`."""
+    from viz.raster import rasterise
+    from viz.render import Stage
+    from viz.scene.scene import all_meshes
+
+    large = (size[0] * OVERSAMPLING, size[1] * OVERSAMPLING)
+    available, text = opengl_available()
+    _LOG.info("rendering by %s", text if available else f"the built-in rasteriser ({text})")
+    if not available:
+        return rasterise(all_meshes(scene, fleet), scene.light, camera, large)
+    stage = Stage(scene, large)
+    try:
+        stage.look(camera)
+        if fleet is not None:
+            stage.drive(fleet)
+        return stage.cut_out()
+    finally:
+        stage.close()
+
+
+def write(picture: Image, path: Path) -> None:
+    """Write a picture.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path)
+    except (OSError, ValueError) as error:
+        msg = f"cannot write the picture {path}: {error}; name another .png file"
+        raise OutputError(msg) from error
+
+
+def attribution(city: City) -> str:
+    """Return whose data the city is made of."""
+    named = [s["attribution"] for s in city.sources if s.get("attribution")]
+    return ", ".join(dict.fromkeys(named)) or ATTRIBUTION

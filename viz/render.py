@@ -1,0 +1,209 @@
+"""Drawing a scene by VTK: on a screen or without one, once or picture after picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twin.errors import OutputError
+from viz.gl import opengl_available, render_window
+from viz.light import AMBIENT, DIFFUSE
+from viz.scene.scene import ORDER
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyvista
+
+    from viz.camera import Camera
+    from viz.mesh import Mesh
+    from viz.scene.scene import Part, Scene
+    from viz.scene.vehicles import Fleet
+
+BACKGROUND = "#fafaf6"
+
+
+class Stage:
+    """A window, or a picture, in which one scene is shown.
+
+    Parameters
+    ----------
+    scene
+        What is seen.
+    size
+        Width and height in pixels.
+    off_screen
+        Whether to render without a window.
+
+    Raises
+    ------
+    OutputError
+        Where OpenGL is missing.
+    """
+
+    def __init__(self, scene: Scene, size: tuple[int, int], *, off_screen: bool = True) -> None:
+        import pyvista
+
+        available, text = opengl_available()
+        if not available:
+            raise OutputError(text)
+        self.scene, self.size = scene, size
+        with render_window():
+            self.plotter: pyvista.Plotter = pyvista.Plotter(
+                off_screen=off_screen, window_size=list(size), lighting=None
+            )
+        self.plotter.render_window.SetMultiSamples(0)
+        self.plotter.renderer.set_background(BACKGROUND)
+        self.plotter.add_light(
+            pyvista.Light(position=scene.light, light_type="scene light", intensity=1.0)
+        )
+        self._actors: dict[str, Any] = {}
+        self._moving: dict[int, tuple[Any, Any]] = {}
+        for name, part in scene.parts.items():
+            self.put(name, part)
+        self._trees()
+
+    def put(self, name: str, part: Part) -> None:
+        """Show a part, in place of the one of that name."""
+        self.drop(name)
+        if not len(part.mesh):
+            return
+        actor = self.plotter.add_mesh(
+            polydata(part.mesh),
+            scalars="rgb",
+            rgb=True,
+            lighting=part.lit,
+            ambient=AMBIENT,
+            diffuse=DIFFUSE,
+            specular=0.0,
+            opacity=part.opacity,
+            culling="back",
+            show_scalar_bar=False,
+            reset_camera=False,
+            render=False,
+        )
+        if name in ORDER:
+            _on_top(actor, ORDER.index(name))
+        self._actors[name] = actor
+
+    def drop(self, name: str) -> None:
+        """Take a part away."""
+        if name in self._actors:
+            self.plotter.remove_actor(self._actors.pop(name), render=False)
+
+    def look(self, camera: Camera) -> None:
+        """Look through a camera."""
+        seen = self.plotter.camera
+        seen.position, seen.focal_point = camera.position, camera.focal
+        seen.up, seen.view_angle = (0.0, 0.0, 1.0), camera.view_angle
+        self.plotter.renderer.ResetCameraClippingRange()
+
+    def drive(self, fleet: Fleet, larger: float = 1.0) -> None:
+        """Show vehicles where they are, drawn larger than they are by a factor."""
+        from viz.scene.vehicles import KINDS
+
+        for k in range(len(KINDS)):
+            some = fleet.kind == k
+            data, mapper = self._moving.get(k) or self._kind(k)
+            _instances(data, fleet.points[some], fleet.heading[some], fleet.colours[some])
+            mapper.SetScaleFactor(larger)
+
+    def frame(self) -> npt.NDArray[np.uint8]:
+        """Return the picture (height, width, rgb) as it is now."""
+        self.plotter.render()
+        image = self.plotter.screenshot(None, return_img=True)
+        return np.asarray(image, np.uint8)
+
+    def cut_out(self) -> npt.NDArray[np.uint8]:
+        """Return the picture (height, width, rgba); alpha is 0 where nothing is seen."""
+        image = self.plotter.screenshot(None, transparent_background=True, return_img=True)
+        return np.ascontiguousarray(image, np.uint8)
+
+    def close(self) -> None:
+        """Free what the graphics library holds."""
+        self.plotter.close()
+
+    def _kind(self, k: int) -> tuple[Any, Any]:
+        """Return the places of the vehicles of a kind and what draws its body at each."""
+        from viz.scene.vehicles import KINDS, body
+
+        self._moving[k] = self._glyphs(body(KINDS[k]))
+        return self._moving[k]
+
+    def _trees(self) -> None:
+        from viz.scene.trees import tree_shape
+
+        some = self.scene.trees
+        if not len(some.height):
+            return
+        shape = tree_shape()
+        data, mapper = self._glyphs(shape, coloured=False)
+        _instances(data, some.points, np.zeros(len(some.height)), None, some.height)
+        mapper.SetScaleArray("size")
+        mapper.SetScaleModeToScaleByMagnitude()
+
+    def _glyphs(self, shape: Mesh, *, coloured: bool = True) -> tuple[Any, Any]:
+        """Return an empty set of places, and a mapper that draws a shape at each of them."""
+        import pyvista
+        from vtkmodules.vtkRenderingCore import vtkActor, vtkGlyph3DMapper
+
+        data = pyvista.PolyData()
+        source = polydata(shape)
+        if coloured:
+            source.clear_data()
+        mapper = vtkGlyph3DMapper()
+        mapper.SetInputData(data)
+        mapper.SetSourceData(source)
+        mapper.SetOrientationArray("turn")
+        mapper.SetOrientationModeToRotation()
+        mapper.SetScaleModeToNoDataScaling()
+        if coloured:
+            mapper.SetScalarModeToUsePointFieldData()
+            mapper.SelectColorArray("rgb")
+            mapper.SetColorModeToDirectScalars()
+        else:
+            mapper.ScalarVisibilityOff()
+        actor = vtkActor()
+        actor.SetMapper(mapper)
+        look = actor.GetProperty()
+        look.SetAmbient(AMBIENT)
+        look.SetDiffuse(DIFFUSE)
+        look.BackfaceCullingOn()
+        if not coloured:
+            from viz.palette import rgb
+            from viz.scene.trees import CROWN
+
+            look.SetColor(*(rgb(CROWN) / 255.0))
+        self.plotter.renderer.AddActor(actor)
+        return data, mapper
+
+
+def polydata(mesh: Mesh) -> pyvista.PolyData:
+    """Return the triangles as VTK holds them."""
+    import pyvista
+
+    faces: Any = mesh.faces
+    points: Any = mesh.points.astype(np.float32)
+    data: pyvista.PolyData = pyvista.PolyData.from_regular_faces(points, faces)
+    data.point_data["rgb"] = mesh.colours
+    return data
+
+
+def _instances(data: Any, points: Any, heading: Any, colours: Any, size: Any = None) -> None:
+    """Set places, directions and colours of instances."""
+    data.points = np.ascontiguousarray(points, np.float32)
+    turn = np.zeros((len(points), 3), np.float32)
+    turn[:, 2] = np.degrees(heading)
+    data.point_data["turn"] = turn
+    if colours is not None:
+        data.point_data["rgb"] = np.ascontiguousarray(colours, np.uint8)
+    if size is not None:
+        data.point_data["size"] = np.ascontiguousarray(size, np.float32)
+    data.Modified()
+
+
+def _on_top(actor: Any, place: int) -> None:
+    """Draw faces that lie on others in front of them, by their place in the order."""
+    mapper = actor.GetMapper()
+    mapper.SetResolveCoincidentTopologyToPolygonOffset()
+    mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, -0.5 * place)

@@ -1,0 +1,97 @@
+"""Signals: a bar across each lane at its stop line, a part of it for every way onward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from twin.city import City
+    from viz.mesh import Mesh
+    from viz.scene.ground import Ground
+    from viz.scene.roads import Lines
+
+    Floats = npt.NDArray[np.float64]
+    Rows = npt.NDArray[np.intp]
+
+# Bluish green, yellow and vermilion of Okabe and Ito (2008), which colour-blind people tell apart.
+COLOURS = {"green": "#009e73", "yellow": "#f0c800", "red": "#d5402b", "off": "#8a8a86"}
+BAR_M = 0.8
+INSET_M = 0.6  # of the bar before the lane's end
+
+
+@dataclass(frozen=True)
+class StopBars:
+    """Bars at stop lines, one for each link of a signal from each lane.
+
+    Attributes
+    ----------
+    a, b
+        (n, 2) ends of the bar across the lane, in scene coordinates.
+    signal, link
+        (n,) as in `city.movements`.
+    """
+
+    a: Floats
+    b: Floats
+    signal: Rows
+    link: Rows
+
+
+def stop_bars(city: City, lanes: Lines) -> StopBars:
+    """Return the bars of all signals; ways onward share a lane's width from right to left."""
+    moves = city.movements[city.movements["signal"] >= 0]
+    moves = moves.drop_duplicates(["lane", "signal", "link"]).sort_values(["lane", "link"])
+    lane = moves["lane"].to_numpy()
+    count = np.bincount(lane, minlength=len(lanes.width))[lane]
+    place = np.arange(len(lane)) - np.searchsorted(lane, lane)
+    middle, step = lanes.along(lane, lanes.lengths()[lane] - INSET_M)
+    right = np.column_stack([step[:, 1], -step[:, 0]])
+    width = lanes.width[lane] - 0.3
+    start = (0.5 - place / count) * width
+    end = (0.5 - (place + 1) / count) * width
+    return StopBars(
+        middle + right * start[:, None],
+        middle + right * (end + 0.08)[:, None],
+        moves["signal"].to_numpy(),
+        moves["link"].to_numpy(),
+    )
+
+
+def bar_mesh(bars: StopBars, ground: Ground, colours: npt.NDArray[np.uint8]) -> Mesh:
+    """Return the bars in their colours (n, 3), lying on the ground."""
+    from viz.scene.roads import Lines
+
+    n = len(bars.signal)
+    xy = np.stack([bars.a, bars.b], axis=1).reshape(-1, 2)
+    lines = Lines(xy, np.repeat(np.arange(n), 2), np.full(n, BAR_M), np.arange(n))
+    return lines.mesh(ground, 0.0, colours)
+
+
+def programmed(city: City, bars: StopBars, time_s: float) -> list[str]:
+    """Return what each bar shows at a second of the day by its fixed program: a key of `COLOURS`."""
+    table = city.signals
+    shown = np.full(int(table["signal"].max()) + 1 if len(table) else 0, -1, np.intp)
+    for signal, rows in table.groupby("signal"):
+        ends = rows["duration_s"].cumsum().to_numpy()
+        if ends[-1] > 0.0:
+            at = (time_s - float(rows["offset_s"].iloc[0])) % ends[-1]
+            shown[int(signal)] = rows.index[int(np.searchsorted(ends, at, "right"))]
+    states = table["state"].to_numpy()
+    return [
+        state_colour(states[shown[s]][k]) if shown[s] >= 0 else "off"
+        for s, k in zip(bars.signal.tolist(), bars.link.tolist(), strict=True)
+    ]
+
+
+def state_colour(letter: str) -> str:
+    """Return the light of a letter in a signal program, as SUMO writes them."""
+    if letter in "Gg":
+        return "green"
+    if letter in "yYu":
+        return "yellow"
+    return "off" if letter in "oO" else "red"

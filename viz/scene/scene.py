@@ -1,0 +1,177 @@
+"""A scene: everything that is seen at one moment, as meshes with an order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from viz import light
+from viz.mesh import Mesh, flat, merge, shadows
+from viz.palette import rgb
+from viz.scene.bands import band_mesh
+from viz.scene.buildings import building_blocks, building_faces, building_mesh
+from viz.scene.ground import GREEN, WATER, Ground, green_and_water, paved
+from viz.scene.lights import COLOURS, bar_mesh, programmed, stop_bars
+from viz.scene.roads import MARKING, ROAD, Lines, lane_lines, markings, movement_lines, road_mesh
+from viz.scene.trees import Trees, tree_shape, trees
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from twin.city import City
+    from viz.palette import Scale
+    from viz.scene.lights import StopBars
+    from viz.scene.vehicles import Fleet
+
+SHADOW_DARKNESS = 0.24
+SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth their time
+MARKINGS_UP_TO_M = 3000.0  # diagonal of what is seen; further away, markings only flicker
+# Faces that lie on each other are drawn in this order, the last one on top.
+ORDER = ("ground", "green", "water", "roads", "markings", "shade", "values", "bars")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One subject of a scene.
+
+    Attributes
+    ----------
+    mesh
+        What it looks like.
+    opacity
+        Below 1, what lies behind shines through.
+    lit
+        Whether light falls on it; else it shows its colours as they are.
+    """
+
+    mesh: Mesh
+    opacity: float = 1.0
+    lit: bool = True
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is seen.
+
+    Attributes
+    ----------
+    ground
+        The rectangle.
+    parts
+        Meshes by subject; those of `ORDER` lie on the ground.
+    trees
+        Where trees stand; each looks like `tree_shape()`.
+    lanes, movements
+        On which vehicles move.
+    bars
+        Stop lines of signals.
+    light
+        Unit vector towards the sun.
+    hold
+        Points (n, xyz) that a camera must see to see all.
+    """
+
+    ground: Ground
+    parts: Mapping[str, Part]
+    trees: Trees
+    lanes: Lines
+    movements: Lines
+    bars: StopBars
+    light: tuple[float, float, float]
+    hold: npt.NDArray[np.float64]
+
+    def with_part(self, name: str, part: Part) -> Scene:
+        """Return the scene with one more part, or another one in its place."""
+        return replace(self, parts={**self.parts, name: part})
+
+
+def city_scene(
+    city: City,
+    *,
+    values: pd.Series | None = None,
+    scale: Scale | None = None,
+    raised: float = 1.0,
+    view_azimuth_deg: float = 0.0,
+    time_s: float | None = None,
+) -> Scene:
+    """Return the scene of a city.
+
+    Parameters
+    ----------
+    city
+        The city.
+    values
+        A value per street, by the street's row; streets that are missing or NaN stay grey.
+    scale
+        Turns values into colours; needed with `values`.
+    raised
+        Height of the bands of streets with values; 0 lays them flat.
+    view_azimuth_deg
+        Where the viewer stands: 0 south, 90 east of the city.
+    time_s
+        Second of the day for which signals show their fixed programs; without it they show none.
+    """
+    ground = Ground.of(city)
+    towards = light.sun(view_azimuth_deg)
+    lanes, movements = lane_lines(city, ground), movement_lines(city, ground)
+    green, water = green_and_water(city, ground)
+    some, faces = building_blocks(city, ground), building_faces(city, ground)
+    paving = ground.drape(paved(city, ground), rgb(ROAD))
+    parts = {
+        "ground": Part(ground.mesh()),
+        "green": Part(ground.drape(green, rgb(GREEN))),
+        "water": Part(ground.drape(water, rgb(WATER))),
+        "roads": Part(merge([paving, road_mesh(lanes, movements, city, ground)])),
+        "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
+        "buildings": Part(building_mesh(some, faces)),
+    }
+    if len(some.row) <= SHADOWS_UP_TO:
+        parts["shade"] = Part(_shade(some, ground, towards), SHADOW_DARKNESS, lit=False)
+    if values is not None and scale is not None:
+        mesh = band_mesh(city, ground, values, scale, raised=raised)
+        parts["values"] = Part(mesh)
+    bars = stop_bars(city, lanes)
+    if time_s is not None:
+        shown = np.array([rgb(COLOURS[c]) for c in programmed(city, bars, time_s)], np.uint8)
+        parts["bars"] = Part(bar_mesh(bars, ground, shown.reshape(-1, 3)), lit=False)
+    hold = ground.hold(city.buildings["height_m"].to_numpy(float))
+    return Scene(ground, parts, trees(city, ground), lanes, movements, bars, towards, hold)
+
+
+def _shade(some: Any, ground: Ground, towards: tuple[float, float, float]) -> Mesh:
+    """Return the shadows of the buildings on the ground."""
+    import shapely
+
+    if not len(some.row):
+        return merge([])
+    x, y, _ = ground.origin
+    frame = shapely.box(*np.subtract(ground.box, (x, y, x, y)))
+    dark = shadows(some.footprints, some.top - some.base, towards)
+    dark = shapely.difference(shapely.intersection(dark, frame), shapely.union_all(some.footprints))
+    if ground.terrain is None:
+        return flat([dark], 0.0, rgb("#201c2c"))
+    return ground.drape(shapely.get_parts(dark), rgb("#201c2c"))
+
+
+def tree_mesh(some: Trees) -> Mesh:
+    """Return all trees in one mesh, for programs that know no instances."""
+    shape = tree_shape()
+    points = shape.points[None] * some.height[:, None, None] + some.points[:, None, :]
+    before = (np.arange(len(some.height)) * len(shape.points))[:, None, None]
+    colours = np.tile(shape.colours, (len(some.height), 1))
+    return Mesh(points.reshape(-1, 3), (shape.faces[None] + before).reshape(-1, 3), colours)
+
+
+def all_meshes(scene: Scene, fleet: Fleet | None = None) -> list[Part]:
+    """Return every part in the order of drawing, trees and vehicles as meshes."""
+    from viz.scene.vehicles import fleet_mesh
+
+    first = [scene.parts[name] for name in ORDER if name in scene.parts]
+    rest = [part for name, part in scene.parts.items() if name not in ORDER]
+    moving = [] if fleet is None else [Part(fleet_mesh(fleet))]
+    return [*first, *rest, Part(tree_mesh(scene.trees)), *moving]

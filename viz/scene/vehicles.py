@@ -1,0 +1,107 @@
+"""Vehicles as simple bodies, one shape for each kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from viz.mesh import Mesh
+from viz.palette import rgb
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Rows = npt.NDArray[np.intp]
+
+# Length, width, height, m: a car, a lorry, a standard bus; what else the network names is a car.
+SIZES = {"car": (4.5, 1.8, 1.5), "lorry": (10.0, 2.5, 3.4), "bus": (12.0, 2.55, 3.0)}
+KINDS = tuple(SIZES)
+# Who drives is blue, who stands vermilion (Okabe and Ito, 2008); a bus is told by its size.
+DRIVES, STANDS = "#0072b2", "#d55e00"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Where vehicles are.
+
+    Attributes
+    ----------
+    points
+        (n, xyz) middles of their footprints, in scene coordinates.
+    heading
+        (n,) direction of travel, radians from east, counter-clockwise.
+    kind
+        (n,) position in `KINDS`.
+    stands
+        (n,) whether it stands.
+    """
+
+    points: Floats
+    heading: Floats
+    kind: Rows
+    stands: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def colours(self) -> npt.NDArray[np.uint8]:
+        """Return one colour each (n, rgb)."""
+        return np.where(self.stands[:, None], rgb(STANDS), rgb(DRIVES))
+
+
+def body(kind: str) -> Mesh:
+    """Return a white vehicle that heads east: a box, for cars with a narrower cabin."""
+    length, width, height = SIZES[kind]
+    waist = 0.58 * height if kind == "car" else height
+    parts = [_box((-length / 2.0, length / 2.0), width, 0.0, waist, 1.0, 1.0)]
+    if kind == "car":
+        parts.append(_box((-length * 0.36, length * 0.2), width * 0.94, waist, height, 0.72, 0.82))
+    from viz.mesh import merge
+
+    return merge(parts)
+
+
+def _box(
+    x: tuple[float, float], width: float, low: float, high: float, narrower: float, shade: float
+) -> Mesh:
+    """Return a box without a floor, its roof narrower along."""
+    middle, half = (x[0] + x[1]) / 2.0, (x[1] - x[0]) / 2.0
+    sign = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float)
+    foot = np.column_stack([middle + sign[:, 0] * half, sign[:, 1] * width / 2.0, np.full(4, low)])
+    roof = np.column_stack(
+        [middle + sign[:, 0] * half * narrower, sign[:, 1] * width / 2.0, np.full(4, high)]
+    )
+    k = np.arange(4)
+    after = (k + 1) % 4
+    faces = np.concatenate(
+        [np.column_stack([k, after, after + 4]), np.column_stack([k, after + 4, k + 4]),
+         [[4, 5, 6], [4, 6, 7]]]
+    )  # fmt: skip
+    value = np.round(np.full((8, 3), 255.0) * shade)
+    return Mesh(np.concatenate([foot, roof]), faces, value.astype(np.uint8))
+
+
+def fleet_mesh(fleet: Fleet, larger: float = 1.0) -> Mesh:
+    """Return all vehicles in one mesh, for programs that know no instances."""
+    from viz.mesh import merge
+
+    meshes = []
+    for k, kind in enumerate(KINDS):
+        some = np.flatnonzero(fleet.kind == k)
+        shape = body(kind)
+        c, s = np.cos(fleet.heading[some]), np.sin(fleet.heading[some])
+        x, y, z = (shape.points * larger).T
+        points = np.stack(
+            [np.outer(c, x) - np.outer(s, y), np.outer(s, x) + np.outer(c, y),
+             np.broadcast_to(z, (len(some), len(z)))], axis=2
+        ) + fleet.points[some][:, None, :]  # fmt: skip
+        faces = shape.faces[None] + (np.arange(len(some)) * len(z))[:, None, None]
+        tint = fleet.colours[some][:, None, :] * (shape.colours[None] / 255.0)
+        meshes.append(
+            Mesh(points.reshape(-1, 3), faces.reshape(-1, 3), tint.reshape(-1, 3).astype(np.uint8))
+        )
+    return merge(meshes)
