@@ -42,6 +42,11 @@ class Camera:
         x, y, _ = np.subtract(self.position, self.focal)
         return float(np.degrees(np.arctan2(x, -y)))
 
+    def metres_per_pixel(self, size: tuple[int, int]) -> float:
+        """Return what a pixel of a picture of this size spans where the camera looks."""
+        distance = float(np.linalg.norm(np.subtract(self.focal, self.position)))
+        return 2.0 * distance * float(np.tan(np.radians(self.view_angle) / 2.0)) / size[1]
+
     def axes(self) -> Floats:
         """Return unit vectors to the right, up and ahead, as rows."""
         ahead = np.subtract(self.focal, self.position)

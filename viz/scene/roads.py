@@ -24,6 +24,7 @@ KERB_M = 0.5  # what the carriageway is wider than its lanes, on either side
 LINE_M = 0.15  # width of a marking: RMS (1993), narrow line within built-up areas 0.12 m
 DASH_M, GAP_M = 3.0, 6.0  # RMS (1993), lane line within built-up areas
 MARKED = frozenset(["motorway", "trunk", "primary", "secondary", "tertiary"])
+COARSE_M = 0.3  # how far a way through a junction may lie beside its line
 DENSE_M = 10.0  # on terrain, lines have a point at least so often
 
 
@@ -105,18 +106,20 @@ def lane_lines(city: City, ground: Ground) -> Lines:
 
 def movement_lines(city: City, ground: Ground) -> Lines:
     """Return the ways through junctions; `row` is that of `city.movements`."""
+    import shapely
+
     moves = city.movements
     width = city.lanes["width_m"].to_numpy()[moves["lane"].to_numpy()]
-    return lines_of(moves.geometry.to_numpy(), width, np.arange(len(moves)), ground)
+    ways = shapely.simplify(moves.geometry.to_numpy(), COARSE_M)
+    return lines_of(ways, width, np.arange(len(moves)), ground)
 
 
-def road_mesh(lanes: Lines, movements: Lines, city: City, ground: Ground) -> Mesh:
-    """Return the paved surface: lanes with kerbs, ways through junctions, junctions."""
+def road_mesh(lanes: Lines, city: City, ground: Ground) -> Mesh:
+    """Return the paved surface: lanes with kerbs, and junctions."""
     paving = rgb(ROAD)
     wide = Lines(lanes.xy, lanes.of, lanes.width + 2.0 * KERB_M, lanes.row)
-    through = Lines(movements.xy, movements.of, movements.width + 2.0 * KERB_M, movements.row)
     inner = ground.drape(junction_areas(lanes, city), paving)
-    return merge([wide.mesh(ground, 0.0, paving), through.mesh(ground, 0.0, paving), inner])
+    return merge([wide.mesh(ground, 0.0, paving), inner])
 
 
 def junction_areas(lanes: Lines, city: City) -> Any:

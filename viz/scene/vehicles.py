@@ -53,9 +53,16 @@ class Fleet:
         return np.where(self.stands[:, None], rgb(STANDS), rgb(DRIVES))
 
 
-def body(kind: str) -> Mesh:
-    """Return a white vehicle that heads east: a box, for cars with a narrower cabin."""
+def body(kind: str, *, far: bool = False) -> Mesh:
+    """Return a white vehicle that heads east: a box, for cars with a narrower cabin.
+
+    From afar, only its roof is left.
+    """
     length, width, height = SIZES[kind]
+    if far:
+        x, y = length / 2.0, width / 2.0
+        roof = np.array([(-x, -y, height), (x, -y, height), (x, y, height), (-x, y, height)])
+        return Mesh(roof, np.array([(0, 1, 2), (0, 2, 3)]), np.full((4, 3), 255, np.uint8))
     waist = 0.58 * height if kind == "car" else height
     parts = [_box((-length / 2.0, length / 2.0), width, 0.0, waist, 1.0, 1.0)]
     if kind == "car":
