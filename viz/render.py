@@ -96,6 +96,13 @@ class Stage:
         if name in self._actors:
             self.plotter.remove_actor(self._actors.pop(name), render=False)
 
+    def recolour(self, name: str, colours: npt.NDArray[np.uint8]) -> None:
+        """Give the corners of a part (n, rgb) other colours."""
+        if name in self._actors:
+            data = self._actors[name].GetMapper().GetInput()
+            data.point_data["rgb"] = colours
+            data.Modified()
+
     def look(self, camera: Camera) -> None:
         """Look through a camera."""
         seen = self.plotter.camera

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Lines:
 
         Distances beyond an end are at the end.
         """
-        length, begins, ends = self._measure()
+        length, begins, ends = self.measure
         total = length[ends[line]] - length[begins[line]]
         at = length[begins[line]] + np.clip(distance, 0.0, total)
         k = np.searchsorted(length, at, "right") - 1
@@ -71,11 +72,12 @@ class Lines:
 
     def lengths(self) -> Floats:
         """Return the length of every line, m."""
-        length, begins, ends = self._measure()
+        length, begins, ends = self.measure
         found: Floats = length[ends] - length[begins]
         return found
 
-    def _measure(self) -> tuple[Floats, Rows, Rows]:
+    @cached_property
+    def measure(self) -> tuple[Floats, Rows, Rows]:
         """Return lengths counted on over all lines, and where each line begins and ends."""
         step = np.hypot(*np.diff(self.xy, axis=0).T)
         step[self.of[1:] != self.of[:-1]] = 0.0
@@ -129,7 +131,7 @@ def junction_areas(lanes: Lines, city: City) -> Any:
     street = city.lanes["street"].to_numpy()
     half = (lanes.width / 2.0 + KERB_M)[:, None]
     side = sides(lanes.xy, lanes.of)
-    _, begins, ends = lanes._measure()
+    _, begins, ends = lanes.measure
     corners, junction = [], []
     for at, column in ((begins, "from_junction"), (ends, "to_junction")):
         where = city.streets[column].to_numpy()[street]
