@@ -233,7 +233,10 @@ class View:
         streets, closed = self._streets(run)
         where = (self.city, self.scene.ground, self.scene.lanes)
         stripes = touched_mesh(*where, streets, unit_m=self._unit_m, above=above)
-        parts = {"touched": Part(stripes, lit=False), "barriers": Part(barrier_mesh(*where, closed))}
+        parts = {
+            "touched": Part(stripes, lit=False),
+            "barriers": Part(barrier_mesh(*where, closed)),
+        }
         return {name: part for name, part in parts.items() if len(part.mesh)}
 
     def _streets(self, run: RunInfo | None) -> tuple[Any, Any]:

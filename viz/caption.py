@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +175,7 @@ class Overlay:
 def _edges(size: tuple[int, int], count: int) -> list[tuple[int, int]]:
     """Return left and right edge of every panel."""
     at = [round(size[0] * k / count) for k in range(count + 1)]
-    return list(zip(at[:-1], at[1:], strict=True))
+    return list(pairwise(at))
 
 
 def _divide(picture: Image, edges: list[tuple[int, int]]) -> None:

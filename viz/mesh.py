@@ -145,11 +145,11 @@ def blocks(
     shown = np.broadcast_to(colours, (count, 3))[rows]
     rings, of = shapely.get_rings(polygons, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
-    last = np.append(ring[1:] != ring[:-1], True)  # noqa: FBT003 - each ring repeats its first
+    last = np.append(ring[1:] != ring[:-1], True)
     keep = ~last
     xy, of = xy[keep], of[ring[keep]]
     here = np.arange(len(xy))
-    begins = np.flatnonzero(np.append(True, ring[keep][1:] != ring[keep][:-1]))  # noqa: FBT003
+    begins = np.flatnonzero(np.append(True, ring[keep][1:] != ring[keep][:-1]))
     after = here + 1
     after[np.append(begins[1:], len(xy)) - 1] = begins
     n = len(xy)
@@ -187,9 +187,7 @@ def _keys(of: Rows, xy: Floats) -> npt.NDArray[np.uint64]:
     return found
 
 
-def ribbons(
-    lines: Any, width: Floats, z: float, colours: Colours, *, least_m: float = 0.0
-) -> Mesh:
+def ribbons(lines: Any, width: Floats, z: float, colours: Colours, *, least_m: float = 0.0) -> Mesh:
     """Return lines as flat bands, with mitred corners and square ends.
 
     Parameters
@@ -210,7 +208,9 @@ def ribbons(
     if least_m:
         lines = shapely.simplify(lines, least_m)
     xy, of = shapely.get_coordinates(lines, return_index=True)
-    return strips(xy, of, np.asarray(width, float)[of], z, np.broadcast_to(colours, (len(lines), 3)))
+    return strips(
+        xy, of, np.asarray(width, float)[of], z, np.broadcast_to(colours, (len(lines), 3))
+    )
 
 
 def strips(xy: Floats, of: Rows, width: Floats, z: float | Floats, colours: Colours) -> Mesh:

@@ -111,7 +111,11 @@ class Stage:
         self.plotter.renderer.ResetCameraClippingRange()
         self._pixel_m = camera.pixel_m
         near = self._pixel_m < NEAR_M
-        for name, seen in (("markings", self._pixel_m < FINE_M), ("buildings", near), (FAR, not near)):
+        for name, seen in (
+            ("markings", self._pixel_m < FINE_M),
+            ("buildings", near),
+            (FAR, not near),
+        ):
             if name in self._actors:
                 self._actors[name].SetVisibility(seen)
         if self._wood is not None:

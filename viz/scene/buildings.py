@@ -84,7 +84,7 @@ def building_blocks(city: City, ground: Ground) -> Blocks:
 
 
 def coarser(some: Blocks) -> Blocks:
-    """Return the blocks as they look from afar: without sheds and courtyards, with fewer corners."""
+    """Return the blocks as seen from afar: without sheds and courtyards, with fewer corners."""
     import shapely
 
     large = shapely.area(some.footprints) > SHED_M2
@@ -169,8 +169,9 @@ def _triangles(shapes: Any) -> tuple[Floats, Rows]:
         corners, whose = triangulate(seen[usable])
         poly = some[usable][whose]
         n, p = normal[poly], xyz[np.searchsorted(of, poly)]
-        w = p[:, None, k] - ((corners[..., 0] - p[:, None, u]) * n[:, None, u]
-                             + (corners[..., 1] - p[:, None, v]) * n[:, None, v]) / n[:, None, k]  # fmt: skip
+        rise = (corners[..., 0] - p[:, None, u]) * n[:, None, u]
+        rise = rise + (corners[..., 1] - p[:, None, v]) * n[:, None, v]
+        w = p[:, None, k] - rise / n[:, None, k]
         out = np.empty((len(corners), 3, 3))
         out[..., u], out[..., v], out[..., k] = corners[..., 0], corners[..., 1], w
         flip = n[:, k] < 0

@@ -14,9 +14,9 @@ from viz.palette import rgb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from twin.city.terrain import Terrain
 
     from twin.city import City
-    from twin.city.terrain import Terrain
 
     Floats = npt.NDArray[np.float64]
 
@@ -97,7 +97,11 @@ class Ground:
         x = _between(self.box[0], self.box[2], terrain.x0_m, step)
         y = _between(self.box[1], self.box[3], terrain.y0_m, step)
         across, along = np.meshgrid(x, y)
-        return x, y, np.asarray(terrain.at(across.ravel(), along.ravel()), float).reshape(across.shape)
+        return (
+            x,
+            y,
+            np.asarray(terrain.at(across.ravel(), along.ravel()), float).reshape(across.shape),
+        )
 
     def _relief(self) -> Mesh:
         x, y, z = self._posts()

@@ -79,7 +79,7 @@ def bar_mesh(bars: StopBars, ground: Ground, colours: npt.NDArray[np.uint8]) -> 
 
 
 def programmed(city: City, bars: StopBars, time_s: float) -> list[str]:
-    """Return what each bar shows at a second of the day by its fixed program: a key of `COLOURS`."""
+    """Return what bars show at a second of the day by fixed programs, as keys of `COLOURS`."""
     table = city.signals
     shown = np.full(int(table["signal"].max()) + 1 if len(table) else 0, -1, np.intp)
     for signal, rows in table.groupby("signal"):

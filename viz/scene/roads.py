@@ -189,4 +189,6 @@ def _dashes(edges: Lines, chosen: Rows) -> Lines:
     a, _ = edges.along(line, start)
     b, _ = edges.along(line, start + DASH_M)
     xy = np.stack([a, b], axis=1).reshape(-1, 2)
-    return Lines(xy, np.repeat(np.arange(len(line)), 2), np.full(len(line), LINE_M), edges.row[line])
+    return Lines(
+        xy, np.repeat(np.arange(len(line)), 2), np.full(len(line), LINE_M), edges.row[line]
+    )

@@ -68,7 +68,9 @@ def kinds_of(trips: pd.DataFrame) -> Rows:
     return found
 
 
-def fleet_at(where: Positions, kinds: Rows, lanes: Lines, movements: Lines, ground: Ground) -> Fleet:
+def fleet_at(
+    where: Positions, kinds: Rows, lanes: Lines, movements: Lines, ground: Ground
+) -> Fleet:
     """Return the vehicles of a moment.
 
     Parameters
