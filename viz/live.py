@@ -281,24 +281,21 @@ class Canvas:
         _middle(self.panel, "2", (MARGIN + 16, y), 10, ink)
         self.words(text, (MARGIN + 42, y + 5), 13, still=True)
 
-    def scale_bar(self, *, above: int = 0) -> None:
-        """Draw scale and north on the ground, in the lower left corner."""
-        pygame, k, view = self._pygame, FINER**2, self.view
-        bar_m = next((m for m in SCALE_LENGTHS_M if m * view.scale <= 160), SCALE_LENGTHS_M[-1])
-        width, foot = bar_m * view.scale, view.height - 20 - above
+    def scale_bar(self, y: int) -> None:
+        """Draw the map's scale, and where north is, on the panel; `y` is the foot of the bar."""
+        draw, right = self._pygame.draw, self.panel.get_width() - MARGIN
+        bar_m = next(
+            (m for m in SCALE_LENGTHS_M if m * self.view.scale <= 150), SCALE_LENGTHS_M[-1]
+        )
+        width = round(bar_m * self.view.scale)
+        ends = [(MARGIN, y - 5), (MARGIN, y), (MARGIN + width, y), (MARGIN + width, y - 5)]
+        draw.lines(self.panel, INK, False, ends, 2)  # noqa: FBT003
         text = f"{number(bar_m / 1000.0)} km" if bar_m >= 1000 else f"{bar_m} m"
-        full = width + 52
-        pane = pygame.Surface((round((full + 20) * k), 40 * k), pygame.SRCALPHA, 32)
-        pane.fill((*rgb_of(FAINT["ground"]), 215))
-        self.ground.blit(pane, (10 * k, (foot - 26) * k))
-        x, y = 20 * k, foot * k
-        ends = [(x, y - 5 * k), (x, y), (x + width * k, y), (x + width * k, y - 5 * k)]
-        pygame.draw.lines(self.ground, INK, closed=False, points=ends, width=k + 2)
-        _middle(self.ground, text, (x + width * k / 2, y - 11 * k), 12 * k, INK)
-        x += round((width + 34) * k)
-        tip = [(x, y - 24 * k), (x + 5 * k, y - 13 * k), (x, y - 15 * k), (x - 5 * k, y - 13 * k)]
-        pygame.draw.polygon(self.ground, INK, tip)
-        _middle(self.ground, "N", (x, y - 5 * k), 12 * k, INK)
+        self.words(text, (MARGIN + width + 10, y + 1), 12, still=True)
+        x = right - 6
+        tip = [(x, y - 22), (x + 5, y - 11), (x, y - 13), (x - 5, y - 11)]
+        draw.polygon(self.panel, INK, tip)
+        _middle(self.panel, "N", (x, y - 3), 12, INK)
 
     def finish(self) -> Frame:
         """Return the picture as uint8 (height, width, rgb)."""
@@ -320,6 +317,11 @@ def map_canvas(bounds: Sequence[float], city: City | None) -> Canvas:
     canvas.fixed(water, FAINT["water"])
     canvas.fixed(shapely.simplify(city.buildings.geometry.to_numpy(), 0.3), FAINT["building"])
     return canvas
+
+
+def heading(title: str) -> str:
+    """Return a scene's name as a heading: that of a city with a capital letter."""
+    return title.title() if title.isalpha() else title
 
 
 def attribution(city: City | None) -> str:

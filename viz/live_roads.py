@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.roads.deterioration import EDGES, WEEKS, german_grade
-from viz.live import FAINT_INK, MARGIN, PANEL, SIZE, View, attribution, map_canvas, rgb_of
+from viz.live import FAINT_INK, MARGIN, PANEL, SIZE, View, attribution, heading, map_canvas, rgb_of
 from viz.maps import PLAIN_STREET
 from viz.palette import Scale, number
 
@@ -144,15 +144,14 @@ class RoadPicture:
 
     def _write_still(self) -> None:
         canvas, right = self.canvas, self.canvas.panel.get_width() - MARGIN
-        title = self.title[:1].upper() + self.title[1:]
-        canvas.words(title, (MARGIN, 46), 22, bold=True, still=True, most=right - MARGIN)
+        canvas.words(heading(self.title), (MARGIN, 46), 22, bold=True, still=True, most=right - MARGIN)
         told = f"{len(self.sections)} sections, {number(self.area.sum(), 0)} m²"
         canvas.words(told, (MARGIN, 68), 13, colour=FAINT_INK, still=True)
         canvas.rule(146)
-        if self.city is not None:
-            canvas.scale_bar()
         y = SIZE[1] - 196
         canvas.rule(y - 26)
+        if self.city is not None:
+            canvas.scale_bar(y - 42)
         canvas.words("Condition as the city believes", (MARGIN, y), 13, still=True)
         self._write_scale(y + 14, right)
         y += 86
@@ -173,8 +172,8 @@ class RoadPicture:
             pci = 100.0 * (1.0 - (k + 0.5) / width)
             colour = tuple(CONDITION.rgb([pci])[0].tolist())
             canvas.stripe(MARGIN + k, y, 14, colour)
-        canvas.words("PCI", (MARGIN, y + 30), 11, colour=FAINT_INK, still=True)
-        canvas.words("grade", (MARGIN, y + 46), 11, colour=FAINT_INK, still=True)
+        for text, foot in (("PCI", y + 30), ("grade", y + 46)):
+            canvas.words(text, (right, foot), 11, colour=FAINT_INK, right=True, still=True)
         for limit in EDGES[1:-1]:
             x = MARGIN + round(width * (1.0 - limit / 100.0))
             canvas.stripe(x, y, 18, (255, 255, 255))
@@ -194,7 +193,7 @@ class RoadPicture:
             ("Budget left", f"{number(moment.budget_left_eur / 1000.0, 0)} k€"),
             ("Mean PCI, believed", f"{believed:.1f}"),
             ("Mean PCI, true", f"{moment.mean_pci:.1f}"),
-            ("Bad (grade 3.5 and worse), true", f"{moment.bad_percent:.1f} %"),
+            ("Bad (from grade 3.5), true", f"{moment.bad_percent:.1f} %"),
             ("Treated this year", f"{treated}"),
             ("Ordered, or works", f"{int(moment.ordered.sum())}"),
             ("Social cost so far", f"{number(moment.social_cost_eur / 1e6, 2)} M€"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.errors import InputError
 from twin.traffic.network import MINOR, RED, YELLOW
-from viz.live import FAINT_INK, INK, MARGIN, SIZE, Lines, attribution, map_canvas, rgb_of
+from viz.live import FAINT_INK, INK, MARGIN, SIZE, Lines, attribution, heading, map_canvas, rgb_of
 from viz.palette import number
 
 if TYPE_CHECKING:
@@ -161,16 +161,17 @@ class SignalPicture:
     def _paint_streets(self) -> None:
         import shapely
 
-        canvas, lanes, moves = self.canvas, self.city.lanes, self.city.movements
-        least = 1.5 / canvas.view.scale / 2
-        half = np.maximum(lanes["width_m"].to_numpy(float) / 2, least)
-        # a lane begins and ends a little within the junction, so that no gap is seen
-        shapes = shapely.buffer(lanes.geometry.to_numpy(), half + 0.1, cap_style="flat")
-        ways = shapely.buffer(moves.geometry.to_numpy(), max(1.6, least), cap_style="square")
-        junction = moves["junction"].to_numpy()
-        order = np.argsort(junction, kind="stable")
-        grouped = shapely.multipolygons(ways[order], indices=_dense(junction[order]))
-        closed = shapely.buffer(shapely.buffer(shapely.make_valid(grouped), 4.0), -4.0)
+        canvas, view = self.canvas, self.canvas.view
+        lanes = self.city.lanes[view.shows(self.city.lanes.geometry.to_numpy())]
+        moves = self.city.movements[view.shows(self.city.movements.geometry.to_numpy())]
+        least = 1.6 / view.scale / 2
+        half = np.maximum(lanes["width_m"].to_numpy(float) / 2, least) + 0.1
+        shapes = shapely.buffer(lanes.geometry.to_numpy(), half, cap_style="flat", quad_segs=3)
+        moves = moves.sort_values("junction", kind="stable")
+        junction = _dense(moves["junction"].to_numpy())
+        ways = shapely.multilinestrings(moves.geometry.to_numpy(), indices=junction)
+        wide = shapely.buffer(ways, max(1.6, least) + 4.0, cap_style="square", quad_segs=4)
+        closed = shapely.buffer(wide, -4.0, quad_segs=4)  # without the gaps between its ways
         canvas.fixed(shapes, ASPHALT)
         canvas.fixed(closed, ASPHALT, ASPHALT)
         if self._lane_px >= FINE_PX:
@@ -296,23 +297,23 @@ class SignalPicture:
     # words
 
     def _put_chips(self, state: State, words: Words) -> None:
-        radius = 13 if self._lane_px >= FINE_PX else 8
+        # from far away beside the junction, so that its lights can be seen
+        radius, aside = (13, 0.0) if self._lane_px >= FINE_PX else (7, 11.0 / self.canvas.view.scale)
         stage = state.signal["stage"][self.signal]
         for at, phase, changes in zip(self._middles, words.phase, stage != 0, strict=True):
             fill, ink = (CHANGING, CHIP) if changes else (CHIP, CHIP_INK)
-            self.canvas.chip((at[0], at[1]), str(phase), fill, ink, radius)
+            self.canvas.chip((at[0] + aside, at[1] + aside), str(phase), fill, ink, radius)
 
     def _write_still(self) -> None:
         canvas, right = self.canvas, self.canvas.panel.get_width() - MARGIN
-        canvas.scale_bar()
         n = len(self.signal)
-        title = self.title[:1].upper() + self.title[1:]
-        canvas.words(title, (MARGIN, 46), 22, bold=True, still=True, most=right - MARGIN)
+        canvas.words(heading(self.title), (MARGIN, 46), 22, bold=True, still=True, most=right - MARGIN)
         told = f"{n} junctions under control" if n > 1 else "one junction under control"
         canvas.words(told, (MARGIN, 68), 13, colour=FAINT_INK, still=True)
         canvas.rule(146)
         y = SIZE[1] - 196
         canvas.rule(y - 22)
+        canvas.scale_bar(y - 38)
         road = (_box(16, 8.5), rgb_of(ASPHALT))
         keys: list[tuple[list[tuple[float, float]], Any, str]] = [
             (_box(8, 4), MOVING, "moves"),
@@ -324,8 +325,8 @@ class SignalPicture:
         for swatch, paint, text in keys:
             canvas.key(y, [road, (swatch, paint)], text)
             y += 23
-        canvas.key_chip(y, CHIP, CHIP_INK, "phase that is shown")
-        canvas.key_chip(y + 23, CHANGING, CHIP, "phase that comes after yellow")
+        canvas.key_chip(y, CHIP, CHIP_INK, "phase shown, as actions count")
+        canvas.key_chip(y + 23, CHANGING, CHIP, "phase that is being changed to")
         named = attribution(self.city)
         canvas.words(named, (MARGIN, SIZE[1] - 18), 11, colour=FAINT_INK, still=True)
 
