@@ -147,7 +147,7 @@ class Rendering:
         if self.mode == "human":
             self._show()
 
-    def render(self, begun: bool) -> Frame | None:  # noqa: FBT001
+    def render(self, begun: bool) -> Frame | None:
         """What `render()` of an environment returns.
 
         Raises
@@ -162,13 +162,13 @@ class Rendering:
             return None
         return self.painter.frame(0)
 
-    def frames(self, copies: int, begun: bool) -> tuple[Frame, ...] | None:  # noqa: FBT001
+    def frames(self, copies: int, begun: bool) -> tuple[Frame, ...] | None:
         """What `render()` of a vector environment returns."""
         if not self.asked_for(begun):
             return None
         return tuple(self.painter.frame(k) for k in range(copies))
 
-    def asked_for(self, begun: bool) -> bool:  # noqa: FBT001
+    def asked_for(self, begun: bool) -> bool:
         """Whether there is a mode; a warning as Gymnasium's own where there is none."""
         if self.mode is None:
             gymnasium.logger.warn(

@@ -253,10 +253,9 @@ class SumoRuns(Runs):
         get, lanes = load_libsumo().vehicle, self.task.scene.city.lanes
         shape = load_libsumo().lane.getShape(str(lanes["id"].iloc[0]))
         shift = np.array(lanes.geometry.iloc[0].coords[0][:2]) - shape[0][:2]
-        rows = [
-            (*get.getPosition(v), get.getAngle(v), get.getLength(v), get.getWidth(v), get.getSpeed(v))
-            for v in sorted(get.getIDList())
-        ]  # fmt: skip
+        reads = (get.getAngle, get.getLength, get.getWidth, get.getSpeed)
+        names = sorted(get.getIDList())
+        rows = [(*get.getPosition(v), *(read(v) for read in reads)) for v in names]
         found = np.array(rows, float).reshape(-1, 6)
         angle = np.radians(found[:, 2])  # from north, clockwise
         way = np.column_stack([np.sin(angle), np.cos(angle)])

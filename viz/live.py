@@ -175,9 +175,7 @@ class Canvas:
     def __init__(self, view: View) -> None:
         pygame = self._pygame = load_pygame()
         self.view = view
-        self.ground = pygame.Surface(
-            (view.width * FINER**2, view.height * FINER**2), depth=32
-        )
+        self.ground = pygame.Surface((view.width * FINER**2, view.height * FINER**2), depth=32)
         self.ground.fill(FAINT["ground"])
         self.panel = pygame.Surface((SIZE[0] - view.width, SIZE[1]), depth=32)
         self.panel.fill(PAPER)
@@ -253,18 +251,33 @@ class Canvas:
         target.blit(drawn, (at[0] + left - (width if right else 0), at[1] + top))
         return width
 
+    def head(self, title: str, below: str, source: str) -> None:
+        """Write what the panel always says: a name, what it is, and whose data is shown."""
+        width = self.panel.get_width() - 2 * MARGIN
+        self.words(heading(title), (MARGIN, 46), 22, bold=True, still=True, most=width)
+        self.words(below, (MARGIN, 68), 13, colour=FAINT_INK, still=True)
+        self.rule(146)
+        self.words(source, (MARGIN, SIZE[1] - 18), 11, colour=FAINT_INK, still=True, most=width)
+
+    def rows(self, y: int, rows: Iterable[tuple[str, str]]) -> int:
+        """Write names and values, one below the other; where the next one would be."""
+        for name, value in rows:
+            self.words(name, (MARGIN, y), 13, colour=FAINT_INK)
+            right = self.panel.get_width() - MARGIN
+            self.words(value, (right, y), 14, bold=True, right=True)
+            y += 23
+        return y
+
     def rule(self, y: int) -> None:
         """Draw a thin line across the panel."""
-        self._pygame.draw.line(
-            self.panel, RULE, (MARGIN, y), (self.panel.get_width() - MARGIN, y)
-        )
+        self._pygame.draw.line(self.panel, RULE, (MARGIN, y), (self.panel.get_width() - MARGIN, y))
 
     def stripe(self, x: int, y: int, height: int, colour: Colour) -> None:
         """Draw an upright line of a pixel on the panel."""
         self._pygame.draw.line(self.panel, colour, (x, y), (x, y + height - 1))
 
     def key(self, y: int, swatches: Sequence[tuple[Sequence[Point], Colour]], text: str) -> None:
-        """Write a line of the legend: polygons of pixels about the middle of their place, a text."""
+        """Write a line of the legend: polygons of pixels about a middle, and a text."""
         surface, k = self._pygame.Surface((128, 80), depth=32), 4
         surface.fill(PAPER)
         for ring, colour in swatches:
@@ -289,7 +302,7 @@ class Canvas:
         )
         width = round(bar_m * self.view.scale)
         ends = [(MARGIN, y - 5), (MARGIN, y), (MARGIN + width, y), (MARGIN + width, y - 5)]
-        draw.lines(self.panel, INK, False, ends, 2)  # noqa: FBT003
+        draw.lines(self.panel, INK, False, ends, 2)
         text = f"{number(bar_m / 1000.0)} km" if bar_m >= 1000 else f"{bar_m} m"
         self.words(text, (MARGIN + width + 10, y + 1), 12, still=True)
         x = right - 6
@@ -317,6 +330,11 @@ def map_canvas(bounds: Sequence[float], city: City | None) -> Canvas:
     canvas.fixed(water, FAINT["water"])
     canvas.fixed(shapely.simplify(city.buildings.geometry.to_numpy(), 0.3), FAINT["building"])
     return canvas
+
+
+def box(half_x: float, half_y: float) -> list[Point]:
+    """Return a rectangle about the middle."""
+    return [(-half_x, -half_y), (half_x, -half_y), (half_x, half_y), (-half_x, half_y)]
 
 
 def heading(title: str) -> str:
@@ -348,7 +366,7 @@ def rgb_of(colour: Colour | str) -> Colour:
 
 
 @lru_cache(maxsize=1024)
-def _word(text: str, size: int, colour: Colour, bold: bool) -> tuple[Any, int, int]:  # noqa: FBT001
+def _word(text: str, size: int, colour: Colour, bold: bool) -> tuple[Any, int, int]:
     """Return a text as a surface, and where it lies from the begin of its base line.
 
     By Pillow: fonts of pygame die when anybody in the process calls `pygame.quit`.
@@ -367,7 +385,7 @@ def _word(text: str, size: int, colour: Colour, bold: bool) -> tuple[Any, int, i
 
 def _middle(surface: Any, text: str, at: Point, size: int, colour: Colour) -> None:
     """Write a bold text with its middle at a place."""
-    drawn, _, _ = _word(text, size, colour, True)  # noqa: FBT003
+    drawn, _, _ = _word(text, size, colour, True)
     surface.blit(drawn, drawn.get_rect(center=(round(at[0]), round(at[1]))))
 
 

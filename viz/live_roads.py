@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.roads.deterioration import EDGES, WEEKS, german_grade
-from viz.live import FAINT_INK, MARGIN, PANEL, SIZE, View, attribution, heading, map_canvas, rgb_of
+from viz.live import FAINT_INK, MARGIN, PANEL, SIZE, View, attribution, box, map_canvas, rgb_of
 from viz.maps import PLAIN_STREET
 from viz.palette import Scale, number
 
@@ -98,7 +98,7 @@ class RoadPicture:
     # map
 
     def _lines(self) -> Any:
-        """[sections] lines on the ground; without a map in rows, streets of equal shares a column."""
+        """[sections] lines on the ground; without a map in rows, a street each."""
         import shapely
 
         if "geometry" in self.sections:
@@ -144,10 +144,9 @@ class RoadPicture:
 
     def _write_still(self) -> None:
         canvas, right = self.canvas, self.canvas.panel.get_width() - MARGIN
-        canvas.words(heading(self.title), (MARGIN, 46), 22, bold=True, still=True, most=right - MARGIN)
         told = f"{len(self.sections)} sections, {number(self.area.sum(), 0)} m²"
-        canvas.words(told, (MARGIN, 68), 13, colour=FAINT_INK, still=True)
-        canvas.rule(146)
+        source = attribution(self.city) if self.city is not None else "drawn at random; not a map"
+        canvas.head(self.title, told, source)
         y = SIZE[1] - 196
         canvas.rule(y - 26)
         if self.city is not None:
@@ -156,14 +155,12 @@ class RoadPicture:
         self._write_scale(y + 14, right)
         y += 86
         for colour, text in ((TREATED, "treated this year"), (ORDERED, "ordered, or works")):
-            halo, strip = _bar(16, 6.0), _bar(16, 2.6)
+            halo, strip = box(16, 6.0), box(16, 2.6)
             strip_colour = tuple(CONDITION.rgb([60.0])[0].tolist())
             canvas.key(y, [(halo, rgb_of(colour)), (strip, strip_colour)], text)
             y += 23
         klasses = "wide: arterial, thin: residential"
         canvas.words(klasses, (MARGIN, y + 8), 12, colour=FAINT_INK, still=True)
-        named = attribution(self.city) if self.city is not None else "drawn at random; not a map"
-        canvas.words(named, (MARGIN, SIZE[1] - 18), 11, colour=FAINT_INK, still=True)
 
     def _write_scale(self, y: int, right: int) -> None:
         """Draw the colours from good to bad, with the limits of the bands and their grades."""
@@ -199,11 +196,7 @@ class RoadPicture:
             ("Social cost so far", f"{number(moment.social_cost_eur / 1e6, 2)} M€"),
             ("Reward of the step", f"{number(moment.reward / 1e6, 2, sign=True)} M€"),
         )
-        y = 172
-        for name, value in rows:
-            canvas.words(name, (MARGIN, y), 13, colour=FAINT_INK)
-            canvas.words(value, (right, y), 14, bold=True, right=True)
-            y += 23
+        canvas.rows(172, rows)
 
 
 def _year_begins(week: int) -> int:
@@ -234,7 +227,3 @@ def _parts(polygon: Any) -> Any:
     import shapely
 
     return shapely.get_parts(polygon)
-
-
-def _bar(half_x: float, half_y: float) -> list[tuple[float, float]]:
-    return [(-half_x, -half_y), (half_x, -half_y), (half_x, half_y), (-half_x, half_y)]

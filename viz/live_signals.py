@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.errors import InputError
 from twin.traffic.network import MINOR, RED, YELLOW
-from viz.live import FAINT_INK, INK, MARGIN, SIZE, Lines, attribution, heading, map_canvas, rgb_of
+from viz.live import FAINT_INK, INK, MARGIN, SIZE, Lines, attribution, box, map_canvas, rgb_of
 from viz.palette import number
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twin.traffic.network import Network
     from twin.traffic.positions import Positions
     from twin.traffic.records import State
-    from viz.live import Canvas, Frame
+    from viz.live import Frame
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.integer[Any]]
@@ -28,7 +28,7 @@ ASPHALT, MARKING, EDGE = "#5a6069", "#c9ccd1", "#9aa0a8"
 MOVING, STANDING = (255, 255, 255), (245, 158, 27)
 # Red, yellow, green that differ in lightness too (after Okabe and Ito, 2008); red bars are thicker.
 LIGHTS = np.array([(226, 61, 40), (255, 226, 74), (32, 201, 151)], np.uint8)
-THICK_M, THICK_PX = np.array([2.4, 1.5, 1.5]), np.array([4.0, 2.6, 2.6])
+THICK_M, THICK_PX = np.array([1.2, 0.75, 0.75]), np.array([4.0, 2.6, 2.6])
 WIDTH_M = {"car": 1.9, "lorry": 2.5, "bus": 2.55}
 LEAST_PX = (2.6, 2.0)  # length and width of a vehicle at least
 FINE_PX = 7.0  # from this width on, lanes get markings, and a light for each of their movements
@@ -189,16 +189,14 @@ class SignalPicture:
         dashes = []
         for line in lines[~leftmost & self.canvas.view.shows(lines)]:
             starts = np.arange(0.0, line.length, 6.0)
-            dashes += [
-                shapely.ops.substring(line, a, min(a + 3.0, line.length)) for a in starts
-            ]
+            dashes += [shapely.ops.substring(line, a, min(a + 3.0, line.length)) for a in starts]
         thin = shapely.buffer(np.array(dashes, object), 0.08, cap_style="flat")
         self.canvas.fixed(thin, MARKING)
 
     # lights
 
     def _place_bars(self) -> None:
-        """Lay bars across the stop lines: for each movement, or for a lane where it is narrow."""
+        """Lay bars across stop lines: one for each movement, or for a lane where it is narrow."""
         net, signals = self.network.arrays, self.network.signals
         links = np.unique(signals.links[signals.links >= 0])
         links = links[net.link["lane"][links] < self.network.n_lanes]
@@ -220,8 +218,7 @@ class SignalPicture:
         end, before = self._lanes.at(lane, length), self._lanes.at(lane, length - 0.5)
         ahead = _unit(end - before)
         right = np.column_stack([ahead[:, 1], -ahead[:, 0]])
-        thick = np.maximum(THICK_M * 0.5, THICK_PX / self.canvas.view.scale)
-        thick = np.minimum(thick, np.maximum(THICK_M, THICK_PX / self.canvas.view.scale))
+        thick = np.maximum(THICK_M, THICK_PX / self.canvas.view.scale)
         edge = width * 0.46
         a = (edge * (1 - 2 * part / parts))[:, None] * right
         b = (edge * (1 - 2 * (part + 1) / parts))[:, None] * right
@@ -298,58 +295,49 @@ class SignalPicture:
 
     def _put_chips(self, state: State, words: Words) -> None:
         # from far away beside the junction, so that its lights can be seen
-        radius, aside = (13, 0.0) if self._lane_px >= FINE_PX else (7, 11.0 / self.canvas.view.scale)
+        radius, aside = (
+            (13, 0.0) if self._lane_px >= FINE_PX else (7, 11.0 / self.canvas.view.scale)
+        )
         stage = state.signal["stage"][self.signal]
         for at, phase, changes in zip(self._middles, words.phase, stage != 0, strict=True):
             fill, ink = (CHANGING, CHIP) if changes else (CHIP, CHIP_INK)
             self.canvas.chip((at[0] + aside, at[1] + aside), str(phase), fill, ink, radius)
 
     def _write_still(self) -> None:
-        canvas, right = self.canvas, self.canvas.panel.get_width() - MARGIN
-        n = len(self.signal)
-        canvas.words(heading(self.title), (MARGIN, 46), 22, bold=True, still=True, most=right - MARGIN)
+        canvas, n = self.canvas, len(self.signal)
         told = f"{n} junctions under control" if n > 1 else "one junction under control"
-        canvas.words(told, (MARGIN, 68), 13, colour=FAINT_INK, still=True)
-        canvas.rule(146)
+        canvas.head(self.title, told, attribution(self.city))
         y = SIZE[1] - 196
         canvas.rule(y - 22)
         canvas.scale_bar(y - 38)
-        road = (_box(16, 8.5), rgb_of(ASPHALT))
+        road = (box(16, 8.5), rgb_of(ASPHALT))
         keys: list[tuple[list[tuple[float, float]], Any, str]] = [
-            (_box(8, 4), MOVING, "moves"),
-            (_box(13, 4.5), STANDING, "stands (long: bus, lorry)"),
+            (box(8, 4), MOVING, "moves"),
+            (box(13, 4.5), STANDING, "stands (long: bus, lorry)"),
         ]
         for kind, name in enumerate(("red", "yellow", "green")):
-            bar = _box(3.5 if kind == 0 else 2.0, 8.5)
+            bar = box(3.5 if kind == 0 else 2.0, 8.5)
             keys.append((bar, tuple(LIGHTS[kind].tolist()), f"stop line: {name}"))
         for swatch, paint, text in keys:
             canvas.key(y, [road, (swatch, paint)], text)
             y += 23
         canvas.key_chip(y, CHIP, CHIP_INK, "phase shown, as actions count")
         canvas.key_chip(y + 23, CHANGING, CHIP, "phase that is being changed to")
-        named = attribution(self.city)
-        canvas.words(named, (MARGIN, SIZE[1] - 18), 11, colour=FAINT_INK, still=True)
 
     def _write(self, words: Words) -> None:
-        canvas, right = self.canvas, self.canvas.panel.get_width() - MARGIN
+        canvas = self.canvas
         whole = int(words.time_s)
         clock = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
         canvas.words(clock, (MARGIN, 122), 34, bold=True)
-        y = 172
-        for name, value in words.figures:
-            canvas.words(name, (MARGIN, y), 13, colour=FAINT_INK)
-            canvas.words(value, (right, y), 14, bold=True, right=True)
-            y += 23
-        self._write_phases(words, y + 16, right)
+        right = canvas.panel.get_width() - MARGIN
+        self._write_phases(words, canvas.rows(172, words.figures) + 16, right)
 
     def _write_phases(self, words: Words, y: int, right: int) -> None:
         canvas, any_asked = self.canvas, bool((words.asked >= 0).any())
         if len(self.signal) > ROWS:
             if any_asked:
                 same = int((words.asked == words.phase).sum())
-                canvas.words("Phases as asked for", (MARGIN, y), 13, colour=FAINT_INK)
-                told = f"{same} of {len(self.signal)}"
-                canvas.words(told, (right, y), 14, bold=True, right=True)
+                canvas.rows(y, [("Phases as asked for", f"{same} of {len(self.signal)}")])
             return
         canvas.words("signal", (MARGIN, y), 12, colour=FAINT_INK)
         canvas.words("phase", (right - 56, y), 12, colour=FAINT_INK, right=True)
@@ -390,7 +378,3 @@ def _unit(vectors: Floats) -> Floats:
 
 def _dense(values: Ints) -> Ints:
     return np.unique(values, return_inverse=True)[1]
-
-
-def _box(half_x: float, half_y: float) -> list[tuple[float, float]]:
-    return [(-half_x, -half_y), (half_x, -half_y), (half_x, half_y), (-half_x, half_y)]

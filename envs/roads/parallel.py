@@ -61,9 +61,7 @@ class RoadParallelEnv(JointEnv):
             seen[agent] = spaces.Box(features.LOW, features.HIGH, size, np.float32)
             asked[agent] = spaces.MultiDiscrete(np.full(len(mine), OPTION_COUNT))
         runs = RoadRuns(self.task)
-        super().__init__(
-            runs, seen, asked, Rendering(render_mode, RoadPainter(runs), ROAD_FPS)
-        )
+        super().__init__(runs, seen, asked, Rendering(render_mode, RoadPainter(runs), ROAD_FPS))
 
     def _ask(self, actions: dict[str, Any]) -> None:
         wanted = np.zeros((1, self.runs.n), np.int64)
