@@ -312,8 +312,8 @@ class Canvas:
 
     def finish(self) -> Frame:
         """Return the picture as uint8 (height, width, rgb)."""
-        seen = self._pygame.surfarray.array3d(self._frame)
-        return np.ascontiguousarray(seen.swapaxes(0, 1))
+        rows = self._pygame.image.tobytes(self._frame, "RGB")
+        return np.frombuffer(rows, np.uint8).reshape(SIZE[1], SIZE[0], 3).copy()
 
 
 def map_canvas(bounds: Sequence[float], city: City | None) -> Canvas:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.integer[Any]]
 
 ASPHALT, MARKING, EDGE = "#5a6069", "#c9ccd1", "#9aa0a8"
-MOVING, STANDING = (255, 255, 255), (245, 158, 27)
+MOVING, STANDING = (150, 214, 255), (245, 158, 27)
 # Red, yellow, green that differ in lightness too (after Okabe and Ito, 2008); red bars are thicker.
 LIGHTS = np.array([(226, 61, 40), (255, 226, 74), (32, 201, 151)], np.uint8)
 THICK_M, THICK_PX = np.array([1.2, 0.75, 0.75]), np.array([4.0, 2.6, 2.6])
