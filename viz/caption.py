@@ -101,14 +101,14 @@ def compose(
         Image.fromarray(seen, "RGBA").resize((right - left, size[1]), Image.Resampling.BOX)
         for seen, (left, right) in zip(panels, edges, strict=True)
     ]
-    for city, (left, _) in zip(cities, edges, strict=True):
-        mask.paste(city.getchannel("A"), (left, 0))
+    for city, (start, _) in zip(cities, edges, strict=True):
+        mask.paste(city.getchannel("A"), (start, 0))
     soft = Image.new("L", size)
     soft.paste(mask.point(lambda a: int(a * 0.30)), (round(6 * unit), round(26 * unit)))
     soft = soft.filter(ImageFilter.GaussianBlur(22 * unit))
     picture.paste((52, 48, 60), (0, 0), soft)
-    for city, (left, _) in zip(cities, edges, strict=True):
-        picture.paste(city.convert("RGB"), (left, 0), city.getchannel("A"))
+    for city, (start, _) in zip(cities, edges, strict=True):
+        picture.paste(city.convert("RGB"), (start, 0), city.getchannel("A"))
     covered = np.asarray(mask) > 0
     _divide(picture, edges)
     left = _free_corner(size, _height(caption), covered)

@@ -30,4 +30,5 @@ def lit(mesh: Mesh, light: tuple[float, float, float]) -> npt.NDArray[np.uint8]:
     facing = np.clip(mesh.normals() @ np.asarray(light), 0.0, None)
     shade = AMBIENT + DIFFUSE * facing
     colours = mesh.colours[mesh.faces] * shade[:, None, None]
-    return np.clip(np.round(colours), 0, 255).astype(np.uint8)
+    found: npt.NDArray[np.uint8] = np.clip(np.round(colours), 0, 255).astype(np.uint8)
+    return found

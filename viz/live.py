@@ -323,7 +323,7 @@ def map_canvas(bounds: Sequence[float], city: City | None) -> Canvas:
         return canvas
     import shapely
 
-    from viz.model import surfaces
+    from viz.outlines import surfaces
 
     green, water = surfaces(city, canvas.view.bounds)
     canvas.fixed(green, FAINT["green"])

@@ -62,7 +62,6 @@ def save_picture(
     legend: str = "",
     unit: str = "",
     diverging: bool = False,
-    raised: float = 1.0,
     size: tuple[int, int] = (1920, 1080),
 ) -> Path:
     """Save a picture of the city, and return its path.
@@ -84,8 +83,6 @@ def save_picture(
         What the values are.
     diverging
         Whether the values are differences, coloured symmetrically around 0.
-    raised
-        Height of the bands of streets with values; 0 lays them flat.
     size
         Width and height in pixels.
 
@@ -102,7 +99,7 @@ def save_picture(
     scale, parts = None, {}
     if values is not None:
         scale = Scale.of(values, diverging=diverging)
-        parts["values"] = Part(band_mesh(city, scene.ground, values, scale, raised=raised))
+        parts["values"] = Part(band_mesh(city, scene.ground, values, scale))
     caption = Caption(
         title or city.name.title(), subtitle, legend, unit, scale, attribution=attribution(city)
     )

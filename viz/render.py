@@ -55,7 +55,8 @@ class Stage:
             self.plotter: pyvista.Plotter = pyvista.Plotter(
                 off_screen=off_screen, window_size=list(size), lighting=None
             )
-        self.plotter.render_window.SetMultiSamples(0)
+        window: Any = self.plotter.render_window
+        window.SetMultiSamples(0)
         self.plotter.renderer.set_background(FLOOR, top=SKY)
         self.plotter.add_light(
             pyvista.Light(position=scene.light, light_type="scene light", intensity=1.0)
@@ -105,9 +106,9 @@ class Stage:
 
     def look(self, camera: Camera) -> None:
         """Look through a camera."""
-        seen = self.plotter.camera
-        seen.position, seen.focal_point = camera.position, camera.focal
-        seen.up, seen.view_angle = (0.0, 0.0, 1.0), camera.view_angle
+        eye = self.plotter.camera
+        eye.position, eye.focal_point = camera.position, camera.focal
+        eye.up, eye.view_angle = (0.0, 0.0, 1.0), camera.view_angle
         self.plotter.renderer.ResetCameraClippingRange()
         self._pixel_m = camera.pixel_m
         near = self._pixel_m < NEAR_M

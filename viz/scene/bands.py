@@ -24,7 +24,7 @@ LOWEST, HIGHEST = 0.6, 7.8  # of bands, in units
 
 
 def band_mesh(
-    city: City, ground: Ground, values: pd.Series, scale: Scale, *, raised: float = 1.0,
+    city: City, ground: Ground, values: pd.Series, scale: Scale, *,
     unit_m: float | None = None,
 ) -> Mesh:  # fmt: skip
     """Return the streets with a value as coloured bands.
@@ -37,8 +37,6 @@ def band_mesh(
         A value per street, by the street's row; streets without one get no band.
     scale
         Turns values into colours.
-    raised
-        Height of the bands; 0 lays them flat.
     unit_m
         What sizes that grow with the picture are measured in; a thousandth of the rectangle's
         diagonal unless given. With 0 the lanes themselves are coloured.
@@ -57,7 +55,7 @@ def band_mesh(
     if ground.terrain is not None:
         axes = shapely.segmentize(axes, 10.0)
     areas = ground.moved(shapely.buffer(axes, width / 2.0, quad_segs=4))
-    top = band_tops(city, ground, values, scale, raised=raised, unit_m=unit)[rows]
+    top = band_tops(city, ground, values, scale, unit_m=unit)[rows]
     return ground.lay(blocks(areas, 0.0, top, scale.rgb(known[rows]), foot_shade=0.85))
 
 
@@ -75,14 +73,14 @@ def _on_lanes(city: City, ground: Ground, known: Floats, scale: Scale) -> Mesh:
 
 
 def band_tops(
-    city: City, ground: Ground, values: pd.Series, scale: Scale, *, raised: float = 1.0,
+    city: City, ground: Ground, values: pd.Series, scale: Scale, *,
     unit_m: float | None = None,
 ) -> Floats:  # fmt: skip
     """Return how high above the ground the band of every street ends; 0 where there is none."""
     known = values.reindex(range(len(city.streets))).to_numpy(float)
     unit = ground.diagonal_m / 1000.0 if unit_m is None else unit_m
     share = _share(known, scale)
-    top = 0.2 + raised * unit * (LOWEST + (HIGHEST - LOWEST) * share)
+    top = 0.2 + unit * (LOWEST + (HIGHEST - LOWEST) * share)
     return np.where(np.isfinite(known), top, 0.0)
 
 

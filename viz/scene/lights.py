@@ -86,7 +86,7 @@ def programmed(city: City, bars: StopBars, time_s: float) -> list[str]:
         ends = rows["duration_s"].cumsum().to_numpy()
         if ends[-1] > 0.0:
             at = (time_s - float(rows["offset_s"].iloc[0])) % ends[-1]
-            shown[int(signal)] = rows.index[int(np.searchsorted(ends, at, "right"))]
+            shown[int(str(signal))] = rows.index[int(np.searchsorted(ends, at, "right"))]
     states = table["state"].to_numpy()
     return [
         state_colour(states[shown[s]][k]) if shown[s] >= 0 else "off"

@@ -132,7 +132,8 @@ def junction_areas(lanes: Lines, city: City) -> Any:
     half = (lanes.width / 2.0 + KERB_M)[:, None]
     side = sides(lanes.xy, lanes.of)
     _, begins, ends = lanes.measure
-    corners, junction = [], []
+    corners: list[Floats] = []
+    junction: list[Rows] = []
     for at, column in ((begins, "from_junction"), (ends, "to_junction")):
         where = city.streets[column].to_numpy()[street]
         for sign in (1.0, -1.0):
