@@ -185,7 +185,7 @@ def test_everybody_is_at_the_line_when_leaving() -> None:
 def test_as_many_stand_as_the_kernel_finds(lanes: int) -> None:
     """The kernel's looks count who stands from what it knows at the moment.
 
-    At red both agree.  While a queue dissolves, the looks let a start reach everybody tau sooner:
+    At red both agree, but that the looks let everybody come at the speed limit.  While a queue dissolves, the looks let a start reach everybody tau sooner:
     it goes back from the stop line, not from the place of the one before.
     """
     city, network, vehicles = many(lanes)
@@ -210,7 +210,8 @@ def test_as_many_stand_as_the_kernel_finds(lanes: int) -> None:
     red = np.array([(tick / 100 - 13) % 90 > 40 for tick, _ in seen])  # and the last start is over
     assert theirs[red].sum() > 1000
     assert ours[red].sum() == pytest.approx(theirs[red].sum(), rel=0.02)
-    assert np.abs(ours - theirs)[red].max() <= 1
+    assert (ours != theirs)[red].mean() < 0.05
+    assert np.abs(ours - theirs)[red].max() <= 2
     assert ours.sum() == pytest.approx(theirs.sum(), rel=0.06)
 
 
