@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from twin.city.model import City, Progress
 
-SUFFIXES = (".gml", ".gml.gz", ".citygml", ".xml", ".xml.gz", ".json", ".json.gz")
 COVERED = 1.0 / 3.0
 """A building of the city goes where a model overlaps more than this share of either's area."""
 
@@ -75,7 +74,9 @@ def build_city(
     first = read_file(paths[0])
     crs = metric_crs(crs_text, (0.0, 0.0)) if crs_text else _own_crs(first)
     found, sources = _read(paths, crs, say, first)
-    tables = {table: found.get(table, schema.empty(table, crs)) for table in schema.TABLES}
+    tables: dict[str, Any] = {
+        table: found.get(table, schema.empty(table, crs)) for table in schema.TABLES
+    }
     schema.validate(tables, str(paths[0]))
     options: dict[str, Any] = {
         "builder": "buildings",
@@ -117,7 +118,8 @@ def _read(
     import pandas as pd
 
     parts: dict[str, list[pd.DataFrame]] = {table: [] for table in _TABLES}
-    sources, count, seen, twice = [], 0, set(), 0
+    sources, count, twice = [], 0, 0
+    seen: set[str] = set()
     for path in paths:
         say(f"reading building models of {path.name}")
         models = first if first is not None and path == paths[0] else read_file(path)
@@ -165,7 +167,7 @@ def _own_crs(models: solids.Models) -> pyproj.CRS:
     """Return the CRS of a file if it is metric, else the UTM zone of its first corner."""
     import pyproj
 
-    crs = solids.file_crs(models.crs, models.path).to_2d()
+    crs = solids.file_crs(models.crs, models.path)
     if crs.is_projected and all(a.unit_name == "metre" for a in crs.axis_info):
         return crs
     corner = models.buildings[0].polygons[0][0][:1]

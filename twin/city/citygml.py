@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from twin.city.solids import KINDS, Model, Models, Unusable, attribute, closed, opened, use_of
+from twin.city.solids import KINDS, Model, Models, UnusableError, attribute, closed, opened, use_of
 from twin.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _check_root(path: Path, stream: BinaryIO) -> None:
     parser.StartElementHandler = lambda name, _: found.append(name)
     try:
         while not found and (piece := stream.read(2**16)):
-            parser.Parse(piece, False)  # noqa: FBT003
+            parser.Parse(piece, False)
     except expat.ExpatError as error:
         if not found:
             msg = f"{path}: is no XML ({error}); fetch it again."
@@ -125,7 +125,7 @@ def _take(etree: Any, element: Any, models: Models) -> None:
         models.crs = next((e.get("srsName") for e in element.iterfind(".//*[@srsName]")), "")
     try:
         models.buildings.append(_building(etree, element, identifier))
-    except Unusable as error:
+    except UnusableError as error:
         models.left_out.append(f"{identifier}: {error}")
 
 
@@ -151,7 +151,7 @@ def _building(etree: Any, element: Any, identifier: str) -> Model:
             model.add(kind, _rings(polygon))
     if not model.polygons:
         msg = "has no surface"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     return model
 
 
@@ -215,7 +215,7 @@ def _rings(polygon: Any) -> list[Floats]:
     inner = polygon.findall("{*}interior/{*}LinearRing")
     if len(outer) != 1:
         msg = "a polygon has no outer ring"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     return [_ring(ring) for ring in (*outer, *inner)]
 
 
@@ -227,16 +227,16 @@ def _ring(ring: Any) -> Floats:
     words = " ".join(texts).replace(",", " ").split()
     if any(e.get("srsDimension") == "2" for e in lists):
         msg = "its corners have no height"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     try:
         numbers = np.array(words, dtype=np.float64)
     except ValueError:
         wrong = next(w for w in words if not _is_number(w))
         msg = f"a coordinate is {wrong[:40]!r}, no number"
-        raise Unusable(msg) from None
+        raise UnusableError(msg) from None
     if len(numbers) % 3:
         msg = f"a ring has {len(numbers)} numbers, not three a corner"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     return closed(numbers.reshape(-1, 3))
 
 

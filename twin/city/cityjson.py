@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.city.solids import KINDS, Model, Models, Unusable, attribute, closed, opened, use_of
+from twin.city.solids import KINDS, Model, Models, UnusableError, attribute, closed, opened, use_of
 from twin.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read(path: Path) -> Models:
         if kind == "Building":
             try:
                 models.buildings.append(_building(key, found, objects, corners))
-            except Unusable as error:
+            except UnusableError as error:
                 models.left_out.append(f"{key}: {error}")
         elif kind in AREAS or kind == "SolitaryVegetationObject":
             _other(models, key, found, corners)
@@ -103,7 +103,7 @@ def _says(models: Models, metadata: Any) -> None:
 
 def _vertices(data: dict[str, Any], path: Path) -> Floats:
     """Return the vertices [n, xyz] in metres, NaN where one is not three numbers."""
-    transform = data.get("transform")
+    transform: Any = data.get("transform")
     try:
         scale, translate = (
             np.array(transform[k], dtype=np.float64).reshape(3) for k in ("scale", "translate")
@@ -124,9 +124,8 @@ def _vertices(data: dict[str, Any], path: Path) -> Floats:
 
 def _vertex(value: Any) -> list[float]:
     """Return a vertex, NaN where it is not three numbers."""
-    if isinstance(value, list) and len(value) == 3:
-        if all(isinstance(v, int | float) for v in value):
-            return [float(v) for v in value]
+    if isinstance(value, list) and len(value) == 3 and all(type(v) in (int, float) for v in value):
+        return [float(v) for v in value]
     return [float("nan")] * 3
 
 
@@ -149,7 +148,7 @@ def _building(key: str, found: dict[str, Any], objects: dict[str, Any], corners:
                 model.add(kind, _rings(boundary, corners))
     if not model.polygons:
         msg = "has no surface"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     return model
 
 
@@ -161,11 +160,11 @@ def _family(found: dict[str, Any], objects: dict[str, Any]) -> Iterator[dict[str
         yield one
         children = one.get("children")
         for child in children if isinstance(children, list) else []:
-            part = objects.get(child) if isinstance(child, str) else None
-            if isinstance(part, dict) and part.get("type") == "BuildingPart":
-                if id(part) not in seen:
-                    seen.add(id(part))
-                    todo.append(part)
+            part: Any = objects.get(child) if isinstance(child, str) else None
+            is_part = isinstance(part, dict) and part.get("type") == "BuildingPart"
+            if is_part and id(part) not in seen:
+                seen.add(id(part))
+                todo.append(part)
 
 
 def _best(owner: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +199,8 @@ def _surfaces(geometry: dict[str, Any]) -> Iterator[tuple[str | None, Any]]:
         kind: str | None = ""
         if isinstance(value, int) and 0 <= value < len(meanings):
             meaning = meanings[value]
-            kind = KINDS.get(meaning.get("type"), "") if isinstance(meaning, dict) else ""
+            said = meaning.get("type") if isinstance(meaning, dict) else None
+            kind = KINDS.get(str(said), "")
         yield kind, boundary
 
 
@@ -208,7 +208,7 @@ def _flat(boundaries: Any, values: Any, depth: int) -> Iterator[tuple[Any, Any]]
     """Yield surfaces with the values that stand for them, out of shells and solids."""
     if not isinstance(boundaries, list):
         msg = "its boundaries are no list"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     for k, item in enumerate(boundaries):
         value = values[k] if isinstance(values, list) and k < len(values) else None
         if depth:
@@ -221,14 +221,14 @@ def _rings(boundary: Any, corners: Floats) -> list[Floats]:
     """Return the rings of a surface, the outer one first."""
     if not isinstance(boundary, list) or not boundary:
         msg = "a surface has no ring"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     rings = []
     for ring in boundary:
         whole = isinstance(ring, list) and all(type(v) is int for v in ring)
         bad = [v for v in ring if not 0 <= v < len(corners)] if whole else [ring]
         if bad:
             msg = f"vertex {str(bad[0])[:40]} is none of 0 to {len(corners) - 1}"
-            raise Unusable(msg)
+            raise UnusableError(msg)
         rings.append(closed(corners[ring]))
     return rings
 
@@ -246,7 +246,7 @@ def _other(models: Models, key: str, found: dict[str, Any], corners: Floats) -> 
             place = corners[rows].mean(axis=0) if rows else np.full(3, np.nan)
             if np.isfinite(place).all():
                 models.points.append((key, "tree", place))
-    except (Unusable, AttributeError, IndexError, TypeError):
+    except (UnusableError, AttributeError, IndexError, TypeError):
         return
 
 

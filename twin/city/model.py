@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.city import schema
+from twin.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -319,6 +320,21 @@ class City:
         frame = self.streets if len(self.streets) else self.buildings
         west, south, east, north = (float(v) for v in frame.total_bounds)
         return west, south, east, north
+
+    def need_streets(self) -> None:
+        """Refuse a city without streets, such as one of building models alone.
+
+        Raises
+        ------
+        InputError
+            In one line with what to do.
+        """
+        if not len(self.streets):
+            msg = (
+                f"city {self.name}: has no streets, only buildings, so nothing drives in it; build"
+                " it from an OpenStreetMap extract with --buildings"
+            )
+            raise InputError(msg)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -45,7 +45,7 @@ KINDS = {
 """The kind of a bounding surface; None for what nobody sees from outside."""
 
 
-class Unusable(ValueError):
+class UnusableError(ValueError):
     """Why a building is left out."""
 
 
@@ -121,21 +121,21 @@ def closed(ring: Floats) -> Floats:
 
     Raises
     ------
-    Unusable
+    UnusableError
         If a coordinate is no number, or it has fewer than three corners.
     """
     bad = ~np.isfinite(ring)
     if bad.any():
         msg = f"a coordinate is {ring[bad][0]}"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     if len(ring) and (ring[0] != ring[-1]).any():
         ring = np.concatenate([ring, ring[:1]])
     if len(ring) < 4:
         msg = f"a ring has {max(0, len(ring) - 1)} corners"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     if np.abs(ring[:, 2]).max() > HIGHEST_M:
         msg = f"a corner is {ring[np.abs(ring[:, 2]).argmax(), 2]:g} m high"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     return ring
 
 
@@ -144,7 +144,7 @@ def attribute(value: Any, what: str) -> float:
 
     Raises
     ------
-    Unusable
+    UnusableError
         If it is something else than a number.
     """
     if value is None or value == "":
@@ -155,7 +155,7 @@ def attribute(value: Any, what: str) -> float:
         number = float("nan")
     if isinstance(value, bool) or not np.isfinite(number):
         msg = f"{what} is {str(value)[:40]!r}, no number"
-        raise Unusable(msg)
+        raise UnusableError(msg)
     return number
 
 
@@ -168,8 +168,7 @@ def use_of(code: str) -> str:
     code = code.strip()
     if code.startswith("31001_"):
         number, table = code[6:], defaults.USE_BY_ALKIS
-        found = next((table[number[:n]] for n in range(4, 0, -1) if number[:n] in table), "other")
-        return found
+        return next((table[number[:n]] for n in range(4, 0, -1) if number[:n] in table), "other")
     if code.isdigit() and len(code) == 4:
         uses = defaults.USE_BY_CITYGML
         return next((use for low, high, use in uses if low <= int(code) <= high), "other")
@@ -208,7 +207,20 @@ def file_crs(text: str, path: Path) -> pyproj.CRS:
     except CRSError as error:
         msg = f"{path}: its CRS {text[:80]!r} is unknown; write one into it, such as EPSG:25832."
         raise InputError(msg) from error
-    return crs.sub_crs_list[0] if crs.is_compound else crs
+    return horizontal(crs)
+
+
+def horizontal(crs: pyproj.CRS) -> pyproj.CRS:
+    """Return a CRS without heights, as the registry has it where it is in one."""
+    import pyproj
+
+    plane = crs.sub_crs_list[0] if crs.is_compound else crs
+    if len(plane.axis_info) == 3:
+        plane = plane.to_2d()
+    epsg = plane.to_epsg(min_confidence=100)
+    if epsg:
+        return pyproj.CRS.from_epsg(epsg)
+    return pyproj.CRS.from_json_dict(plane.to_json_dict())  # so that it is saved as it is
 
 
 def to_plane(points: Floats, models: Models, crs: pyproj.CRS) -> Floats:
@@ -228,8 +240,8 @@ def to_plane(points: Floats, models: Models, crs: pyproj.CRS) -> Floats:
     zone = int(source.utm_zone[:-1]) if source.utm_zone else 0
     if zone and len(x) and int(np.median(x) // 1e6) == zone:  # the zone before the easting
         x = x - zone * 1e6
-    if source.to_2d() != crs:
-        move = pyproj.Transformer.from_crs(source.to_2d(), crs, always_xy=True)
+    if source != crs:
+        move = pyproj.Transformer.from_crs(source, crs, always_xy=True)
         x, y = move.transform(x, y)
     return np.round(np.column_stack([x, y, points[:, 2]]), 3)
 
@@ -284,7 +296,8 @@ class _Flat:
         cross[self.ring[:-1] != self.ring[1:]] = 0.0
         of = self.polygon[self.ring[:-1]]
         n = len(self.building)
-        return np.column_stack([np.bincount(of, cross[:, k], n) for k in range(3)])
+        sums = [np.bincount(of, cross[:, k], n) for k in range(3)]
+        return np.column_stack(sums).astype(np.float64)
 
     def ranges(self, n: int) -> Floats:
         """Lowest and highest corner [buildings, 2] in metres."""
@@ -314,7 +327,8 @@ def tables(models: Models, crs: pyproj.CRS) -> dict[str, pd.DataFrame]:
     keep = np.linalg.norm(normals, axis=1) > LEAST_AREA_M2
     shapes = flat.shapes()
     plan = shapely.force_2d(shapes)
-    rows, surfaces = [], []
+    rows: list[tuple[Any, ...]] = []
+    surfaces: list[tuple[Any, ...]] = []
     bounds = np.searchsorted(flat.building, np.arange(n + 1))
     for b, model in enumerate(models.buildings):
         own = slice(int(bounds[b]), int(bounds[b + 1]))

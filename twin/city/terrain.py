@@ -156,8 +156,8 @@ def _gridded(
     from scipy.ndimage import distance_transform_edt, map_coordinates
 
     crs = source.crs or city.crs
-    same = crs.to_2d() == city.crs
-    back = pyproj.Transformer.from_crs(city.crs, crs.to_2d(), always_xy=True)
+    same = crs == city.crs
+    back = pyproj.Transformer.from_crs(city.crs, crs, always_xy=True)
     step = step_m or (source.step_m if same else _step(source, crs, city, box))
     grown = _grown(box, step)
     while (grown[2] - grown[0]) * (grown[3] - grown[1]) / step**2 > MOST_POSTS:
@@ -208,8 +208,8 @@ def _step(source: _Source, crs: pyproj.CRS, city: City, box: Box) -> float:
     """Return the distance of a source's posts at the city's middle in metres."""
     import pyproj
 
-    forth = pyproj.Transformer.from_crs(crs.to_2d(), city.crs, always_xy=True)
-    back = pyproj.Transformer.from_crs(city.crs, crs.to_2d(), always_xy=True)
+    forth = pyproj.Transformer.from_crs(crs, city.crs, always_xy=True)
+    back = pyproj.Transformer.from_crs(city.crs, crs, always_xy=True)
     x, y = back.transform((box[0] + box[2]) / 2.0, (box[1] + box[3]) / 2.0)
     move = np.linalg.inv(source.to_pixel[:, :2])  # a pixel's steps in the source's CRS
     a = np.array(forth.transform([x, x + move[0, 0]], [y, y + move[1, 0]]))
@@ -228,7 +228,7 @@ def _refuse(path: Path, source: _Source, crs: pyproj.CRS, city: City, box: Box) 
     matrix = np.vstack([source.to_pixel, [0.0, 0.0, 1.0]])
     corners = np.linalg.inv(matrix) @ [[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1],
                                        [1, 1, 1, 1]]  # fmt: skip
-    move = pyproj.Transformer.from_crs(crs.to_2d(), city.crs, always_xy=True)
+    move = pyproj.Transformer.from_crs(crs, city.crs, always_xy=True)
     x, y = move.transform(corners[0], corners[1])
     theirs = " ".join(f"{v:.0f}" for v in (np.min(x), np.min(y), np.max(x), np.max(y)))
     msg = (
@@ -245,16 +245,17 @@ def _from_raster(path: Path, city: City, box: Box) -> _Source:
     from rasterio.enums import Resampling
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+    from twin.city.solids import horizontal
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as data:
-                crs = pyproj.CRS.from_wkt(data.crs.to_wkt()) if data.crs else None
+                crs = horizontal(pyproj.CRS.from_wkt(data.crs.to_wkt())) if data.crs else None
                 if data.transform.is_identity:
                     msg = f"{path}: is a picture without a place on Earth, no terrain."
                     raise InputError(msg)
-                horizontal = crs.sub_crs_list[0] if crs is not None and crs.is_compound else crs
-                window = _window(data, horizontal or city.crs, city, box)
+                window = _window(data, crs or city.crs, city, box)
                 shrink = max(1.0, np.sqrt(window.width * window.height / (4.0 * MOST_POSTS)))
                 shape = max(1, round(window.height / shrink)), max(1, round(window.width / shrink))
                 read = data.read(
@@ -275,7 +276,7 @@ def _from_raster(path: Path, city: City, box: Box) -> _Source:
     step = float(np.hypot(*move[:, 0]))
     origin = tuple(move @ -pixel[:, 2])
     says = {"attribution": tags["TIFFTAG_COPYRIGHT"]} if tags.get("TIFFTAG_COPYRIGHT") else {}
-    return _Source(_checked(path, heights), pixel, horizontal, step, (origin[0], origin[1]), says)
+    return _Source(_checked(path, heights), pixel, crs, step, (origin[0], origin[1]), says)
 
 
 def _window(data: Any, crs: pyproj.CRS, city: City, box: Box) -> Any:
@@ -284,7 +285,7 @@ def _window(data: Any, crs: pyproj.CRS, city: City, box: Box) -> Any:
     from rasterio.windows import Window
 
     whole = Window(0, 0, data.width, data.height)
-    back = pyproj.Transformer.from_crs(city.crs, crs.to_2d(), always_xy=True)
+    back = pyproj.Transformer.from_crs(city.crs, crs, always_xy=True)
     bounds = back.transform_bounds(*_grown(box, 0.0), densify_pts=21)
     corners = [~data.transform * (x, y) for x in bounds[::2] for y in bounds[1::2]]
     if not np.isfinite(corners).all():
