@@ -190,6 +190,8 @@ def _best(owner: dict[str, Any]) -> dict[str, Any]:
 
 def _surfaces(geometry: dict[str, Any]) -> Iterator[tuple[str | None, Any]]:
     """Yield kind and rings of each surface of a geometry."""
+    if not geometry:
+        return
     semantics = geometry.get("semantics")
     semantics = semantics if isinstance(semantics, dict) else {}
     meanings = semantics.get("surfaces")

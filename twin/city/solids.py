@@ -226,17 +226,18 @@ def horizontal(crs: pyproj.CRS) -> pyproj.CRS:
 def to_plane(points: Floats, models: Models, crs: pyproj.CRS) -> Floats:
     """Return points [n, xyz] of a file in the city's CRS, rounded to millimetres; z is kept.
 
-    Where the authority of the CRS puts the north first, that order holds if the points then lie
-    in its area of use; files often put the east first all the same.
+    Where the authority of the CRS puts the north first, that order holds for names such as
+    urn:ogc:def:crs:EPSG::4326, and the east is first for names such as EPSG:4326, unless the
+    points then lie outside the area of use and do not in the other order.
     """
     import pyproj
 
     source = file_crs(models.crs, models.path)
     x, y = points[:, 0], points[:, 1]
     if source.axis_info and source.axis_info[0].direction.lower() in ("north", "south"):
-        north_first = _in_area_of_use(source, y, x)
-        if north_first and not (models.easting_first and _in_area_of_use(source, x, y)):
-            x, y = y, x
+        strict = re.search(r"urn:ogc:def|/def/crs/", models.crs) and not models.easting_first
+        pairs = [(y, x), (x, y)] if strict else [(x, y), (y, x)]
+        x, y = next((pair for pair in pairs if _in_area_of_use(source, *pair)), pairs[0])
     zone = int(source.utm_zone[:-1]) if source.utm_zone else 0
     if zone and len(x) and int(np.median(x) // 1e6) == zone:  # the zone before the easting
         x = x - zone * 1e6
