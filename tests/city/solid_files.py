@@ -75,7 +75,10 @@ def citygml(*buildings: str, crs: str = CRS, version: str = "2.0", head: str = "
 
 
 def cityjson(
-    objects: dict[str, Any], corners: list[Any], crs: str | None = "EPSG:25832", version: str = "2.0"
+    objects: dict[str, Any],
+    corners: list[Any],
+    crs: str | None = "EPSG:25832",
+    version: str = "2.0",
 ) -> dict[str, Any]:
     """Corners in metres; stored as millimetres from a corner."""
     origin = [X0, Y0, 0.0]

@@ -136,7 +136,9 @@ def test_parts_belong_to_their_building(tmp_path: Path) -> None:
 
 def test_ground_with_a_courtyard(tmp_path: Path) -> None:
     ground = ("GroundSurface", [house(size=20.0)[0][1][0], house(5.0, 5.0, 5.0)[0][1][0][::-1]])
-    path = write(tmp_path / "h.gml", citygml(building("a", bounded([ground, *house(size=20.0)[1:]]))))
+    path = write(
+        tmp_path / "h.gml", citygml(building("a", bounded([ground, *house(size=20.0)[1:]])))
+    )
     city = City.from_buildings([path])
     assert city.buildings["footprint_m2"][0] == pytest.approx(375.0)
     shape = city.surfaces.geometry[city.surfaces["kind"] == "ground"].iloc[0]
@@ -208,7 +210,9 @@ def test_roads_waters_and_trees_of_cityjson(tmp_path: Path) -> None:
 
 
 def test_saved_and_exported_surfaces_keep_their_heights(tmp_path: Path) -> None:
-    city = City.from_buildings([write(tmp_path / "h.gml", citygml(building("a", bounded(house()))))])
+    city = City.from_buildings(
+        [write(tmp_path / "h.gml", citygml(building("a", bounded(house()))))]
+    )
     again = City.load(city.save(tmp_path / "city"))
     assert again.digest == city.digest
     assert (again.surfaces.geometry.to_wkt() == city.surfaces.geometry.to_wkt()).all()
@@ -225,7 +229,9 @@ def test_saved_and_exported_surfaces_keep_their_heights(tmp_path: Path) -> None:
 
 
 def test_surfaces_are_checked(tmp_path: Path) -> None:
-    city = City.from_buildings([write(tmp_path / "h.gml", citygml(building("a", bounded(house()))))])
+    city = City.from_buildings(
+        [write(tmp_path / "h.gml", citygml(building("a", bounded(house()))))]
+    )
     flat = city.surfaces.copy()
     flat["geometry"] = shapely.force_2d(flat.geometry.to_numpy())
     for surfaces, message in (
@@ -291,7 +297,9 @@ def test_names_and_axes_of_reference_systems(
 
 
 def test_zone_before_the_easting(tmp_path: Path) -> None:
-    text = citygml(building("a", bounded(house()))).replace(">360", ">32360").replace(" 360", " 32360")
+    text = (
+        citygml(building("a", bounded(house()))).replace(">360", ">32360").replace(" 360", " 32360")
+    )
     city = City.from_buildings([write(tmp_path / "h.gml", text)])
     assert city.bounds == pytest.approx((X0, Y0, X0 + 10, Y0 + 10))
 
@@ -339,7 +347,9 @@ def test_unusable_buildings_are_left_out_and_told(tmp_path: Path, bad: str, why:
     [line] = [s for s in said if "left out" in s]
     assert line.startswith("h.gml: 1 of 2 buildings left out, building bad: ")
     alone = write(tmp_path / "bad.gml", citygml(bad))
-    with pytest.raises(InputError, match=f"none of its 1 buildings can be used, building bad: {why}"):
+    with pytest.raises(
+        InputError, match=f"none of its 1 buildings can be used, building bad: {why}"
+    ):
         City.from_buildings([alone])
 
 
@@ -413,7 +423,9 @@ def test_gz_that_is_none_and_missing_file(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_unusable_buildings_of_cityjson(tmp_path: Path, change: Any, why: str) -> None:
     corners: list[Any] = []
-    objects = {"bad": {"type": "Building", "geometry": [json_solid(house(), corners, semantics=True)]}}
+    objects = {
+        "bad": {"type": "Building", "geometry": [json_solid(house(), corners, semantics=True)]}
+    }
     data = cityjson(objects, corners)
     change(data)
     with pytest.raises(InputError, match=f"building bad: {why}"):
@@ -465,7 +477,9 @@ def test_models_take_the_place_of_what_they_cover(tiny: City, tmp_path: Path) ->
 
 def test_models_elsewhere_are_refused_or_left_out(tiny: City, tmp_path: Path) -> None:
     far = write(tmp_path / "far.gml", citygml(GOOD, crs="EPSG:25832"))
-    with pytest.raises(InputError, match="covers nothing of the city: its buildings lie in") as caught:
+    with pytest.raises(
+        InputError, match="covers nothing of the city: its buildings lie in"
+    ) as caught:
         tiny.with_buildings([far])
     assert "\n" not in str(caught.value)
     crs = f"EPSG:{tiny.crs.to_epsg()}"
@@ -522,7 +536,8 @@ def test_essen_in_another_zone(data_dir: Path) -> None:
     path = data_dir / "buildings" / "EssenExample.gml.gz"
     here, there = (City.from_buildings([path], crs=f"EPSG:{e}") for e in (25832, 25833))
     a, b = (
-        shapely.get_coordinates(c.surfaces.geometry.to_numpy(), include_z=True) for c in (here, there)
+        shapely.get_coordinates(c.surfaces.geometry.to_numpy(), include_z=True)
+        for c in (here, there)
     )
     x, y = pyproj.Transformer.from_crs(25832, 25833, always_xy=True).transform(a[:, 0], a[:, 1])
     assert np.hypot(x - b[:, 0], y - b[:, 1]).max() < 0.01

@@ -124,22 +124,21 @@ def _net(folder: Path, manifest: dict[str, Any]) -> bytes:
 
 def _write_terrain(path: Path, city: City) -> None:
     """Write the terrain as GeoTIFF, north up, for GIS too; a cell's middle is a post."""
-    import rasterio
+    from twin.city.terrain import rasters
 
     terrain = city.terrain
     if terrain is None:
         return
     west, _, _, north = terrain.box
-    half = terrain.step_m / 2.0
-    transform = rasterio.transform.from_origin(
-        west - half, north + half, terrain.step_m, terrain.step_m
-    )
+    step = terrain.step_m
     rows, columns = terrain.heights.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", width=columns, height=rows, count=1, dtype="float32",
-        crs=city.crs.to_wkt(), transform=transform, compress="deflate", predictor=3,
-    ) as data:  # fmt: skip
-        data.write(terrain.heights[::-1], 1)
+    with rasters() as rasterio:
+        transform = rasterio.Affine(step, 0.0, west - step / 2.0, 0.0, -step, north + step / 2.0)
+        with rasterio.open(
+            path, "w", driver="GTiff", width=columns, height=rows, count=1, dtype="float32",
+            crs=city.crs.to_wkt(), transform=transform, compress="deflate", predictor=3,
+        ) as data:  # fmt: skip
+            data.write(terrain.heights[::-1], 1)
 
 
 def _terrain(folder: Path, manifest: dict[str, Any]) -> Terrain | None:
@@ -154,13 +153,12 @@ def _terrain(folder: Path, manifest: dict[str, Any]) -> Terrain | None:
     if not path.is_file() or file_sha256(path) != entry.get("sha256"):
         msg = f"{path}: is missing, or was changed (SHA-256 differs); save the city again."
         raise InputError(msg)
-    import rasterio
-    from rasterio.errors import RasterioError
+    from twin.city.terrain import Terrain, rasters
 
-    from twin.city.terrain import Terrain
-
+    with rasters() as rasterio:
+        from rasterio.errors import RasterioError
     try:
-        with rasterio.open(path) as data:
+        with rasters(), rasterio.open(path) as data:
             heights = data.read(1)[::-1].copy()
     except RasterioError as error:
         msg = f"{path}: is no readable raster ({_first_line(error)}); save the city again."

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +17,7 @@ from twin.city.provenance import check_file, file_sha256
 from twin.errors import InputError, check_number
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     import numpy.typing as npt
     import pyproj
@@ -241,14 +244,14 @@ def _refuse(path: Path, source: _Source, crs: pyproj.CRS, city: City, box: Box) 
 def _from_raster(path: Path, city: City, box: Box) -> _Source:
     """Return the part of a raster around the city, at most so fine as there may be posts."""
     import pyproj
-    import rasterio
-    from rasterio.enums import Resampling
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     from twin.city.solids import horizontal
 
+    with rasters() as rasterio:
+        from rasterio.enums import Resampling
+        from rasterio.errors import NotGeoreferencedWarning, RasterioError
     try:
-        with warnings.catch_warnings():
+        with rasters(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as data:
                 crs = horizontal(pyproj.CRS.from_wkt(data.crs.to_wkt())) if data.crs else None
@@ -262,21 +265,45 @@ def _from_raster(path: Path, city: City, box: Box) -> _Source:
                     1, window=window, out_shape=shape, masked=True, resampling=Resampling.average
                 )
                 scale, offset = data.scales[0], data.offsets[0]
-                transform = data.window_transform(window)
+                cells = _matrix(data.transform)
                 tags = data.tags()
     except RasterioError as error:
         why = (str(error).splitlines() or ["?"])[0][:160]
         msg = f"{path}: is no raster that GDAL reads ({why})."
         raise InputError(msg) from error
     heights = read.astype(np.float32).filled(np.nan) * np.float32(scale) + np.float32(offset)
-    zoom = np.array([window.width / shape[1], window.height / shape[0]])
-    pixel = np.array(tuple(~transform), dtype=np.float64).reshape(3, 3)[:2] / zoom[:, None]
+    zoom = np.diag([window.width / shape[1], window.height / shape[0], 1.0])
+    zoom[:2, 2] = window.col_off, window.row_off
+    pixel = np.linalg.inv(cells @ zoom)[:2]
     pixel[:, 2] -= 0.5  # heights stand for the middle of their cells
     move = np.linalg.inv(pixel[:, :2])
     step = float(np.hypot(*move[:, 0]))
     origin = tuple(move @ -pixel[:, 2])
     says = {"attribution": tags["TIFFTAG_COPYRIGHT"]} if tags.get("TIFFTAG_COPYRIGHT") else {}
     return _Source(_checked(path, heights), pixel, crs, step, (origin[0], origin[1]), says)
+
+
+@contextmanager
+def rasters() -> Iterator[Any]:
+    """Give rasterio with PROJ's data of its own: SUMO points the environment to older ones."""
+    kept = {k: os.environ[k] for k in ("PROJ_DATA", "PROJ_LIB") if "sumo" in os.environ.get(k, "")}
+    for key in kept:
+        del os.environ[key]
+    try:
+        import rasterio
+        from rasterio.env import set_proj_data_search_path
+
+        own = Path(rasterio.__file__).parent / "proj_data"
+        if kept and own.is_dir():
+            set_proj_data_search_path(str(own))
+        yield rasterio
+    finally:
+        os.environ.update(kept)
+
+
+def _matrix(transform: Any) -> Floats:
+    """Return the affine transform of a raster as a matrix [3, 3]."""
+    return np.array(tuple(transform), dtype=np.float64).reshape(3, 3)
 
 
 def _window(data: Any, crs: pyproj.CRS, city: City, box: Box) -> Any:
@@ -287,10 +314,12 @@ def _window(data: Any, crs: pyproj.CRS, city: City, box: Box) -> Any:
     whole = Window(0, 0, data.width, data.height)
     back = pyproj.Transformer.from_crs(city.crs, crs, always_xy=True)
     bounds = back.transform_bounds(*_grown(box, 0.0), densify_pts=21)
-    corners = [~data.transform * (x, y) for x in bounds[::2] for y in bounds[1::2]]
+    west, south, east, north = bounds
+    corners = [[west, west, east, east], [south, north, south, north], [1.0] * 4]
     if not np.isfinite(corners).all():
         return whole
-    (west, north), (east, south) = np.min(corners, axis=0) - 3, np.max(corners, axis=0) + 3
+    cells = (np.linalg.inv(_matrix(data.transform)) @ corners)[:2]
+    (west, north), (east, south) = cells.min(axis=1) - 3, cells.max(axis=1) + 3
     west, east = np.clip(np.floor([west, east + 1]), 0, data.width)
     north, south = np.clip(np.floor([north, south + 1]), 0, data.height)
     if east - west < 2 or south - north < 2:
