@@ -13,7 +13,7 @@ import pytest
 import rasterio
 
 from twin.city import City
-from twin.city.terrain import MOST_POSTS, Terrain
+from twin.city.terrain import MOST_POSTS, Terrain, rasters
 from twin.errors import InputError
 
 from .solid_files import X0, Y0, bounded, building, citygml, house
@@ -61,7 +61,7 @@ def as_tiff(
 ) -> Path:
     half = STEP / 2.0
     transform = rasterio.Affine(STEP, 0, x[0, 0] - half, 0, -STEP, y[-1, 0] + half)
-    with rasterio.open(
+    with rasters(), rasterio.open(
         path, "w", driver="GTiff", width=x.shape[1], height=x.shape[0], count=1,
         dtype="float32", crs=crs, transform=transform, **more,
     ) as data:  # fmt: skip
@@ -141,7 +141,7 @@ def test_plane_in_another_reference_system_stays_a_plane(
     q, r = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
     x, y = back.transform(west + dx * q, north - dy * r)
     path = tmp_path / "dgm.tif"
-    with rasterio.open(
+    with rasters(), rasterio.open(
         path, "w", driver="GTiff", width=columns, height=rows, count=1, dtype="float32",
         crs=f"EPSG:{epsg}", transform=transform, nodata=-9999,
     ) as data:  # fmt: skip
@@ -226,7 +226,10 @@ def test_saved_terrain_is_the_same_terrain(town: City, tmp_path: Path) -> None:
     assert again.digest == city.digest != town.digest
     higher = Terrain(city.terrain.heights + 1, *city.terrain.box[:2], city.terrain.step_m)
     assert City(**(_fields(city) | {"terrain": higher})).digest != city.digest
-    with rasterio.open(folder / "terrain.tif") as data:  # for GIS: north up, in the city's CRS
+    with (
+        rasters(),
+        rasterio.open(folder / "terrain.tif") as data,
+    ):  # for GIS: north up, in the city's CRS
         assert data.crs.to_epsg() == 25832
         [value] = next(data.sample([(X0 + 50.123, Y0 + 50.123)]))
         assert value == pytest.approx(ground(X0 + 50.123, Y0 + 50.123), abs=1e-3)
@@ -308,7 +311,7 @@ def test_lauf(data_dir: Path) -> None:
 
     city = open_city(str(data_dir / "osm" / "lauf-200115.osm.pbf"))
     path = data_dir / "terrain" / "lauf_srtm3_clip.tif"
-    with rasterio.open(path) as data:
+    with rasters(), rasterio.open(path) as data:
         heights = data.read(1).astype(float)
         q, r = np.meshgrid(np.arange(data.width) + 0.5, np.arange(data.height) + 0.5)
         lon, lat = data.transform.c + data.transform.a * q, data.transform.f + data.transform.e * r
