@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import gzip
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from twin.city.solids import use_of
 from twin.errors import InputError
 
 from .solid_files import (
-    X0, Y0, Z0, bounded, building, citygml, cityjson, house, json_solid, solid,
+    X0,
+    Y0,
+    Z0,
+    bounded,
+    building,
+    citygml,
+    cityjson,
+    house,
+    json_solid,
+    solid,
 )  # fmt: skip
 from .test_store import _fields
 
@@ -54,7 +64,7 @@ def open_edges(city: City, row: int) -> int:
     for shape in city.surfaces.geometry[city.surfaces["building"] == row]:
         for ring in (shape.exterior, *shape.interiors):
             corners = [tuple(c) for c in np.asarray(ring.coords)]
-            edges.update(frozenset(e) for e in zip(corners, corners[1:]))
+            edges.update(frozenset(e) for e in itertools.pairwise(corners))
     return sum(v != 2 for v in edges.values())
 
 
@@ -222,7 +232,7 @@ def test_saved_and_exported_surfaces_keep_their_heights(tmp_path: Path) -> None:
     assert (shapely.area(layer.geometry.to_numpy()) == 0.0).sum() == KINDS["wall"]
     higher = city.surfaces.copy()
     higher["geometry"] = shapely.transform(
-        higher.geometry.to_numpy(), lambda c: c + [0.0, 0.0, 1.0], include_z=True
+        higher.geometry.to_numpy(), lambda c: np.add(c, [0.0, 0.0, 1.0]), include_z=True
     )
     assert City(**(_fields(city) | {"surfaces": higher})).digest != city.digest
     assert json.loads(json.dumps(city.summary()))["surfaces"] == 7
@@ -397,7 +407,7 @@ def test_files_that_cannot_be_used_are_refused(
 
 def test_gz_that_is_none_and_missing_file(tmp_path: Path) -> None:
     path = write(tmp_path / "h.gml.gz", citygml(GOOD))
-    with pytest.raises(InputError, match="ends in .gz but is not packed"):
+    with pytest.raises(InputError, match=r"ends in \.gz but is not packed"):
         City.from_buildings([path])
     with pytest.raises(InputError, match="no such file"):
         City.from_buildings([tmp_path / "nowhere.gml"])

@@ -123,7 +123,8 @@ def test_posts_of_a_file_come_back_as_they_were(town: City, tmp_path: Path, kind
     inside = (x >= west) & (x <= east) & (y >= south) & (y <= north)
     assert inside.sum() > 200
     assert np.abs(terrain.at(x[inside], y[inside]) - z[inside]).max() < 1e-4
-    assert city.sources[-1]["what"] == "terrain"
+    assert [source["what"] for source in city.sources].count("terrain") == 1
+    assert city.with_terrain(path).sources == city.sources
     assert city.sources[-1]["covers"] == "100.0 % of the city"
     assert any("states no CRS" in line for line in said) is (kind not in ("tiff",))
 
@@ -288,6 +289,24 @@ def test_picture_without_a_place_is_refused(town: City, tmp_path: Path) -> None:
         town.with_terrain(tmp_path / "a.png")
     with pytest.raises(InputError, match="no such file"):
         town.with_terrain(tmp_path / "b.tif")
+
+
+def test_command_builds_what_is_given_or_nothing(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from scenarios.cli import app
+
+    path, out = tmp_path / "town.gml", tmp_path / "out"
+    path.write_text(citygml(building("a", bounded(house()))), encoding="utf-8")
+    x, y = posts()
+    good = as_tiff(tmp_path / "dgm.tif", x, y, ground(x, y))
+    for terrain, code in ((path, 1), (tmp_path / "none.tif", 1), (good, 0)):
+        given = ["build", str(path), "-o", str(out), "--terrain", str(terrain)]
+        done = CliRunner().invoke(app, given)
+        assert done.exit_code == code
+        assert out.exists() is (code == 0)
+    assert City.load(out).terrain is not None
+    assert "reading the terrain of dgm.tif" in done.output
 
 
 def test_tile_of_cologne(data_dir: Path, tmp_path: Path) -> None:

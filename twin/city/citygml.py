@@ -50,8 +50,9 @@ def read(path: Path) -> Models:
     try:
         with opened(path) as stream:
             _read(etree, stream, models)
-    except etree.XMLSyntaxError as error:
-        msg = f"{path}: is damaged or cut off ({error.msg}); fetch it again."
+    except (etree.XMLSyntaxError, ValueError) as error:  # the latter for names that are none
+        why = (str(error).splitlines() or ["?"])[0][:160]
+        msg = f"{path}: is damaged or cut off ({why}); fetch it again."
         raise InputError(msg) from error
     return models
 
@@ -70,7 +71,7 @@ def _check_root(path: Path, stream: BinaryIO) -> None:
     try:
         while not found and (piece := stream.read(2**16)):
             parser.Parse(piece, False)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # also encodings unknown
         if not found:
             msg = f"{path}: is no XML ({error}); fetch it again."
             raise InputError(msg) from error

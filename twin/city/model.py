@@ -261,7 +261,8 @@ class City:
         from twin.city.terrain import read_terrain
 
         terrain, source = read_terrain(Path(path), self, step_m, progress)
-        return replace(self, terrain=terrain, sources=[*self.sources, source])
+        others = [s for s in self.sources if s.get("what") != source["what"]]
+        return replace(self, terrain=terrain, sources=[*others, source])
 
     @classmethod
     def load(cls, folder: str | Path) -> City:
