@@ -244,7 +244,7 @@ def to_plane(points: Floats, models: Models, crs: pyproj.CRS) -> Floats:
     if source != crs:
         move = pyproj.Transformer.from_crs(source, crs, always_xy=True)
         x, y = move.transform(x, y)
-    return np.round(np.column_stack([x, y, points[:, 2]]), 3)
+    return np.asarray(np.round(np.column_stack([x, y, points[:, 2]]), 3), dtype=np.float64)
 
 
 def _in_area_of_use(crs: pyproj.CRS, x: Floats, y: Floats) -> bool:

@@ -274,7 +274,7 @@ def _from_raster(path: Path, city: City, box: Box) -> _Source:
     heights = read.astype(np.float32).filled(np.nan) * np.float32(scale) + np.float32(offset)
     zoom = np.diag([window.width / shape[1], window.height / shape[0], 1.0])
     zoom[:2, 2] = window.col_off, window.row_off
-    pixel = np.linalg.inv(cells @ zoom)[:2]
+    pixel = np.asarray(np.linalg.inv(cells @ zoom)[:2], dtype=np.float64)
     pixel[:, 2] -= 0.5  # heights stand for the middle of their cells
     move = np.linalg.inv(pixel[:, :2])
     step = float(np.hypot(*move[:, 0]))
