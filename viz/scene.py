@@ -142,7 +142,8 @@ def save_picture(
 def _attribution(city: City) -> str:
     """Return whose data the city is made of."""
     named = [s["attribution"] for s in city.sources if s.get("attribution")]
-    return ", ".join(dict.fromkeys(named)) or ATTRIBUTION
+    usual = "" if city.options.get("builder") == "buildings" else ATTRIBUTION
+    return ", ".join(dict.fromkeys(named)) or usual
 
 
 def _staged(
