@@ -184,4 +184,5 @@ def write(picture: Image, path: Path) -> None:
 def attribution(city: City) -> str:
     """Return whose data the city is made of."""
     named = [s["attribution"] for s in city.sources if s.get("attribution")]
-    return ", ".join(dict.fromkeys(named)) or ATTRIBUTION
+    usual = "" if city.options.get("builder") == "buildings" else ATTRIBUTION
+    return ", ".join(dict.fromkeys(named)) or usual
