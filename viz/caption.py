@@ -235,7 +235,7 @@ def _lay(picture: Image, box: Box) -> None:
 
 def _height(caption: Caption) -> float:
     """Return the height of the block in the lower corner, at a picture's height of 1080."""
-    rows = 50.0 + 24.0  # scale bar, attribution
+    rows = 50.0 + (24.0 if caption.attribution else 0.0)  # scale bar, attribution
     if caption.scale is not None:
         rows += 94.0
     rows += 30.0 * ((len(caption.keys) + 1) // 2)

@@ -37,11 +37,15 @@ class Mesh:
         int, (m, 3) rows of `points`, counter-clockwise seen from outside.
     colours
         uint8, (n, rgb) of the corners.
+    smooth
+        Unit normals (n, xyz) of the corners of a surface that looks round; None where every
+        triangle looks flat.
     """
 
     points: Floats
     faces: Rows
     colours: Colours
+    smooth: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of triangles."""
@@ -65,6 +69,9 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
         np.concatenate([m.points for m in meshes]),
         np.concatenate([m.faces + k for m, k in zip(meshes, before, strict=True)]),
         np.concatenate([m.colours for m in meshes]),
+        np.concatenate([m.smooth for m in meshes if m.smooth is not None])
+        if all(m.smooth is not None for m in meshes)
+        else None,
     )
 
 

@@ -88,6 +88,8 @@ class Stage:
             reset_camera=False,
             render=False,
         )
+        if part.mesh.smooth is not None:
+            actor.GetProperty().SetInterpolationToPhong()
         if name in ORDER:
             _on_top(actor, ORDER.index(name))
         self._actors[name] = actor
@@ -216,6 +218,9 @@ def polydata(mesh: Mesh) -> pyvista.PolyData:
     points: Any = mesh.points.astype(np.float32)
     data: pyvista.PolyData = pyvista.PolyData.from_regular_faces(points, faces)
     data.point_data["rgb"] = mesh.colours
+    if mesh.smooth is not None:
+        data.point_data["Normals"] = mesh.smooth.astype(np.float32)
+        data.GetPointData().SetActiveNormals("Normals")
     return data
 
 

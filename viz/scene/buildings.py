@@ -163,7 +163,7 @@ def _triangles(shapes: Any) -> tuple[Floats, Rows]:
         if not len(some):
             continue
         u, v = (k + 1) % 3, (k + 2) % 3
-        seen = shapely.transform(shapes[some], lambda p, u=u, v=v: p[:, [u, v]], include_z=True)
+        seen = shapely.transform(shapes[some], lambda p, u=u, v=v, k=k: p[:, [u, v, k]], include_z=True)
         seen = shapely.force_2d(seen)
         usable = shapely.is_valid(seen)
         corners, whose = triangulate(seen[usable])
