@@ -83,7 +83,7 @@ class Stage:
             diffuse=DIFFUSE,
             specular=0.0,
             opacity=part.opacity,
-            culling="back",
+            culling=None if part.two_sided else "back",
             show_scalar_bar=False,
             reset_camera=False,
             render=False,

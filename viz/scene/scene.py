@@ -10,7 +10,7 @@ import numpy as np
 from viz import light
 from viz.mesh import Mesh, flat, merge, shadows
 from viz.palette import rgb
-from viz.scene.buildings import building_blocks, building_faces, building_mesh, coarser
+from viz.scene.buildings import block_mesh, building_blocks, building_faces, coarser, face_mesh
 from viz.scene.ground import GREEN, WATER, Ground, green_and_water, paved
 from viz.scene.lights import COLOURS, bar_mesh, programmed, stop_bars
 from viz.scene.roads import MARKING, ROAD, Lines, lane_lines, markings, movement_lines, road_mesh
@@ -29,7 +29,7 @@ SHADOW_DARKNESS = 0.24
 SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth their time
 FAR = "buildings from afar"
 # Faces that lie on each other are drawn in this order, the last one on top.
-ORDER = ("ground", "green", "water", "roads", "markings", "shade", "touched", "values", "bars")
+ORDER = ("ground", "green", "water", "roads", "markings", "shade", "values", "touched", "bars")
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,14 @@ class Part:
         Below 1, what lies behind shines through.
     lit
         Whether light falls on it; else it shows its colours as they are.
+    two_sided
+        Whether its faces are seen from behind, too.
     """
 
     mesh: Mesh
     opacity: float = 1.0
     lit: bool = True
+    two_sided: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,9 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
         "water": Part(ground.drape(water, rgb(WATER))),
         "roads": Part(merge([paving, road_mesh(lanes, city, ground)])),
         "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
-        "buildings": Part(building_mesh(some, faces)),
-        FAR: Part(building_mesh(coarser(some), faces)),
+        "buildings": Part(block_mesh(some)),
+        FAR: Part(block_mesh(coarser(some))),
+        "modelled": Part(face_mesh(faces), two_sided=True),
     }
     if len(city.buildings) <= SHADOWS_UP_TO:
         parts["shade"] = Part(_shade(city, ground, towards), SHADOW_DARKNESS, lit=False)
