@@ -93,7 +93,7 @@ def near() -> Image:
     fleet = fleet_at(ways.at(TIME_S), kinds, scene.lanes, scene.movements, scene.ground)
     line = city.streets.geometry.iloc[int(closed[0])]
     (middle,) = scene.ground.moved([line.interpolate(0.5, normalized=True)])
-    camera = looking((middle.x, middle.y, 0.0), 170.0, 20.0, 38.0, SIZE)
+    camera = looking((middle.x, middle.y, 0.0), 225.0, 20.0, 38.0, SIZE)
     caption = Caption("Kaivokatu", "07:08", "Traffic", "veh", scale)
     return still(scene, [Panel(parts=parts, fleet=fleet)], camera, SIZE, caption)
 
