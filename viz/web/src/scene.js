@@ -1,0 +1,367 @@
+// The picture: what is built once from the data, and how a moment of it is drawn.
+import * as THREE from "three";
+import { blocks, flatAreas, ribbons } from "./geometry.js";
+import * as M from "./materials.js";
+import { groundOf } from "./ground.js";
+import { LIGHTS_OFF, THEMES } from "./theme.js";
+import { Traffic, Ways } from "./traffic.js";
+
+// What lies on the ground, from below to above.
+const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "band", "bar"];
+const order = (name) => ORDER.indexOf(name);
+
+export class Scene {
+  constructor(payload) {
+    const { header, array } = payload;
+    this.header = header;
+    this.array = array;
+    this.root = new THREE.Scene();
+    this.ground = groundOf(array);
+    this.draped = this.ground.relief;
+    this.parts = {};
+    this.buildGround();
+    this.buildRoads();
+    this.buildBuildings();
+    this.buildTrees();
+    this.buildBands();
+    this.buildTraffic();
+    this.setTheme("light");
+  }
+
+  add(name, object, z) {
+    object.frustumCulled = false;
+    object.renderOrder = z;
+    object.matrixAutoUpdate = false;
+    this.parts[name] = object;
+    this.root.add(object);
+    return object;
+  }
+
+  onGround(name) {
+    return M.onGround(this.draped, order(name));
+  }
+
+  areas(name) {
+    const rings = this.array(`${name}.rings`);
+    if (!rings || !rings.length) return null;
+    const { position, index } = flatAreas(rings, this.array(`${name}.points`),
+      this.array(`${name}.xy`), this.ground.height);
+    return this.ground.draped(position, index);
+  }
+
+  buildGround() {
+    const relief = this.ground.mesh();
+    if (relief) this.add("ground", new THREE.Mesh(relief, M.terrainMaterial("#fff")), 0);
+    for (const name of ["green", "water"]) {
+      const shape = this.areas(name);
+      if (shape) this.add(name, new THREE.Mesh(shape, M.flatMaterial("#fff", this.onGround(name))),
+        order(name));
+    }
+  }
+
+  ribbon(points, xy, width, more = {}) {
+    const r = ribbons(points, xy, this.ground.height);
+    const shape = new THREE.BufferGeometry();
+    const n = r.line.length;
+    const half = new Float32Array(n);
+    const shift = new Float32Array(n);
+    const side = new Float32Array(n);
+    for (let k = 0; k < n; k++) {
+      half[k] = width[r.line[k]] / 2;
+      side[k] = k % 2 ? 1 : -1;
+      if (more.shift) shift[k] = more.shift[r.line[k]];
+    }
+    shape.setAttribute("position", new THREE.BufferAttribute(r.centre, 3));
+    shape.setAttribute("aside", new THREE.BufferAttribute(r.aside, 2));
+    shape.setAttribute("side", new THREE.BufferAttribute(side, 1));
+    shape.setAttribute("halfWidth", new THREE.BufferAttribute(half, 1));
+    shape.setAttribute("shift", new THREE.BufferAttribute(shift, 1));
+    if (more.along) {
+      shape.setAttribute("along", new THREE.BufferAttribute(r.along, 1));
+      shape.setAttribute("dash", new THREE.BufferAttribute(new Float32Array(n), 1));
+    }
+    if (more.rows) shape.setAttribute("street", new THREE.BufferAttribute(r.line, 1));
+    shape.setIndex(new THREE.BufferAttribute(r.index, 1));
+    return shape;
+  }
+
+  buildRoads() {
+    const { array } = this;
+    const settings = this.onGround("road");
+    const lanePoints = array("lane.points");
+    if (!lanePoints.length) return;
+    const laneXy = array("lane.xy");
+    const width = array("lane.width");
+    const movePoints = array("move.points");
+    const moveXy = array("move.xy");
+    const from = array("move.lane");
+    const kerb = 1.0;
+    const wide = (k) => width[k] + kerb;
+    this.add("lanes", new THREE.Mesh(this.ribbon(lanePoints, laneXy, Float32Array.from(width, (w) => w + kerb)),
+      M.ribbonMaterial("#fff", 1.3, settings)), order("road"));
+    this.add("moves", new THREE.Mesh(this.ribbon(movePoints, moveXy, Float32Array.from(from, wide)),
+      M.ribbonMaterial("#fff", 0, settings)), order("road"));
+    const junctions = this.areas("junction");
+    if (junctions) this.add("junctions", new THREE.Mesh(junctions, M.flatMaterial("#fff", settings)),
+      order("road"));
+    const dashes = array("marking.points");
+    if (dashes && dashes.length) {
+      this.add("markings", new THREE.Mesh(
+        this.ribbon(dashes, array("marking.xy"), new Float32Array(dashes.length).fill(0.16), { along: true }),
+        M.markingMaterial("#fff", this.onGround("marking"))), order("marking"));
+    }
+    const lengths = array("lane.length");
+    const to = array("move.to");
+    const rows = new Map();
+    const street = array("lane.street");
+    for (let m = from.length - 1; m >= 0; m--) {
+      rows.set(`s${street[from[m]]},${street[to[m]]}`, m);
+      rows.set(from[m] * lengths.length + to[m], m);
+    }
+    this.network = {
+      lanes: new Ways(lanePoints, laneXy, lengths), moves: new Ways(movePoints, moveXy, array("move.length")),
+      speed: array("lane.speed"), wait: array("move.wait"), moveSpeed: array("move.speed"),
+      movement: (a, b) => rows.get(a * lengths.length + b)
+        ?? rows.get(`s${street[a]},${street[b]}`) ?? -1,
+    };
+  }
+
+  buildBuildings() {
+    const { array } = this;
+    const rings = array("building.rings");
+    const row = array("building.row");
+    const b = blocks(rings, array("building.points"), array("building.xy"), row,
+      array("building.base"), array("building.height"));
+    const shape = new THREE.BufferGeometry();
+    shape.setAttribute("position", new THREE.BufferAttribute(b.position, 3));
+    shape.setAttribute("above", new THREE.BufferAttribute(b.above, 1));
+    shape.setAttribute("row", new THREE.BufferAttribute(b.row, 1));
+    shape.setIndex(new THREE.BufferAttribute(b.index, 1));
+    const edges = new THREE.BufferGeometry();
+    for (const name of ["position"]) edges.setAttribute(name, shape.getAttribute(name));
+    edges.setIndex(new THREE.BufferAttribute(b.edges, 1));
+    const shapes = [shape];
+    const faces = this.facesOfModels();
+    if (faces) shapes.push(faces);
+    this.blocks = shapes.map((s, k) => {
+      if (this.draped && k === 0) { /* shadows fall on the foot's height */ }
+      this.add(`shadow${k}`, new THREE.Mesh(s, M.shadowMaterial(this.onGround("shadow"))), order("shadow"));
+      return this.add(`blocks${k}`, new THREE.Mesh(s, M.blockMaterial()), 20);
+    });
+    this.add("edges", new THREE.LineSegments(edges, M.edgeMaterial()), 21);
+    this.picking = M.pickMaterial();
+  }
+
+  /** Roofs and walls of buildings whose shape is known. */
+  facesOfModels() {
+    const xyz = this.array("face.xyz");
+    if (!xyz || !xyz.length) return null;
+    const rows = this.array("face.row");
+    const low = new Map();
+    for (let t = 0; t < rows.length; t++) {
+      for (let c = 0; c < 3; c++) {
+        const z = xyz[(3 * t + c) * 3 + 2];
+        if (!(low.get(rows[t]) <= z)) low.set(rows[t], z);
+      }
+    }
+    const row = new Float32Array(rows.length * 3);
+    const above = new Float32Array(rows.length * 3);
+    for (let k = 0; k < row.length; k++) {
+      row[k] = rows[(k / 3) | 0];
+      above[k] = xyz[3 * k + 2] - low.get(row[k]);
+    }
+    const shape = new THREE.BufferGeometry();
+    shape.setAttribute("position", new THREE.BufferAttribute(Float32Array.from(xyz), 3));
+    shape.setAttribute("above", new THREE.BufferAttribute(above, 1));
+    shape.setAttribute("row", new THREE.BufferAttribute(row, 1));
+    return shape;
+  }
+
+  buildTrees() {
+    const xyz = this.array("tree.xyz");
+    if (!xyz || !xyz.length) return;
+    const height = this.array("tree.height");
+    const at = new Float32Array(height.length * 4);
+    for (let k = 0; k < height.length; k++) {
+      at.set([xyz[3 * k], xyz[3 * k + 1], xyz[3 * k + 2], height[k]], 4 * k);
+    }
+    const shape = new THREE.InstancedBufferGeometry();
+    const tree = treeShape();
+    shape.setAttribute("position", new THREE.BufferAttribute(tree.position, 3));
+    shape.setIndex(tree.index);
+    shape.setAttribute("at", new THREE.InstancedBufferAttribute(at, 4));
+    this.add("trees", new THREE.Mesh(shape, M.treeMaterial()), 22);
+  }
+
+  buildBands() {
+    const { array } = this;
+    const points = array("street.points");
+    this.streets = points.length;
+    if (!points.length) return;
+    const xy = array("street.xy");
+    this.axes = new Ways(points, xy, null);
+    const shape = this.ribbon(points, xy, array("street.width"),
+      { rows: true, shift: array("street.both") });
+    const rows = Math.max(1, Math.ceil(this.streets / 1024));
+    this.textureRows = rows;
+    const names = new Float32Array(1024 * rows).fill(-1);
+    names.set(Float32Array.from(array("street.name")));
+    this.names = new THREE.DataTexture(names, 1024, rows, THREE.RedFormat, THREE.FloatType);
+    this.names.needsUpdate = true;
+    this.colours = [0, 1].map(() => {
+      const texture = new THREE.DataTexture(new Uint8Array(4096 * rows), 1024, rows);
+      texture.needsUpdate = true;
+      return texture;
+    });
+    for (const name of ["halo", "band"]) {
+      const material = M.bandMaterial(this.onGround(name));
+      material.uniforms.uNames.value = this.names;
+      material.uniforms.uColours.value = this.colours[0];
+      material.uniforms.uHalo.value = name === "halo" ? 1 : 0;
+      if (name === "halo") Object.assign(material.uniforms.uLeast, { value: 9 });
+      this.add(name, new THREE.Mesh(shape, material), order(name));
+    }
+    this.parts.halo.material.uniforms.uMost.value = 140;
+  }
+
+  buildTraffic() {
+    const { header, array } = this;
+    const runs = header.runs || [];
+    this.traffic = runs.map((run, k) => (run.vehicles
+      ? new Traffic(this.network, array, `run${k}`, header.time.begin, header.tau, header.spacing)
+      : null));
+    const most = Math.max(1, ...this.traffic.map((t) => (t && t.any ? t.room : 0)));
+    const box = new THREE.BoxGeometry(1, 1, 1);
+    box.translate(0, 0, 0.5);
+    const shape = new THREE.InstancedBufferGeometry();
+    shape.setIndex(box.index);
+    shape.setAttribute("position", box.getAttribute("position"));
+    shape.setAttribute("normal", box.getAttribute("normal"));
+    this.at = new THREE.InstancedBufferAttribute(new Float32Array(most * 4), 4);
+    this.look = new THREE.InstancedBufferAttribute(new Float32Array(most * 2), 2);
+    for (const a of [this.at, this.look]) a.setUsage(THREE.DynamicDrawUsage);
+    shape.setAttribute("at", this.at);
+    shape.setAttribute("kind", this.look);
+    shape.instanceCount = 0;
+    this.add("vehicles", new THREE.Mesh(shape, M.vehicleMaterial()), 23);
+    this.buildBars();
+  }
+
+  buildBars() {
+    const ends = this.array("bar.ends");
+    this.bars = ends ? ends.length / 4 : 0;
+    if (!this.bars) return;
+    const bar = new Float32Array(this.bars * 4);
+    const size = new Float32Array(this.bars * 2);
+    for (let k = 0; k < this.bars; k++) {
+      const [ax, ay, bx, by] = ends.subarray(4 * k, 4 * k + 4);
+      const [x, y] = [(ax + bx) / 2, (ay + by) / 2];
+      bar.set([x, y, this.ground.height(x, y), Math.atan2(by - ay, bx - ax) - Math.PI / 2], 4 * k);
+      size.set([Math.hypot(bx - ax, by - ay), 1.2], 2 * k);
+    }
+    const shape = new THREE.InstancedBufferGeometry();
+    const corners = [-0.5, -0.5, 0, 0.5, -0.5, 0, 0.5, 0.5, 0, -0.5, 0.5, 0];
+    shape.setAttribute("position", new THREE.BufferAttribute(new Float32Array(corners), 3));
+    shape.setIndex([0, 1, 2, 0, 2, 3]);
+    shape.setAttribute("bar", new THREE.InstancedBufferAttribute(bar, 4));
+    shape.setAttribute("size", new THREE.InstancedBufferAttribute(size, 2));
+    this.light = new THREE.InstancedBufferAttribute(new Float32Array(this.bars).fill(LIGHTS_OFF), 1);
+    shape.setAttribute("light", this.light);
+    this.add("bars", new THREE.Mesh(shape, M.lightMaterial(this.onGround("bar"))), order("bar"));
+    this.parts.bars.material.uniforms.uTable.value =
+      this.header.palette.lights.map((c) => new THREE.Color(c));
+  }
+
+  /** Colours of everything that carries no value. */
+  setTheme(name) {
+    const t = THEMES[name];
+    const { palette } = this.header;
+    this.theme = t;
+    const set = (part, uniform, colour) => {
+      if (this.parts[part]) this.parts[part].material.uniforms[uniform].value.set(colour);
+    };
+    M.shared.uFog.value.set(t.ground);
+    set("ground", "uColour", t.ground);
+    for (const k of ["green", "water"]) set(k, "uColour", t[k]);
+    for (const k of ["lanes", "moves", "junctions"]) set(k, "uColour", t.road);
+    set("markings", "uColour", t.marking);
+    for (const k of this.blocks.keys()) {
+      set(`blocks${k}`, "uRoof", t.roof);
+      set(`blocks${k}`, "uWall", t.wall);
+      set(`blocks${k}`, "uMark", t.mark);
+      this.parts[`shadow${k}`].material.uniforms.uDark.value = t.shadow;
+    }
+    set("edges", "uColour", t.edge);
+    set("trees", "uColour", t.tree);
+    set("trees", "uTrunk", t.trunk);
+    set("vehicles", "uMoving", name === "dark" ? "#58b7ff" : palette.drives);
+    set("vehicles", "uStanding", palette.stands);
+    set("vehicles", "uBody", t.body);
+    set("halo", "uInk", t.ink);
+  }
+
+  show(layers) {
+    const set = (name, on) => { if (this.parts[name]) this.parts[name].visible = on; };
+    for (const k of this.blocks.keys()) {
+      set(`blocks${k}`, layers.buildings);
+      set(`shadow${k}`, layers.buildings && layers.shadows);
+    }
+    set("edges", layers.buildings);
+    set("trees", layers.trees);
+    set("green", layers.nature);
+    set("water", layers.nature);
+    set("vehicles", layers.vehicles);
+    set("bars", layers.signals);
+    set("band", layers.values);
+  }
+
+  choose(name, building) {
+    if (this.parts.halo) this.parts.halo.material.uniforms.uChosen.value = name;
+    for (const block of this.blocks) block.material.uniforms.uChosen.value = building;
+  }
+
+  /** Draw one side: traffic of a run at a time, streets in the colours of a side (0 or 1). */
+  prepare(run, time, side) {
+    if (this.parts.band) this.parts.band.material.uniforms.uColours.value = this.colours[side];
+    const traffic = run === null ? null : this.traffic[run];
+    const shape = this.parts.vehicles.geometry;
+    shape.instanceCount = 0;
+    if (traffic && this.parts.vehicles.visible && traffic.any) {
+      const n = traffic.place(time, this.ground.height);
+      this.at.array.set(traffic.at.subarray(0, 4 * n));
+      this.look.array.set(traffic.look.subarray(0, 2 * n));
+      for (const [a, width] of [[this.at, 4], [this.look, 2]]) {
+        a.clearUpdateRanges();
+        a.addUpdateRange(0, n * width);
+        a.needsUpdate = true;
+      }
+      shape.instanceCount = n;
+    }
+    if (this.bars) {
+      const lit = traffic ? traffic.lightsAt(time, this.light.array) : false;
+      if (!lit) this.light.array.fill(LIGHTS_OFF);
+      this.light.needsUpdate = true;
+    }
+  }
+}
+
+/** A tree 1 m high: a trunk, and a crown of two cones on one girdle. */
+function treeShape() {
+  const sides = 6;
+  const points = [];
+  const ring = (radius, z) => {
+    for (let k = 0; k < sides; k++) {
+      const a = (k / sides) * 2 * Math.PI;
+      points.push(radius * Math.cos(a), radius * Math.sin(a), z);
+    }
+  };
+  ring(0.05, 0);
+  ring(0.4, 0.5);
+  points.push(0, 0, 0.22, 0, 0, 1);
+  const index = [];
+  for (let k = 0; k < sides; k++) {
+    const n = (k + 1) % sides;
+    index.push(k, n, 2 * sides, sides + k, 2 * sides, sides + n, sides + k, sides + n, 2 * sides + 1);
+  }
+  return { position: new Float32Array(points), index };
+}

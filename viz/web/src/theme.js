@@ -1,0 +1,16 @@
+// Colours of the picture, light and dark; scales of values come with the data.
+export const THEMES = {
+  light: {
+    ground: "#eeeae2", green: "#cfdcbd", water: "#a9c8da", road: "#d6d1c6", marking: "#ffffff",
+    roof: "#fdfbf7", wall: "#d9d3c8", edge: "#b3aa9a", mark: "#0072b2", tree: "#93ad78",
+    trunk: "#8a7a66", shadow: 0.2, moving: "#ffffff", standing: "#15181f", body: "#3a3f4b",
+    ink: "#10131a", none: "#c4bfb4",
+  },
+  dark: {
+    ground: "#15181e", green: "#1d2a22", water: "#16303f", road: "#2b303a", marking: "#5a6170",
+    roof: "#4a515f", wall: "#363c48", edge: "#667086", mark: "#56b4e9", tree: "#31493a",
+    trunk: "#3b3730", shadow: 0.42, moving: "#ffffff", standing: "#08090b", body: "#aeb6c6",
+    ink: "#ffffff", none: "#3c424e",
+  },
+};
+export const LIGHTS_OFF = 3; // of the lights red, yellow, green, none
