@@ -452,6 +452,7 @@ def _jobs(
                 modules=modules,
                 agents=agents,
                 again=position < judged,
+                record=position == 0,
                 years=scenario.years,
                 files=files,
             )

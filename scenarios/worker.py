@@ -86,6 +86,7 @@ class Job:
     again: bool = False  # whether to look for another equilibrium, too
     years: int = 0
     files: Mapping[str, Path] = field(default_factory=dict)
+    record: bool = False  # whether to keep what every vehicle and light did
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -137,6 +138,7 @@ def run_job(job: Job, city: City, report: Report) -> None:
             systems_on=job.systems,
             day=job.day,
             interval_s=job.interval_s,
+            record=job.record,
         )
         results = simulation.run()
         if prepared is not None:

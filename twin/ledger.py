@@ -68,7 +68,7 @@ class Results:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             for name, table in {**self.tables, "indicators": frame}.items():
-                table.to_parquet(temporary / f"{name}.parquet", index=False)
+                table.to_parquet(temporary / f"{name}.parquet", index=False, **_writing(table))
             if folder.exists():
                 shutil.rmtree(folder)
             temporary.rename(folder)
@@ -106,3 +106,11 @@ class Results:
         frame = tables.pop("indicators")
         values = dict(zip(frame["indicator"], frame["value"].astype(float), strict=True))
         return cls(values, tables)
+
+
+def _writing(table: pd.DataFrame) -> dict[str, Any]:
+    """How a table is written: one of whole numbers alone by differences, it may be long."""
+    if not len(table.columns) or any(kind.kind != "i" for kind in table.dtypes):
+        return {}
+    encoding = dict.fromkeys(table.columns, "DELTA_BINARY_PACKED")
+    return {"compression": "zstd", "use_dictionary": False, "column_encoding": encoding}

@@ -75,6 +75,9 @@ class Simulation:
         Length of the intervals in which streets are measured.
     snapshot
         Go on from here instead of starting with empty streets.
+    record
+        Whether the results tell when every vehicle was on which lane, and what every light
+        showed: tables `passages` and `lights`, of the whole window.
 
     Raises
     ------
@@ -102,6 +105,7 @@ class Simulation:
         day: dt.date = dt.date(2026, 9, 15),
         interval_s: float = 900.0,
         snapshot: Snapshot | None = None,
+        record: bool = False,
     ) -> None:
         if end_s <= begin_s:
             msg = f"the window ends at {end_s:g} s, not after its begin at {begin_s:g} s"
@@ -110,7 +114,7 @@ class Simulation:
         self.begin_s, self.end_s, self.interval_s = begin_s, end_s, interval_s
         self.counted_from_s = begin_s + warmup_s
         self.measures, self.response = tuple(measures), response
-        self.informed = informed
+        self.informed, self.record = informed, record
         self._policies, self._files, self._demand = policies, files, demand
         self.years = years
         self._arguments: dict[str, Any] = {

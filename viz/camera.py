@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 VIEW_ANGLE_DEG = 17.0  # narrow: verticals stay upright, as in photographs of models
+NEAR_VIEW_ANGLE_DEG = 30.0
 ELEVATIONS_DEG = (40.0, 47.0, 54.0)
 AZIMUTHS_DEG = tuple(range(-75, 76, 15))  # seen from the south, more or less, so north is up
 
@@ -42,6 +43,21 @@ class Camera:
         x, y, _ = np.subtract(self.position, self.focal)
         return float(np.degrees(np.arctan2(x, -y)))
 
+    @property
+    def elevation_deg(self) -> float:
+        """How high it stands: 0 level with what it looks at, 90 above it."""
+        x, y, z = np.subtract(self.position, self.focal)
+        return float(np.degrees(np.arctan2(z, np.hypot(x, y))))
+
+    @property
+    def distance_m(self) -> float:
+        """From what it looks at."""
+        return float(np.linalg.norm(np.subtract(self.position, self.focal)))
+
+    def metres_per_pixel(self, size: tuple[int, int]) -> float:
+        """Return what a pixel of a picture of this size spans where the camera looks."""
+        return 2.0 * self.distance_m * float(np.tan(np.radians(self.view_angle) / 2.0)) / size[1]
+
     def axes(self) -> Floats:
         """Return unit vectors to the right, up and ahead, as rows."""
         ahead = np.subtract(self.focal, self.position)
@@ -63,6 +79,42 @@ class Camera:
         return np.column_stack(
             [(seen[:, 0] + 1.0) / 2.0 * size[0], (1.0 - seen[:, 1]) / 2.0 * size[1]]
         )
+
+
+def looking(
+    focal: npt.ArrayLike,
+    distance_m: float,
+    azimuth_deg: float,
+    elevation_deg: float,
+    size: tuple[int, int],
+    view_angle: float = NEAR_VIEW_ANGLE_DEG,
+) -> Camera:
+    """Return a camera that looks at a place.
+
+    Parameters
+    ----------
+    focal
+        The place, (xyz).
+    distance_m
+        From the place.
+    azimuth_deg
+        Where the camera stands: 0 south, 90 east of the place.
+    elevation_deg
+        How high it stands: 0 on the ground, 90 above the place.
+    size
+        Width and height of the picture.
+    view_angle
+        Vertical angle of view in degrees.
+    """
+    at = np.asarray(focal, float)
+    back = _back(azimuth_deg, elevation_deg)
+    return Camera(_triple(at + back * distance_m), _triple(at), view_angle, size[0] / size[1])
+
+
+def _back(azimuth_deg: float, elevation_deg: float) -> Floats:
+    """Return the unit vector from what a camera looks at to the camera."""
+    a, e = np.radians(azimuth_deg), np.radians(elevation_deg)
+    return np.array([np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)])
 
 
 def fitted(
@@ -106,8 +158,7 @@ def _fit(
 ) -> Camera:
     """Return the camera of one direction that just holds the corners within the frame."""
     aspect = size[0] / size[1]
-    a, e = np.radians(azimuth), np.radians(elevation)
-    back = np.array([np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)])
+    back = _back(azimuth, elevation)
     target = np.array([frame[0] + frame[2] - 1.0, 1.0 - 2.0 * frame[1]])  # middle, and top
     room = np.array([frame[2] - frame[0], frame[3] - frame[1]]) * 2.0
     focal = corners.mean(axis=0)

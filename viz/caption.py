@@ -1,14 +1,16 @@
-"""What is written on a picture: title, legend, north, scale and whose data it is."""
+"""What is written on a picture: title, legend, clock, north, scale and whose data it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from viz import palette
+from viz.language import word
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,12 +20,16 @@ if TYPE_CHECKING:
     from viz.camera import Camera
     from viz.palette import Scale
 
+    Box = tuple[float, float, float, float]
+
 ATTRIBUTION = "© OpenStreetMap contributors"
-INK, FAINT = (38, 42, 51), (104, 108, 116)
+INK, FAINT, PAPER = (38, 42, 51), (92, 96, 104), (250, 249, 246)
 MARGIN = 56  # at a height of 1080 pixels, as all that follows
-BLOCK = (400, 190)
-SCALE_LENGTHS_M = (5000, 2000, 1000, 500, 200, 100, 50, 20, 10)
+WIDE = 420  # of the block with scale and legend
+PAD = 18
+SCALE_LENGTHS_M = (5000, 2000, 1000, 500, 200, 100, 50, 20, 10, 5)
 BACKGROUND = ((250, 249, 246), (226, 228, 230))
+PANE_OPACITY = 0.86
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,10 @@ class Caption:
         What the colours mean, in which unit.
     scale
         The colours; no legend without it.
+    keys
+        Further colours (#rrggbb) with what they mean.
+    note
+        A last remark of the legend.
     attribution
         Whose data is shown.
     """
@@ -47,6 +57,8 @@ class Caption:
     legend: str = ""
     unit: str = ""
     scale: Scale | None = None
+    keys: tuple[tuple[str, str], ...] = ()
+    note: str = ""
     attribution: str = ATTRIBUTION
 
 
@@ -57,7 +69,7 @@ def compose(
     camera: Camera,
     plate: npt.NDArray[np.float64],
 ) -> Image:
-    """Return the finished picture: background, the city on its shadow, and the words.
+    """Return the finished still: background, the city on its shadow, and the words.
 
     Parameters
     ----------
@@ -66,16 +78,16 @@ def compose(
     size
         Width and height of the picture.
     caption
-        The words.
+        The words; they lie on panes where the city is behind them.
     camera
         Through which the city was seen, for north and scale.
     plate
-        Points of the plate in the scene, from `CityModel.plate`.
+        Points around the city in the scene, from `Scene.hold`.
     """
-    from PIL import Image, ImageDraw, ImageFilter
+    from PIL import Image, ImageFilter
 
     city = Image.fromarray(seen, "RGBA").resize(size, Image.Resampling.BOX)
-    picture = _background(size)
+    picture = background(size)
     unit = size[1] / 1080.0
     alpha = city.getchannel("A").point(lambda a: int(a * 0.30))
     soft = Image.new("L", size)
@@ -83,13 +95,69 @@ def compose(
     soft = soft.filter(ImageFilter.GaussianBlur(22 * unit))
     picture.paste((52, 48, 60), (0, 0), soft)
     picture.paste(city.convert("RGB"), (0, 0), city.getchannel("A"))
-    _block(picture, caption, camera, plate)
-    draw = ImageDraw.Draw(picture)
-    _words(draw, size, caption)
-    _north(draw, camera, size)
+    covered = np.asarray(city.getchannel("A")) > 0
+    left = _free_corner(size, _height(caption), covered)
+    panes = _words(size, caption, left)
+    for box, pane in panes:
+        if covered[_inside(box, size)].any():
+            _lay(picture, box)
+        picture.paste(pane, (round(box[0]), round(box[1])), pane)
+    _place(picture, camera, plate, left, _height(caption), covered=covered)
     return picture
 
 
+@dataclass(frozen=True)
+class Overlay:
+    """The words of a film that stay the same in every frame.
+
+    Attributes
+    ----------
+    image
+        As large as the frame, transparent where nothing is written.
+    caption
+        What it says.
+    """
+
+    image: Image
+    caption: Caption
+
+    @classmethod
+    def of(cls, size: tuple[int, int], caption: Caption) -> Overlay:
+        """Return the words on their panes."""
+        from PIL import Image
+
+        image = Image.new("RGBA", size)
+        for box, pane in _words(size, caption, MARGIN * size[1] / 1080.0):
+            _lay(image, box)
+            image.alpha_composite(pane, (round(box[0]), round(box[1])))
+        return cls(image, caption)
+
+    def on(
+        self,
+        frame: npt.NDArray[np.uint8],
+        camera: Camera,
+        plate: npt.NDArray[np.float64],
+        clock: str = "",
+    ) -> npt.NDArray[np.uint8]:
+        """Return a frame (height, width, rgb) with the words, north, scale and the clock."""
+        from PIL import Image, ImageDraw
+
+        picture = Image.fromarray(frame, "RGB")
+        picture.paste(self.image, (0, 0), self.image)
+        unit = picture.size[1] / 1080.0
+        _place(picture, camera, plate, MARGIN * unit, _height(self.caption), covered=None)
+        if clock:
+            text = font(54 * unit, bold=True)
+            wide = text.getlength(clock)
+            middle = picture.size[0] / 2.0
+            box = (middle - wide / 2.0 - 30 * unit, 34 * unit,
+                   middle + wide / 2.0 + 30 * unit, 112 * unit)  # fmt: skip
+            _lay(picture, box)
+            ImageDraw.Draw(picture).text((middle, 73 * unit), clock, INK, text, "mm")
+        return np.asarray(picture, np.uint8)
+
+
+@lru_cache(maxsize=64)
 def font(pixels: float, *, bold: bool = False) -> Any:
     """Return DejaVu Sans, which comes with matplotlib, in a size."""
     import matplotlib as mpl
@@ -100,7 +168,7 @@ def font(pixels: float, *, bold: bool = False) -> Any:
     return ImageFont.truetype(str(file), pixels, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _background(size: tuple[int, int]) -> Image:
+def background(size: tuple[int, int]) -> Image:
     """Return a pale gradient from top to bottom."""
     from PIL import Image
 
@@ -110,16 +178,75 @@ def _background(size: tuple[int, int]) -> Image:
     return Image.fromarray(np.repeat(column[:, None, :], size[0], axis=1), "RGB")
 
 
-def _words(draw: ImageDraw, size: tuple[int, int], caption: Caption) -> None:
-    """Write title and subtitle in the upper left corner."""
+def _inside(box: Box, size: tuple[int, int]) -> tuple[slice, slice]:
+    """Return rows and columns of a box that lie in a picture."""
+    x0, y0, x1, y1 = (max(0, round(v)) for v in box)
+    return slice(y0, min(y1, size[1])), slice(x0, min(x1, size[0]))
+
+
+def _lay(picture: Image, box: Box) -> None:
+    """Lay a pane of paper over a box of a picture."""
+    from PIL import Image, ImageDraw
+
+    wide, high = round(box[2] - box[0]), round(box[3] - box[1])
+    unit = picture.size[1] / 1080.0
+    mask = Image.new("L", (wide, high))
+    ImageDraw.Draw(mask).rounded_rectangle(
+        (0, 0, wide - 1, high - 1), 8 * unit, fill=round(255 * PANE_OPACITY)
+    )
+    if picture.mode == "RGBA":
+        pane = Image.new("RGBA", (wide, high), (*PAPER, 0))
+        pane.putalpha(mask)
+        picture.alpha_composite(pane, (round(box[0]), round(box[1])))
+    else:
+        picture.paste(Image.new("RGB", (wide, high), PAPER), (round(box[0]), round(box[1])), mask)
+
+
+def _height(caption: Caption) -> float:
+    """Return the height of the block in the lower corner, at a picture's height of 1080."""
+    rows = 50.0 + 24.0  # scale bar, attribution
+    if caption.scale is not None:
+        rows += 94.0
+    rows += 30.0 * ((len(caption.keys) + 1) // 2)
+    rows += 26.0 if caption.note else 0.0
+    return rows
+
+
+def _free_corner(size: tuple[int, int], high: float, covered: npt.NDArray[np.bool_]) -> float:
+    """Return the left edge of the lower corner that the city leaves free, or covers less."""
     unit = size[1] / 1080.0
-    left = MARGIN * unit
-    room = size[0] - left - 240 * unit  # north needs the rest
-    bold = _fitting(caption.title, 46 * unit, room, bold=True)
-    draw.text((left, 40 * unit), caption.title, INK, bold)
-    if caption.subtitle:
-        plain = _fitting(caption.subtitle, 25 * unit, room, bold=False)
-        draw.text((left, 104 * unit), caption.subtitle, FAINT, plain)
+    top = size[1] - (high + MARGIN) * unit
+    found = []
+    for left in (MARGIN * unit, size[0] - (MARGIN + WIDE) * unit):
+        box = (left, top, left + WIDE * unit, float(size[1]))
+        found.append((float(covered[_inside(box, size)].mean()), left))
+    return min(found)[1]
+
+
+def _words(size: tuple[int, int], caption: Caption, left: float) -> list[tuple[Box, Image]]:
+    """Return boxes of the picture and what is written in each: title, and legend."""
+    from PIL import Image, ImageDraw
+
+    unit = size[1] / 1080.0
+    pad = PAD * unit
+    room = size[0] * 0.42 if caption.title else 0.0
+    bold = _fitting(caption.title, 44 * unit, room, bold=True)
+    plain = _fitting(caption.subtitle, 24 * unit, room, bold=False)
+    wide = max(bold.getlength(caption.title), plain.getlength(caption.subtitle)) + 2 * pad
+    high = (108 if caption.subtitle else 66) * unit
+    x, y = MARGIN * unit - pad, 32 * unit
+    title = Image.new("RGBA", (max(1, round(wide)), round(high)))
+    draw = ImageDraw.Draw(title)
+    draw.text((pad, 6 * unit), caption.title, INK, bold)
+    draw.text((pad, 68 * unit), caption.subtitle, FAINT, plain)
+    block_high = _height(caption) * unit + pad
+    top = size[1] - block_high - 30 * unit
+    block = Image.new("RGBA", (round(WIDE * unit + 2 * pad), round(block_high)))
+    _block(block, caption, unit)
+    return [
+        ((x, y, x + wide, y + high), title),
+        ((left - pad, top, left - pad + block.size[0], top + block_high), block),
+    ]
 
 
 def _fitting(text: str, pixels: float, room: float, *, bold: bool) -> Any:
@@ -129,63 +256,45 @@ def _fitting(text: str, pixels: float, room: float, *, bold: bool) -> Any:
     return chosen if width <= room else font(max(10.0, pixels * room / width), bold=bold)
 
 
-def _corner(
-    picture: Image, camera: Camera, plate: npt.NDArray[np.float64]
-) -> tuple[float, float, bool]:
-    """Return left and top of the lower corner that the city leaves free, and if it does."""
-    import shapely
+def _block(block: Image, caption: Caption, unit: float) -> None:
+    """Write legend, keys, note and attribution; the room above is for the scale bar."""
+    from PIL import ImageDraw
 
-    width, height = picture.size
-    unit = height / 1080.0
-    hull = shapely.convex_hull(shapely.multipoints(camera.pixels(plate, picture.size)))
-    top = height - (BLOCK[1] + 24) * unit
-    grey = np.asarray(picture.convert("L"), float)
-    found = []
-    for left in (MARGIN * unit, width - (MARGIN + BLOCK[0]) * unit):
-        room = shapely.box(left, top, left + BLOCK[0] * unit, height)
-        busy = float(grey[round(top) :, round(left) : round(left + BLOCK[0] * unit)].std())
-        found.append((shapely.intersects(hull, room), busy, left))
-    covered, _, left = min(found)
-    return left, top, not covered
-
-
-def _block(
-    picture: Image, caption: Caption, camera: Camera, plate: npt.NDArray[np.float64]
-) -> None:
-    """Draw scale, legend and attribution in a lower corner, on a pane if the city is there."""
-    from PIL import Image, ImageDraw
-
-    unit = picture.size[1] / 1080.0
-    left, top, free = _corner(picture, camera, plate)
-    if not free:
-        pad = 18 * unit
-        box = (round(left - pad), round(top - pad))
-        pane = (round(BLOCK[0] * unit + 2 * pad), round(BLOCK[1] * unit + 2 * pad))
-        picture.paste(Image.new("RGB", pane, BACKGROUND[0]), box, Image.new("L", pane, 215))
-    draw = ImageDraw.Draw(picture)
-    _scale_bar(draw, camera, picture.size, plate, (left, top))
+    draw = ImageDraw.Draw(block)
+    left, y = PAD * unit, (PAD / 2 + 50.0) * unit
     if caption.scale is not None:
-        _legend(picture, draw, caption, caption.scale, (left, top + 64 * unit))
-    foot = (left, top + BLOCK[1] * unit)
-    draw.text(foot, caption.attribution, FAINT, font(16 * unit), anchor="ls")
+        _legend(block, draw, caption, caption.scale, (left, y + 22 * unit))
+        y += 94 * unit
+    for k, (colour, text) in enumerate(caption.keys):
+        x = left + (k % 2) * WIDE / 2 * unit
+        line = y + (k // 2) * 30 * unit
+        swatch = (x, line + 3 * unit, x + 26 * unit, line + 17 * unit)
+        draw.rectangle(swatch, fill=tuple(int(v) for v in palette.rgb(colour)))
+        fitted = _fitting(text, 18 * unit, (WIDE / 2 - 40) * unit, bold=False)
+        draw.text((x + 34 * unit, line + 10 * unit), text, INK, fitted, "lm")
+    y += 30 * unit * ((len(caption.keys) + 1) // 2)
+    if caption.note:
+        fitted = _fitting(caption.note, 16 * unit, WIDE * unit, bold=False)
+        draw.text((left, y + 10 * unit), caption.note, FAINT, fitted, "lm")
+        y += 26 * unit
+    fitted = _fitting(caption.attribution, 16 * unit, WIDE * unit, bold=False)
+    draw.text((left, y + 12 * unit), caption.attribution, FAINT, fitted, "lm")
 
 
 def _legend(
     picture: Image, draw: ImageDraw, caption: Caption, scale: Scale, corner: tuple[float, float]
 ) -> None:
-    """Draw the colours with their values."""
+    """Draw the colours with their values, its title above the corner."""
     from PIL import Image
 
-    unit = picture.size[1] / 1080.0
-    left, top = corner[0], corner[1] + 36 * unit
-    width, height = BLOCK[0] * unit, 20 * unit
+    unit = (picture.size[0] - 1) / (WIDE + 2 * PAD)
+    left, top = corner
+    width, height = WIDE * unit, 20 * unit
     values = np.linspace(scale.low, scale.high, round(width))
     bar = np.repeat(scale.rgb(values)[None, :, :], round(height), axis=0)
     picture.paste(Image.fromarray(np.ascontiguousarray(bar), "RGB"), (round(left), round(top)))
     text = f"{caption.legend} [{caption.unit}]" if caption.unit else caption.legend
-    draw.text(
-        (left, top - 14 * unit), text, INK, _fitting(text, 21 * unit, width, bold=False), "ls"
-    )
+    draw.text((left, top - 6 * unit), text, INK, _fitting(text, 21 * unit, width, bold=False), "ls")
     marks = scale.ticks()
     labels = palette.tick_labels(marks, sign=scale.diverging)
     for value, label in zip(marks, labels, strict=True):
@@ -195,15 +304,38 @@ def _legend(
         draw.text((x, top + height + 10 * unit), label, INK, font(18 * unit), anchor)
 
 
+def _place(
+    picture: Image,
+    camera: Camera,
+    plate: npt.NDArray[np.float64],
+    left: float,
+    high: float,
+    *,
+    covered: npt.NDArray[np.bool_] | None,
+) -> None:
+    """Draw what follows from the camera: north and scale; panes as in `compose`."""
+    from PIL import ImageDraw
+
+    size = picture.size
+    unit = size[1] / 1080.0
+    box = (size[0] - 226 * unit, 20 * unit, size[0] - 34 * unit, 180 * unit)
+    if covered is None or covered[_inside(box, size)].any():
+        _lay(picture, box)
+    draw = ImageDraw.Draw(picture)
+    _north(draw, camera, size)
+    top = size[1] - (high + PAD + 30 - PAD / 2) * unit
+    _scale_bar(draw, camera, size, plate, (left, top + 18 * unit))
+
+
 def _north(draw: ImageDraw, camera: Camera, size: tuple[int, int]) -> None:
     """Draw a compass that lies on the ground, its needle pointing north."""
     unit = size[1] / 1080.0
     right, up, _ = camera.axes()
-    centre = np.array([size[0] - 130 * unit, 96 * unit])
+    centre = np.array([size[0] - 130 * unit, 100 * unit])
 
     def place(north: float, east: float) -> tuple[float, float]:
         way = np.array([east, north, 0.0])
-        x, y = centre + 62 * unit * np.array([way @ right, -(way @ up)])
+        x, y = centre + 56 * unit * np.array([way @ right, -(way @ up)])
         return float(x), float(y)
 
     turn = np.linspace(0.0, 2.0 * np.pi, 73)
@@ -211,7 +343,9 @@ def _north(draw: ImageDraw, camera: Camera, size: tuple[int, int]) -> None:
     draw.line(ring, fill=(176, 178, 184), width=max(1, round(2 * unit)), joint="curve")
     draw.polygon([place(0.92, 0), place(-0.8, 0.46), place(-0.42, 0)], fill=INK)
     draw.polygon([place(0.92, 0), place(-0.8, -0.46), place(-0.42, 0)], fill=(150, 153, 160))
-    draw.text(place(1.38, 0), "N", INK, font(22 * unit, bold=True), "mm")
+    x, y = np.subtract(place(1.0, 0), centre)
+    far = 1.0 + 18 * unit / max(float(np.hypot(x, y)), 1.0)
+    draw.text(tuple(centre + far * np.array([x, y])), "N", INK, font(22 * unit, bold=True), "mm")
 
 
 def _scale_bar(
@@ -221,21 +355,21 @@ def _scale_bar(
     plate: npt.NDArray[np.float64],
     corner: tuple[float, float],
 ) -> None:
-    """Draw a bar at the true scale of the plate's middle.
+    """Draw a bar at the true scale of the place that the camera looks at.
 
     The view has perspective: nearer streets are larger, so the bar says where it holds.
     """
     unit = size[1] / 1080.0
-    middle = np.array([*plate[:, :2].mean(axis=0), 0.0])
+    middle = np.array([*camera.focal[:2], float(plate[:, 2].clip(0.0).min())])
     ends = camera.pixels(np.stack([middle, middle + camera.axes()[0]]), size)
     pixels_per_m = float(np.hypot(*(ends[1] - ends[0])))
     fitting = [s for s in SCALE_LENGTHS_M if s * pixels_per_m <= 230 * unit]
     length_m = fitting[0] if fitting else SCALE_LENGTHS_M[-1]
-    x0, y = corner[0], corner[1] + 8 * unit
+    x0, y = corner
     quarter, height = length_m * pixels_per_m / 4.0, 8 * unit
     for k in range(4):
         box = (x0 + k * quarter, y, x0 + (k + 1) * quarter, y + height)
         draw.rectangle(box, fill=INK if k % 2 == 0 else (255, 255, 255), outline=INK)
     label = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m} m"
     place = (x0 + 4 * quarter + 10 * unit, y + height / 2)
-    draw.text(place, f"{label} in mid-picture", INK, font(18 * unit), "lm")
+    draw.text(place, f"{label} {word('in mid-picture')}", INK, font(18 * unit), "lm")

@@ -24,6 +24,7 @@ GERMAN = {
     "median": "Median",
     "time of day": "Uhrzeit",
     "Distribution": "Verteilung",
+    "in mid-picture": "in der Bildmitte",
 }
 _CURRENT: ContextVar[Language] = ContextVar("language", default="en")
 

@@ -282,7 +282,7 @@ def shadows(geometries: Any, heights: Floats, light: tuple[float, float, float])
     angled = ~convex
     swept = [shapely.convex_hull(ends), polygons[angled], far[angled]]
     swept.append(_passed_over(polygons[angled], shift[angled]))
-    return shapely.union_all(np.concatenate(swept))
+    return shapely.disjoint_subset_union_all(np.concatenate(swept))
 
 
 def _passed_over(polygons: Any, shift: Floats) -> Any:

@@ -79,7 +79,9 @@ def save_picture(
         city, values=values, scale=scale, raised=raised, view_azimuth_deg=camera.azimuth_deg
     )
     seen = draw(scene, camera, size)
-    caption = Caption(title or city.name.title(), subtitle, legend, unit, scale, attribution(city))
+    caption = Caption(
+        title or city.name.title(), subtitle, legend, unit, scale, attribution=attribution(city)
+    )
     write(compose(seen, size, caption, camera, scene.hold), path)
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 from twin.errors import OutputError
 from viz.gl import opengl_available, render_window
 from viz.light import AMBIENT, DIFFUSE
-from viz.scene.scene import ORDER
+from viz.scene.scene import FAR, ORDER
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from viz.scene.vehicles import Fleet
 
 BACKGROUND = "#fafaf6"
+# A pixel's width in mid-picture up to which markings, small things and trees are seen.
+FINE_M, NEAR_M, TREES_M = 0.7, 1.5, 3.0
+LEAST_PX = 4.0  # length of a car in the picture, which is drawn larger where it has to be
 
 
 class Stage:
@@ -59,6 +62,8 @@ class Stage:
         )
         self._actors: dict[str, Any] = {}
         self._moving: dict[int, tuple[Any, Any]] = {}
+        self._wood: Any = None
+        self._pixel_m = 1.0
         for name, part in scene.parts.items():
             self.put(name, part)
         self._trees()
@@ -91,22 +96,45 @@ class Stage:
         if name in self._actors:
             self.plotter.remove_actor(self._actors.pop(name), render=False)
 
+    def recolour(self, name: str, colours: npt.NDArray[np.uint8]) -> None:
+        """Give the corners of a part (n, rgb) other colours."""
+        if name in self._actors:
+            data = self._actors[name].GetMapper().GetInput()
+            data.point_data["rgb"] = colours
+            data.Modified()
+
     def look(self, camera: Camera) -> None:
         """Look through a camera."""
         seen = self.plotter.camera
         seen.position, seen.focal_point = camera.position, camera.focal
         seen.up, seen.view_angle = (0.0, 0.0, 1.0), camera.view_angle
         self.plotter.renderer.ResetCameraClippingRange()
+        self._pixel_m = camera.metres_per_pixel(self.size)
+        near = self._pixel_m < NEAR_M
+        for name, seen in (("markings", self._pixel_m < FINE_M), ("buildings", near), (FAR, not near)):
+            if name in self._actors:
+                self._actors[name].SetVisibility(seen)
+        if self._wood is not None:
+            self._wood.SetVisibility(self._pixel_m < TREES_M)
 
-    def drive(self, fleet: Fleet, larger: float = 1.0) -> None:
-        """Show vehicles where they are, drawn larger than they are by a factor."""
-        from viz.scene.vehicles import KINDS
+    def drive(self, fleet: Fleet) -> float:
+        """Show vehicles where they are; return how many times larger than they are.
 
-        for k in range(len(KINDS)):
+        Far away they are drawn larger, so that they can be seen.
+        """
+        from viz.scene.vehicles import KINDS, SIZES, body
+
+        larger = max(1.0, LEAST_PX * self._pixel_m / SIZES["car"][0])
+        far = self._pixel_m >= NEAR_M
+        for k, kind in enumerate(KINDS):
             some = fleet.kind == k
-            data, mapper = self._moving.get(k) or self._kind(k)
+            if k not in self._moving:
+                self._moving[k] = self._glyphs(body(kind))[:2]
+            data, mapper = self._moving[k]
+            mapper.SetSourceData(_plain(body(kind, far=far)))
             _instances(data, fleet.points[some], fleet.heading[some], fleet.colours[some])
             mapper.SetScaleFactor(larger)
+        return larger
 
     def frame(self) -> npt.NDArray[np.uint8]:
         """Return the picture (height, width, rgb) as it is now."""
@@ -123,13 +151,6 @@ class Stage:
         """Free what the graphics library holds."""
         self.plotter.close()
 
-    def _kind(self, k: int) -> tuple[Any, Any]:
-        """Return the places of the vehicles of a kind and what draws its body at each."""
-        from viz.scene.vehicles import KINDS, body
-
-        self._moving[k] = self._glyphs(body(KINDS[k]))
-        return self._moving[k]
-
     def _trees(self) -> None:
         from viz.scene.trees import tree_shape
 
@@ -137,23 +158,20 @@ class Stage:
         if not len(some.height):
             return
         shape = tree_shape()
-        data, mapper = self._glyphs(shape, coloured=False)
+        data, mapper, self._wood = self._glyphs(shape, coloured=False)
         _instances(data, some.points, np.zeros(len(some.height)), None, some.height)
         mapper.SetScaleArray("size")
         mapper.SetScaleModeToScaleByMagnitude()
 
-    def _glyphs(self, shape: Mesh, *, coloured: bool = True) -> tuple[Any, Any]:
-        """Return an empty set of places, and a mapper that draws a shape at each of them."""
+    def _glyphs(self, shape: Mesh, *, coloured: bool = True) -> tuple[Any, Any, Any]:
+        """Return an empty set of places, and mapper and actor that draw a shape at each of them."""
         import pyvista
         from vtkmodules.vtkRenderingCore import vtkActor, vtkGlyph3DMapper
 
         data = pyvista.PolyData()
-        source = polydata(shape)
-        if coloured:
-            source.clear_data()
         mapper = vtkGlyph3DMapper()
         mapper.SetInputData(data)
-        mapper.SetSourceData(source)
+        mapper.SetSourceData(_plain(shape))
         mapper.SetOrientationArray("turn")
         mapper.SetOrientationModeToRotation()
         mapper.SetScaleModeToNoDataScaling()
@@ -175,7 +193,7 @@ class Stage:
 
             look.SetColor(*(rgb(CROWN) / 255.0))
         self.plotter.renderer.AddActor(actor)
-        return data, mapper
+        return data, mapper, actor
 
 
 def polydata(mesh: Mesh) -> pyvista.PolyData:
@@ -186,6 +204,13 @@ def polydata(mesh: Mesh) -> pyvista.PolyData:
     points: Any = mesh.points.astype(np.float32)
     data: pyvista.PolyData = pyvista.PolyData.from_regular_faces(points, faces)
     data.point_data["rgb"] = mesh.colours
+    return data
+
+
+def _plain(mesh: Mesh) -> pyvista.PolyData:
+    """Return the triangles without colours."""
+    data = polydata(mesh)
+    data.clear_data()
     return data
 
 

@@ -3,7 +3,8 @@
 The copies differ in their vehicles, the lights that were asked for, closures and time.
 Each is an ordinary `State` whose arrays are views into the arrays of the batch, so whatever
 reads or changes one simulation works on a copy as well.  Copies share nothing that changes:
-what happens in one depends neither on the others nor on the number of threads.
+what happens in one depends neither on the others nor on the number of threads.  They record
+nothing (`twin.traffic.recording`); a batch around one state leaves its record on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from twin.compiling import compiled
 from twin.errors import SimulationError
 from twin.traffic.kernel import advance, queues
 from twin.traffic.network import Network
-from twin.traffic.records import State, aligned
+from twin.traffic.records import State, aligned, unrecorded
 
 I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
@@ -147,6 +148,7 @@ class Batch:
         *,
         threads: int | None = None,
     ) -> None:
+        states = [unrecorded(state) for state in states]
         if not states:
             msg = "a batch of 0 states: give one for each copy"
             raise SimulationError(msg)
@@ -206,6 +208,7 @@ class Batch:
         SimulationError
             If the state is of another network.
         """
+        state = unrecorded(state)
         self._check(self.network, self.flat.state.entered.shape[1:], state, k)
         self._make_room(state)
         views: list[Any] = []

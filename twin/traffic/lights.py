@@ -46,6 +46,18 @@ def start_loss(net: Any, link: Any, ready: int) -> int:
     return max(0, min(link.start, link.since - ready) - net.line)
 
 
+@called
+def _record(rows: Any, clock: Any, link: int, light: int, t: int) -> None:
+    """Note a change of a light, if there is room."""
+    n = clock[0].shown
+    clock[0].shown = n + 1
+    if n < len(rows):
+        row = rows[n]
+        row.time = t
+        row.link = link
+        row.light = light
+
+
 @inlined
 def _show(st: Any, k: int, light: int, t: int) -> None:
     """Change a light; those who may go now and could not before wake up."""
@@ -54,6 +66,8 @@ def _show(st: Any, k: int, light: int, t: int) -> None:
     if old == light:
         return
     link.light = light
+    if len(st.shown) > 0:
+        _record(st.shown, st.clock, np.int64(k), np.int64(light), np.int64(t))
     if not (old >= MINOR and light >= MINOR):
         link.since = t
     if light == RED or old >= MINOR:

@@ -42,6 +42,22 @@ def _serve_stops(
     return ready + late
 
 
+@called
+def _record(
+    rows: Any, clock: Any, vehicle: int, lane: int, left: int, enter_at: int, ready: int
+) -> None:
+    """Note an entry into a lane, or with lane -1 the end of a trip, if there is room."""
+    n = clock[0].passed
+    clock[0].passed = n + 1
+    if n < len(rows):
+        row = rows[n]
+        row.vehicle = vehicle
+        row.lane = lane
+        row.left = left
+        row.enter = enter_at
+        row.ready = ready
+
+
 @inlined
 def enter(net: Any, st: Any, i: int, by: int, v: int, t: int, extra: int, now: int) -> None:
     """Put vehicle `v` at the upstream end of lane `i` at tick `t` (now or a little later).
@@ -74,6 +90,8 @@ def enter(net: Any, st: Any, i: int, by: int, v: int, t: int, extra: int, now: i
     came.next_in = t + headway
     vehicle.place = i
     st.clock[0].moves += 1
+    if len(st.passed) > 0:
+        _record(st.passed, st.clock, v, i, now, t, np.int64(ready))
     if lane.inside == 1:
         lane.look = 0
         lane.no_room = 0
@@ -213,6 +231,13 @@ def go(
 
 
 @inlined
+def _end(st: Any, v: int, t: int) -> None:
+    """Note the end of a trip."""
+    tick = np.int64(t)
+    _record(st.passed, st.clock, np.int64(v), np.int64(-1), tick, tick, tick)
+
+
+@inlined
 def arrive(net: Any, st: Any, i: int, v: int, t: int) -> int:
     """Take the head of lane `i` out of the city; when its follower is ready."""
     vehicle, street = st.vehicle[v], net.lane[i].street
@@ -221,6 +246,8 @@ def arrive(net: Any, st: Any, i: int, v: int, t: int) -> int:
     st.exit_count[n, street] += 1
     vehicle.arrive = t
     vehicle.place = -1
+    if len(st.passed) > 0:
+        _end(st, v, t)
     return _leave(st, i, t, np.int64(net.entry_headway[vehicle.type, i]))
 
 
@@ -259,4 +286,6 @@ def pass_jam(net: Any, st: Any, i: int, k: int, v: int, t: int) -> int:
     vehicle.route_at = vehicle.route_end - 1
     vehicle.arrive = entry
     vehicle.place = -1
+    if len(st.passed) > 0:
+        _end(st, v, t)
     return follower

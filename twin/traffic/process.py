@@ -25,6 +25,8 @@ from twin.traffic.preparation import NO_WAY
 from twin.traffic.programs import with_programs
 from twin.traffic.queue_lengths import advance_and_look, copy_queues, look, looking, new_queues
 from twin.traffic.reach import Reach, group_table, reach_indicators, zone_reach, zone_table
+from twin.traffic.recording import Recording
+from twin.traffic.records import unrecorded
 from twin.traffic.signals import Controller, SignalControl
 from twin.traffic.state import begin_programs, copy_state, initial_state
 from twin.traffic.timetable import Holds, SignalTimes, StreetTimes
@@ -59,6 +61,9 @@ class Traffic:
             end_s=sim.end_s,
             interval_s=sim.interval_s,
         )
+        self._recording = Recording(sim.city, self.network) if sim.record else None
+        if self._recording is not None:
+            self.state = self._recording.room(self.state)
         self.queues = new_queues(self.network, self.state)
         self._looking = looking(self.network, self.state)
         self._tables: tuple[int, dict[str, pd.DataFrame]] | None = None
@@ -82,12 +87,16 @@ class Traffic:
         """Bring the flow to the present tick, and return its state."""
         net = self.network
         now = min(self.sim.clock.now, self._end)
-        if now > int(self.state.clock["now"][0]):
+        while (at := int(self.state.clock["now"][0])) < now:
+            until = now
+            if self._recording is not None:
+                self._recording.take(self.state)
+                until = min(now, at + self._recording.stretch)
             if self.control is None:
                 queues, how = self.queues, self._looking
-                advance_and_look(net.arrays, net.signals, self.state, queues, how, now)
+                advance_and_look(net.arrays, net.signals, self.state, queues, how, until)
             else:
-                self._advance_controlled(self.control, now)
+                self._advance_controlled(self.control, until)
         return self.state
 
     def when(self, condition: Callable[[State], bool]) -> simpy.Event:
@@ -185,22 +194,38 @@ class Traffic:
         return np.concatenate([driven, kind.isin(classes).to_numpy(bool)])
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables `trips`, `streets`, `junctions`, `queues`, `groups`, and `zones` if known."""
+        """Tables `trips`, `streets`, `junctions`, `queues`, `groups`, `zones` if known.
+
+        And, if it is recorded, `passages` and `lights`.
+        """
         found, from_s = self._found(), self.sim.counted_from_s
         trips = self.sim.prepared.trip_labels().join(found["trips"])
-        return {**found, "trips": trips, "groups": group_table(trips, from_s), **self._reach()[0]}
+        record = {}
+        if self._recording is not None:
+            self._recording.take(self.sync())
+            record = self._recording.tables()
+        groups = group_table(trips, from_s)
+        return {**found, "trips": trips, "groups": groups, **self._reach()[0], **record}
 
     def snapshot(self) -> Any:
         """Copy of the flow."""
-        flow, queues = copy_state(self.sync()), copy_queues(self.queues)
+        flow, queues = copy_state(unrecorded(self.sync())), copy_queues(self.queues)
         ways = None if self._detours is None else self._detours.memory()
-        return flow, queues, self._closed.copy(), ways, self._shown, self.network
+        record = None
+        if self._recording is not None:
+            self._recording.take(self.state)
+            record = self._recording.memory()
+            flow.clock[["passed", "shown"]] = 0
+        return flow, queues, self._closed.copy(), ways, self._shown, self.network, record
 
     def restore(self, state: Any) -> None:
         """Go back to a copy of the flow."""
-        flow, queues, closed, ways, self._shown, self.network = state
+        flow, queues, closed, ways, self._shown, self.network, record = state
         self.queues, self._tables, self._reached = copy_queues(queues), None, None
         self.state = copy_state(flow)
+        if self._recording is not None:
+            self.state = self._recording.room(self.state)
+            self._recording.resume(record)
         self._closed = closed.copy()
         if self._detours is not None:
             self._detours.resume(ways, closed)

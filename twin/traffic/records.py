@@ -48,8 +48,20 @@ CLOCK = np.dtype(
         ("bin_end", "i8"),
         ("free", "i8"),  # first free chunk of the wheel, or -1
         ("counted", "i8"),  # links whose counts are not in the measurements yet
+        ("passed", "i8"),  # rows of State.passed since they were taken, and of State.shown
+        ("shown", "i8"),
     ]
 )
+PASSED = np.dtype(  # an entry into a lane, or the end of a trip
+    [
+        ("vehicle", "i4"),
+        ("lane", "i4"),  # of the kernel; -1 ends the trip
+        ("left", "i4"),  # tick at which it left the lane before, or its trip began
+        ("enter", "i4"),
+        ("ready", "i4"),  # at the stop line, if nobody is in the way
+    ]
+)
+SHOWN = np.dtype([("time", "i4"), ("link", "i4"), ("light", "i4")])  # a change of a light
 LANE = _line(
     [
         ("inside", "i2"),  # vehicles in the lane
@@ -197,6 +209,8 @@ class State(NamedTuple):
     exit_sum: I8  # [intervals, streets]
     exit_count: I4
     entered: I4  # [intervals, streets]
+    passed: Records  # PASSED, room for what is recorded; without any, nothing is
+    shown: Records  # SHOWN, the same
 
 
 def aligned(shape: int | tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
@@ -207,3 +221,10 @@ def aligned(shape: int | tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:
     at = -raw.ctypes.data % LINE
     found: npt.NDArray[Any] = raw[at : at + size].view(kind).reshape(shape)
     return found
+
+
+def unrecorded(state: State) -> State:
+    """The same state, of which nothing is recorded."""
+    if not len(state.passed) and not len(state.shown):
+        return state
+    return state._replace(passed=state.passed[:0], shown=state.shown[:0])

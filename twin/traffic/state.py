@@ -23,7 +23,9 @@ from twin.traffic.records import (
     LINK,
     NEAR_SHORT,
     NEVER,
+    PASSED,
     SEEN,
+    SHOWN,
     SIGNAL,
     SLOT,
     SOURCE,
@@ -129,7 +131,7 @@ def initial_state(
     ids = _id_records(net, len(source))
     length = round(interval_s * net.tps)
     state = State(
-        clock=np.array([(start, 0, 0, start, length, 0, 0, 0, 0, 0)], CLOCK),
+        clock=np.array([(start, 0, 0, start, length, 0, 0, 0, 0, 0, 0, 0)], CLOCK),
         lane=_lane_records(network),
         slot=aligned(int(net.lane["size"].sum()), SLOT),
         link=_link_records(net, start),
@@ -153,6 +155,8 @@ def initial_state(
         exit_sum=np.zeros((intervals, network.n_streets), np.int64),
         exit_count=np.zeros((intervals, network.n_streets), np.int32),
         entered=np.zeros((intervals, network.n_streets), np.int32),
+        passed=np.zeros(0, PASSED),
+        shown=np.zeros(0, SHOWN),
     )
     begin_programs(network.signals, state, start)
     wake_all(net, state)

@@ -23,6 +23,7 @@ ROOF = "#faf7f1"
 TILES = "#d9c3b4"  # of a roof whose shape is known
 SINK_M = 0.3  # walls go so far into the ground, so that none ends above it
 LEAST_M2 = 4.0
+SHED_M2, COARSE_M = 30.0, 2.0  # what is not seen from afar
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,18 @@ def building_blocks(city: City, ground: Ground) -> Blocks:
     low, high = _feet(shapes, ground)
     height = city.buildings["height_m"].to_numpy(float)[row]
     return Blocks(shapes, low - (SINK_M if ground.terrain else 0.0), high + height, row)
+
+
+def coarser(some: Blocks) -> Blocks:
+    """Return the blocks as they look from afar: without sheds and courtyards, with fewer corners."""
+    import shapely
+
+    large = shapely.area(some.footprints) > SHED_M2
+    shapes = some.footprints[large]
+    simple = shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON
+    shapes[simple] = shapely.polygons(shapely.get_exterior_ring(shapes[simple]))
+    shapes = shapely.simplify(shapes, COARSE_M)
+    return Blocks(shapes, some.base[large], some.top[large], some.row[large])
 
 
 def _feet(shapes: Any, ground: Ground) -> tuple[Floats, Floats]:

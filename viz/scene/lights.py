@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from viz.palette import rgb
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -34,12 +36,15 @@ class StopBars:
         (n, 2) ends of the bar across the lane, in scene coordinates.
     signal, link
         (n,) as in `city.movements`.
+    movement
+        (n,) row in `city.movements`.
     """
 
     a: Floats
     b: Floats
     signal: Rows
     link: Rows
+    movement: Rows
 
 
 def stop_bars(city: City, lanes: Lines) -> StopBars:
@@ -59,6 +64,7 @@ def stop_bars(city: City, lanes: Lines) -> StopBars:
         middle + right * (end + 0.08)[:, None],
         moves["signal"].to_numpy(),
         moves["link"].to_numpy(),
+        moves.index.to_numpy(),
     )
 
 
@@ -86,6 +92,17 @@ def programmed(city: City, bars: StopBars, time_s: float) -> list[str]:
         state_colour(states[shown[s]][k]) if shown[s] >= 0 else "off"
         for s, k in zip(bars.signal.tolist(), bars.link.tolist(), strict=True)
     ]
+
+
+def recorded(bars: StopBars, lights: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the colours (n, rgb) of bars, by what is shown to each movement.
+
+    `lights` is what `Trajectories.lights_at` returns.
+    """
+    of_code = [COLOURS[name] for name in ("red", "yellow", "green", "green", "off", "red")]
+    table = np.stack([rgb(colour) for colour in of_code])
+    shown: npt.NDArray[np.uint8] = table[lights[bars.movement]]
+    return shown
 
 
 def state_colour(letter: str) -> str:

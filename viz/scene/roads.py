@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ KERB_M = 0.5  # what the carriageway is wider than its lanes, on either side
 LINE_M = 0.15  # width of a marking: RMS (1993), narrow line within built-up areas 0.12 m
 DASH_M, GAP_M = 3.0, 6.0  # RMS (1993), lane line within built-up areas
 MARKED = frozenset(["motorway", "trunk", "primary", "secondary", "tertiary"])
+COARSE_M = 0.3  # how far a way through a junction may lie beside its line
 DENSE_M = 10.0  # on terrain, lines have a point at least so often
 
 
@@ -58,7 +60,7 @@ class Lines:
 
         Distances beyond an end are at the end.
         """
-        length, begins, ends = self._measure()
+        length, begins, ends = self.measure
         total = length[ends[line]] - length[begins[line]]
         at = length[begins[line]] + np.clip(distance, 0.0, total)
         k = np.searchsorted(length, at, "right") - 1
@@ -70,11 +72,12 @@ class Lines:
 
     def lengths(self) -> Floats:
         """Return the length of every line, m."""
-        length, begins, ends = self._measure()
+        length, begins, ends = self.measure
         found: Floats = length[ends] - length[begins]
         return found
 
-    def _measure(self) -> tuple[Floats, Rows, Rows]:
+    @cached_property
+    def measure(self) -> tuple[Floats, Rows, Rows]:
         """Return lengths counted on over all lines, and where each line begins and ends."""
         step = np.hypot(*np.diff(self.xy, axis=0).T)
         step[self.of[1:] != self.of[:-1]] = 0.0
@@ -105,18 +108,20 @@ def lane_lines(city: City, ground: Ground) -> Lines:
 
 def movement_lines(city: City, ground: Ground) -> Lines:
     """Return the ways through junctions; `row` is that of `city.movements`."""
+    import shapely
+
     moves = city.movements
     width = city.lanes["width_m"].to_numpy()[moves["lane"].to_numpy()]
-    return lines_of(moves.geometry.to_numpy(), width, np.arange(len(moves)), ground)
+    ways = shapely.simplify(moves.geometry.to_numpy(), COARSE_M)
+    return lines_of(ways, width, np.arange(len(moves)), ground)
 
 
-def road_mesh(lanes: Lines, movements: Lines, city: City, ground: Ground) -> Mesh:
-    """Return the paved surface: lanes with kerbs, ways through junctions, junctions."""
+def road_mesh(lanes: Lines, city: City, ground: Ground) -> Mesh:
+    """Return the paved surface: lanes with kerbs, and junctions."""
     paving = rgb(ROAD)
     wide = Lines(lanes.xy, lanes.of, lanes.width + 2.0 * KERB_M, lanes.row)
-    through = Lines(movements.xy, movements.of, movements.width + 2.0 * KERB_M, movements.row)
     inner = ground.drape(junction_areas(lanes, city), paving)
-    return merge([wide.mesh(ground, 0.0, paving), through.mesh(ground, 0.0, paving), inner])
+    return merge([wide.mesh(ground, 0.0, paving), inner])
 
 
 def junction_areas(lanes: Lines, city: City) -> Any:
@@ -126,7 +131,7 @@ def junction_areas(lanes: Lines, city: City) -> Any:
     street = city.lanes["street"].to_numpy()
     half = (lanes.width / 2.0 + KERB_M)[:, None]
     side = sides(lanes.xy, lanes.of)
-    _, begins, ends = lanes._measure()
+    _, begins, ends = lanes.measure
     corners, junction = [], []
     for at, column in ((begins, "from_junction"), (ends, "to_junction")):
         where = city.streets[column].to_numpy()[street]

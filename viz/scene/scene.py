@@ -11,7 +11,7 @@ from viz import light
 from viz.mesh import Mesh, flat, merge, shadows
 from viz.palette import rgb
 from viz.scene.bands import band_mesh
-from viz.scene.buildings import building_blocks, building_faces, building_mesh
+from viz.scene.buildings import building_blocks, building_faces, building_mesh, coarser
 from viz.scene.ground import GREEN, WATER, Ground, green_and_water, paved
 from viz.scene.lights import COLOURS, bar_mesh, programmed, stop_bars
 from viz.scene.roads import MARKING, ROAD, Lines, lane_lines, markings, movement_lines, road_mesh
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SHADOW_DARKNESS = 0.24
 SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth their time
-MARKINGS_UP_TO_M = 3000.0  # diagonal of what is seen; further away, markings only flicker
+FAR = "buildings from afar"
 # Faces that lie on each other are drawn in this order, the last one on top.
 ORDER = ("ground", "green", "water", "roads", "markings", "shade", "values", "bars")
 
@@ -63,7 +63,8 @@ class Scene:
     ground
         The rectangle.
     parts
-        Meshes by subject; those of `ORDER` lie on the ground.
+        Meshes by subject; those of `ORDER` lie on the ground. `FAR` is seen in place of the
+        buildings from far away.
     trees
         Where trees stand; each looks like `tree_shape()`.
     lanes, movements
@@ -126,9 +127,10 @@ def city_scene(
         "ground": Part(ground.mesh()),
         "green": Part(ground.drape(green, rgb(GREEN))),
         "water": Part(ground.drape(water, rgb(WATER))),
-        "roads": Part(merge([paving, road_mesh(lanes, movements, city, ground)])),
+        "roads": Part(merge([paving, road_mesh(lanes, city, ground)])),
         "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
         "buildings": Part(building_mesh(some, faces)),
+        FAR: Part(building_mesh(coarser(some), faces)),
     }
     if len(some.row) <= SHADOWS_UP_TO:
         parts["shade"] = Part(_shade(some, ground, towards), SHADOW_DARKNESS, lit=False)
@@ -151,8 +153,7 @@ def _shade(some: Any, ground: Ground, towards: tuple[float, float, float]) -> Me
         return merge([])
     x, y, _ = ground.origin
     frame = shapely.box(*np.subtract(ground.box, (x, y, x, y)))
-    dark = shadows(some.footprints, some.top - some.base, towards)
-    dark = shapely.difference(shapely.intersection(dark, frame), shapely.union_all(some.footprints))
+    dark = shapely.intersection(shadows(some.footprints, some.top - some.base, towards), frame)
     if ground.terrain is None:
         return flat([dark], 0.0, rgb("#201c2c"))
     return ground.drape(shapely.get_parts(dark), rgb("#201c2c"))
@@ -172,6 +173,6 @@ def all_meshes(scene: Scene, fleet: Fleet | None = None) -> list[Part]:
     from viz.scene.vehicles import fleet_mesh
 
     first = [scene.parts[name] for name in ORDER if name in scene.parts]
-    rest = [part for name, part in scene.parts.items() if name not in ORDER]
+    rest = [part for name, part in scene.parts.items() if name not in (*ORDER, FAR)]
     moving = [] if fleet is None else [Part(fleet_mesh(fleet))]
     return [*first, *rest, Part(tree_mesh(scene.trees)), *moving]

@@ -12,6 +12,11 @@ from viz.palette import rgb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import pandas as pd
+
+    from twin.traffic.trajectories import Positions
+    from viz.scene.ground import Ground
+    from viz.scene.roads import Lines
 
     Floats = npt.NDArray[np.float64]
     Rows = npt.NDArray[np.intp]
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 # Length, width, height, m: a car, a lorry, a standard bus; what else the network names is a car.
 SIZES = {"car": (4.5, 1.8, 1.5), "lorry": (10.0, 2.5, 3.4), "bus": (12.0, 2.55, 3.0)}
 KINDS = tuple(SIZES)
+STANDS_M_S = 0.5
 # Who drives is blue, who stands vermilion (Okabe and Ito, 2008); a bus is told by its size.
 DRIVES, STANDS = "#0072b2", "#d55e00"
 
@@ -53,9 +59,50 @@ class Fleet:
         return np.where(self.stands[:, None], rgb(STANDS), rgb(DRIVES))
 
 
-def body(kind: str) -> Mesh:
-    """Return a white vehicle that heads east: a box, for cars with a narrower cabin."""
+def kinds_of(trips: pd.DataFrame) -> Rows:
+    """Return the kind of every vehicle (position in `KINDS`), by the row of `trips`."""
+    number = {name: k for k, name in enumerate(KINDS)}
+    kind = trips["vehicle_type"].map(number).fillna(0).to_numpy(np.intp)
+    found = np.zeros(int(trips["vehicle"].max()) + 1 if len(trips) else 0, np.intp)
+    found[trips["vehicle"].to_numpy()] = kind
+    return found
+
+
+def fleet_at(where: Positions, kinds: Rows, lanes: Lines, movements: Lines, ground: Ground) -> Fleet:
+    """Return the vehicles of a moment.
+
+    Parameters
+    ----------
+    where
+        What `Trajectories.at` returns.
+    kinds
+        Of every vehicle, from `kinds_of`.
+    lanes, movements, ground
+        Of the scene.
+    """
+    kind = kinds[where.vehicle]
+    half = np.array([SIZES[name][0] for name in KINDS])[kind] / 2.0
+    points, heading = np.zeros((len(kind), 2)), np.zeros(len(kind))
+    for lines, rows in ((lanes, where.lane), (movements, where.movement)):
+        on = np.flatnonzero(rows >= 0)
+        line = rows[on].astype(np.intp)
+        front = where.share[on] * lines.lengths()[line]
+        points[on], step = lines.along(line, front - half[on])
+        heading[on] = np.arctan2(step[:, 1], step[:, 0])
+    points3 = np.column_stack([points, ground.height(points)])
+    return Fleet(points3, heading, kind, where.speed_m_s < STANDS_M_S)
+
+
+def body(kind: str, *, far: bool = False) -> Mesh:
+    """Return a white vehicle that heads east: a box, for cars with a narrower cabin.
+
+    From afar, only its roof is left.
+    """
     length, width, height = SIZES[kind]
+    if far:
+        x, y = length / 2.0, width / 2.0
+        roof = np.array([(-x, -y, height), (x, -y, height), (x, y, height), (-x, y, height)])
+        return Mesh(roof, np.array([(0, 1, 2), (0, 2, 3)]), np.full((4, 3), 255, np.uint8))
     waist = 0.58 * height if kind == "car" else height
     parts = [_box((-length / 2.0, length / 2.0), width, 0.0, waist, 1.0, 1.0)]
     if kind == "car":
