@@ -34,7 +34,8 @@ export class Labels {
     this.root.hidden = !state.show.labels;
     if (!state.show.labels) return;
     const [width, height] = view.size;
-    const taken = [...document.querySelectorAll(".panel")].map((e) => e.getBoundingClientRect())
+    const taken = [...document.querySelectorAll(".panel, .tag, #divider i")].map((e) => e.getBoundingClientRect())
+      .filter((r) => r.width)
       .map((r) => [r.left - 6, r.top - 6, r.right + 6, r.bottom + 6]);
     const out = [];
     const many = Math.min(this.order.length, view.metresPerPixel > 6 ? 30 : 240);

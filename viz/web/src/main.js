@@ -36,6 +36,7 @@ class App {
     const canvas = h("canvas", { id: "picture", tabIndex: 0, "aria-label": this.header.title });
     this.renderer = rendererOf(canvas);
     this.webgl = Boolean(this.renderer);
+    mark("renderer");
     document.documentElement.lang = this.state.lang;
     document.getElementById("wait").remove();
     if (!this.webgl) {
@@ -48,9 +49,10 @@ class App {
     document.getElementById("app").append(stage);
     this.canvas = canvas;
     this.scene = new Scene({ header, array });
+    mark("scene");
     this.values = new Values(header, array);
     this.index = new StreetIndex(array("street.points"), array("street.xy"));
-    this.view = new View(canvas, header.city.box, this.scene.ground.height, () => this.invalidate());
+    this.view = new View(canvas, header.city.box, this.hull(), this.scene.ground.height, () => this.invalidate());
     this.labels = new Labels(stage, this);
     this.ui = new Interface(this, stage);
     listen(this);
@@ -61,8 +63,21 @@ class App {
     restored(this, location.hash);
     addEventListener("hashchange", () => { if (location.hash !== this.hash) restored(this, location.hash); });
     this.changed();
-    this.draw(performance.now());
-    document.documentElement.dataset.ready = "yes";
+  }
+
+  /** Outermost places of the streets in every direction. */
+  hull() {
+    const { xy } = this.scene.axes;
+    const found = [];
+    for (let k = 0; k < 16; k++) {
+      const [c, s] = [Math.cos((k * Math.PI) / 8), Math.sin((k * Math.PI) / 8)];
+      let best = -Infinity;
+      for (let i = 0; i < xy.length; i += 2) {
+        const d = c * xy[i] + s * xy[i + 1];
+        if (d > best) [best, found[k]] = [d, [xy[i], xy[i + 1]]];
+      }
+    }
+    return found;
   }
 
   resize() {
@@ -117,7 +132,8 @@ class App {
       goesOn = true;
     }
     this.last = goesOn ? now : 0;
-    this.draw(now);
+    this.draw();
+    document.documentElement.dataset.ready = "yes";
     this.pace(passed, goesOn);
     if (goesOn) this.invalidate();
     clearTimeout(this.later);
@@ -178,7 +194,7 @@ class App {
     shared.uFogFrom.value = 1.3 * view.distance + 0.9 * Math.hypot(...scene.header.city.box.slice(2));
     renderer.setClearColor(THEMES[this.state.theme].ground, 1);
     renderer.setScissorTest(true);
-    this.waits = [];
+    scene.adapt(view.metresPerPixel);
     for (const [run, side, x, width] of this.sides()) {
       if (width < 1) continue;
       scene.prepare(run, this.state.time, side);
@@ -187,11 +203,7 @@ class App {
       renderer.render(scene.root, view.camera);
     }
     this.ui.overlay();
-    this.labels.hide();
-    if (!this.placed || performance.now() - this.placed > 250) {
-      this.labels.place();
-      this.placed = performance.now();
-    } else this.labels.place();
+    this.labels.place();
   }
 
   /** What lies under a pixel: a building before a street. */
@@ -289,9 +301,18 @@ class App {
   }
 }
 
+/** Whether pictures are computed without a graphics card, where smooth edges would cost most. */
+function software() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const about = gl && gl.getExtension("WEBGL_debug_renderer_info");
+  const name = about ? gl.getParameter(about.UNMASKED_RENDERER_WEBGL) : "";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+
 function rendererOf(canvas) {
   try {
-    const context = canvas.getContext("webgl2", { antialias: true, stencil: true, alpha: false, powerPreference: "high-performance" });
+    const context = canvas.getContext("webgl2", { antialias: !software(), stencil: true, alpha: false, powerPreference: "high-performance" });
     if (!context) return null;
     const renderer = new THREE.WebGLRenderer({ canvas, context, antialias: true, stencil: true });
     renderer.outputColorSpace = THREE.LinearSRGBColorSpace; // colours are meant as written
@@ -303,7 +324,9 @@ function rendererOf(canvas) {
 }
 
 THREE.ColorManagement.enabled = false;
+const mark = (name) => performance.mark(name);
 openPayload().then((payload) => {
+  mark('opened');
   const app = new App(payload);
   app.start();
   window.twin = app;

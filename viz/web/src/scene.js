@@ -128,28 +128,41 @@ export class Scene {
 
   buildBuildings() {
     const { array } = this;
-    const rings = array("building.rings");
-    const row = array("building.row");
-    const b = blocks(rings, array("building.points"), array("building.xy"), row,
-      array("building.base"), array("building.height"));
+    const b = blocks(array("building.rings"), array("building.points"), array("building.xy"),
+      array("building.row"), array("building.base"), array("building.height"));
     const shape = new THREE.BufferGeometry();
     shape.setAttribute("position", new THREE.BufferAttribute(b.position, 3));
     shape.setAttribute("above", new THREE.BufferAttribute(b.above, 1));
     shape.setAttribute("row", new THREE.BufferAttribute(b.row, 1));
-    shape.setIndex(new THREE.BufferAttribute(b.index, 1));
-    const edges = new THREE.BufferGeometry();
-    for (const name of ["position"]) edges.setAttribute(name, shape.getAttribute(name));
-    edges.setIndex(new THREE.BufferAttribute(b.edges, 1));
-    const shapes = [shape];
-    const faces = this.facesOfModels();
-    if (faces) shapes.push(faces);
-    this.blocks = shapes.map((s, k) => {
-      if (this.draped && k === 0) { /* shadows fall on the foot's height */ }
-      this.add(`shadow${k}`, new THREE.Mesh(s, M.shadowMaterial(this.onGround("shadow"))), order("shadow"));
-      return this.add(`blocks${k}`, new THREE.Mesh(s, M.blockMaterial()), 20);
-    });
-    this.add("edges", new THREE.LineSegments(edges, M.edgeMaterial()), 21);
+    const [block, shadow, edge] = [M.blockMaterial(), M.shadowMaterial(this.onGround("shadow")), M.edgeMaterial()];
     this.picking = M.pickMaterial();
+    this.blocks = [];
+    this.shadows = [];
+    this.edges = [];
+    for (const part of tiled(shape, b.index)) {
+      this.shadows.push(this.tile(new THREE.Mesh(part, shadow), order("shadow")));
+      this.blocks.push(this.tile(new THREE.Mesh(part, block), 20));
+    }
+    for (const part of tiled(shape, b.edges, 2)) this.edges.push(this.tile(new THREE.LineSegments(part, edge), 21));
+    const faces = this.facesOfModels();
+    if (faces) {
+      const index = Uint32Array.from({ length: faces.getAttribute("position").count }, (_, k) => k);
+      for (const part of tiled(faces, index)) {
+        this.shadows.push(this.tile(new THREE.Mesh(part, shadow), order("shadow")));
+        this.blocks.push(this.tile(new THREE.Mesh(part, block), 20));
+      }
+    }
+    this.parts.blocks = { material: block, visible: true };
+    this.parts.shadow = { material: shadow, visible: true };
+    this.parts.edges = { material: edge, visible: true };
+  }
+
+  /** A part of the city, which is drawn only where it is in the picture. */
+  tile(object, z) {
+    object.renderOrder = z;
+    object.matrixAutoUpdate = false;
+    this.root.add(object);
+    return object;
   }
 
   /** Roofs and walls of buildings whose shape is known. */
@@ -181,9 +194,12 @@ export class Scene {
     const xyz = this.array("tree.xyz");
     if (!xyz || !xyz.length) return;
     const height = this.array("tree.height");
-    const at = new Float32Array(height.length * 4);
-    for (let k = 0; k < height.length; k++) {
-      at.set([xyz[3 * k], xyz[3 * k + 1], xyz[3 * k + 2], height[k]], 4 * k);
+    const n = height.length;
+    const at = new Float32Array(n * 4);
+    let k = 0; // in an order that leaves a forest a forest when some are left out
+    for (let i = 0; i < n; i++) {
+      at.set([xyz[3 * k], xyz[3 * k + 1], xyz[3 * k + 2], height[k]], 4 * i);
+      k = (k + coprime(n)) % n;
     }
     const shape = new THREE.InstancedBufferGeometry();
     const tree = treeShape();
@@ -285,12 +301,10 @@ export class Scene {
     for (const k of ["green", "water"]) set(k, "uColour", t[k]);
     for (const k of ["lanes", "moves", "junctions"]) set(k, "uColour", t.road);
     set("markings", "uColour", t.marking);
-    for (const k of this.blocks.keys()) {
-      set(`blocks${k}`, "uRoof", t.roof);
-      set(`blocks${k}`, "uWall", t.wall);
-      set(`blocks${k}`, "uMark", t.mark);
-      this.parts[`shadow${k}`].material.uniforms.uDark.value = t.shadow;
-    }
+    set("blocks", "uRoof", t.roof);
+    set("blocks", "uWall", t.wall);
+    set("blocks", "uMark", t.mark);
+    this.parts.shadow.material.uniforms.uDark.value = t.shadow;
     set("edges", "uColour", t.edge);
     set("trees", "uColour", t.tree);
     set("trees", "uTrunk", t.trunk);
@@ -301,12 +315,9 @@ export class Scene {
   }
 
   show(layers) {
+    this.shown = layers;
     const set = (name, on) => { if (this.parts[name]) this.parts[name].visible = on; };
-    for (const k of this.blocks.keys()) {
-      set(`blocks${k}`, layers.buildings);
-      set(`shadow${k}`, layers.buildings && layers.shadows);
-    }
-    set("edges", layers.buildings);
+    for (const block of this.blocks) block.visible = layers.buildings;
     set("trees", layers.trees);
     set("green", layers.nature);
     set("water", layers.nature);
@@ -316,8 +327,26 @@ export class Scene {
   }
 
   choose(name, building) {
-    if (this.parts.halo) this.parts.halo.material.uniforms.uChosen.value = name;
-    for (const block of this.blocks) block.material.uniforms.uChosen.value = building;
+    if (this.parts.halo) {
+      this.parts.halo.material.uniforms.uChosen.value = name;
+      this.parts.halo.visible = name >= 0;
+    }
+    this.parts.blocks.material.uniforms.uChosen.value = building;
+  }
+
+  /** Leave out what is too small to be seen, at so many metres a pixel. */
+  adapt(mpp) {
+    const { parts, shown } = this;
+    const set = (list, on) => { for (const o of list) o.visible = on; };
+    set(this.shadows, shown.buildings && shown.shadows && mpp < 5);
+    set(this.edges, shown.buildings && mpp < 2);
+    if (parts.moves) parts.moves.visible = mpp < 2.5;
+    if (parts.markings) parts.markings.visible = mpp < 0.6;
+    if (parts.bars) parts.bars.visible = shown.signals && mpp < 1;
+    if (parts.trees) {
+      const all = parts.trees.geometry.getAttribute("at").count;
+      parts.trees.geometry.instanceCount = Math.ceil(all * Math.min(1, Math.max(0.35, 2.2 / mpp)));
+    }
   }
 
   /** Draw one side: traffic of a run at a time, streets in the colours of a side (0 or 1). */
@@ -343,6 +372,39 @@ export class Scene {
       this.light.needsUpdate = true;
     }
   }
+}
+
+/** A step of about 0.618 n that visits all of n places. */
+function coprime(n) {
+  const gcd = (a, b) => (b ? gcd(b, a % b) : a);
+  let step = Math.max(1, Math.round(0.618 * n));
+  while (gcd(step, n) > 1) step++;
+  return step;
+}
+
+/** A shape cut into squares of a city, so that what is out of the picture costs nothing. */
+function tiled(shape, index, corners = 3, size = 450) {
+  const position = shape.getAttribute("position").array;
+  const cells = new Map();
+  for (let k = 0; k < index.length; k += corners) {
+    const v = index[k] * 3;
+    const key = `${Math.floor(position[v] / size)},${Math.floor(position[v + 1] / size)}`;
+    let cell = cells.get(key);
+    if (!cell) cells.set(key, (cell = []));
+    for (let c = 0; c < corners; c++) cell.push(index[k + c]);
+  }
+  return [...cells.values()].map((own) => {
+    const part = new THREE.BufferGeometry();
+    for (const name of ["position", "above", "row"]) part.setAttribute(name, shape.getAttribute(name));
+    part.setIndex(new THREE.BufferAttribute(new Uint32Array(own), 1));
+    const box = new THREE.Box3();
+    const p = new THREE.Vector3();
+    for (const v of own) box.expandByPoint(p.fromArray(position, v * 3));
+    box.expandByVector(p.set(40, 40, 10)); // shadows reach further
+    part.boundingBox = box;
+    part.boundingSphere = box.getBoundingSphere(new THREE.Sphere());
+    return part;
+  });
 }
 
 /** A tree 1 m high: a trunk, and a crown of two cones on one girdle. */

@@ -6,8 +6,9 @@ const FOV = 30;
 const HOME = { heading: 18, tilt: 48 };
 
 export class View {
-  constructor(element, box, height, changed) {
+  constructor(element, box, hull, height, changed) {
     this.box = box;
+    this.hull = hull; // places [x, y] that the whole city's picture must hold
     this.height = height;
     this.camera = new THREE.PerspectiveCamera(FOV, 1, 1, 10000);
     this.camera.up.set(0, 0, 1);
@@ -79,6 +80,7 @@ export class View {
 
   /** The pose from which a rectangle fills what the panels leave free of the picture. */
   framed([w, s, e, n], more = {}) {
+    const places = more.places || [[w, s], [e, s], [e, n], [w, n]];
     const heading = more.heading ?? HOME.heading;
     const tilt = more.tilt ?? HOME.tilt;
     const [width, height] = this.size;
@@ -90,7 +92,7 @@ export class View {
     let pose = { x: (w + e) / 2, y: (s + n) / 2, distance: Math.hypot(e - w, n - s) * 1.5 + 60, heading, tilt };
     for (let k = 0; k < 12; k++) {
       this.pose = pose;
-      const seen = [[w, s], [e, s], [e, n], [w, n]].map(([x, y]) => this.pixel(x, y, this.height(x, y)));
+      const seen = places.map(([x, y]) => this.pixel(x, y, this.height(x, y)));
       const xs = seen.map((p) => p[0]);
       const ys = seen.map((p) => p[1]);
       const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
@@ -109,12 +111,12 @@ export class View {
     return pose;
   }
 
+  /** The whole city, from the side from which it fills the picture best. */
   home() {
-    const [width, height] = this.size;
-    const [w, s, e, n] = this.box;
-    const tall = n - s > e - w;
-    const heading = tall === height > width ? HOME.heading : tall ? -72 : 100;
-    return this.framed(this.box, { heading: tall === height > width ? HOME.heading : heading });
+    const places = this.hull;
+    const poses = [18, -20, 50, -50, 80, -80].map((heading) => this.framed(this.box, { heading, places }));
+    const worth = (p) => p.distance * (1 + 0.0022 * Math.abs(p.heading)); // rather look north
+    return poses.reduce((best, p) => (worth(p) < worth(best) ? p : best));
   }
 
   fly(pose, still) {
