@@ -29,7 +29,9 @@ class App {
     };
     if (header.time) this.state.time = Math.min(this.state.time, header.time.end);
     this.mine = new MyStreet(this);
-    this.streetsOf = (name) => [...this.streetName.keys()].filter((s) => this.streetName[s] === name);
+    const length = array("street.length");
+    this.streetsOf = (name) => [...this.streetName.keys()].filter((s) => this.streetName[s] === name)
+      .sort((a, b) => length[b] - length[a]); // the longest section first
   }
 
   start() {

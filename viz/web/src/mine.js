@@ -4,6 +4,7 @@ import { matches } from "./search.js";
 import { clock, number, TEXTS } from "./texts.js";
 
 const DIGITS = { vehicles: 0, lost: 0, speed: 0 };
+const UNITS = { vehicles: "", lost: " s", speed: " km/h" };
 
 /** Means, difference and interval of one value of one street by name. */
 export function changeOf(array, what, run, k) {
@@ -30,7 +31,7 @@ export function sentences(c, what, run, lang) {
   const fine = Math.abs(c.diff) < 10 ? 1 : 0;
   const signed = (v) => number(v, lang, fine, true);
   const words = { run, base: number(c.base, lang, d), mean: number(c.mean, lang, d),
-    size: number(Math.abs(c.diff), lang, fine), diff: signed(c.diff), low: signed(c.low), high: signed(c.high) };
+    size: number(Math.abs(c.diff), lang, fine), diff: signed(c.diff), unit: UNITS[what], low: signed(c.low), high: signed(c.high) };
   const second = typeof t[found] === "function" ? t[found](words) : t[found];
   return [t[what](words), second, found];
 }

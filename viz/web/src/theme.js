@@ -1,7 +1,7 @@
 // Colours of the picture, light and dark; scales of values come with the data.
 export const THEMES = {
   light: {
-    ground: "#eeeae2", green: "#cfdcbd", water: "#a9c8da", road: "#d6d1c6", marking: "#ffffff",
+    ground: "#efece5", green: "#cfdcbd", water: "#a9c8da", road: "#cdc7bb", marking: "#ffffff",
     roof: "#fdfbf7", wall: "#d9d3c8", edge: "#b3aa9a", mark: "#0072b2", tree: "#93ad78",
     trunk: "#8a7a66", shadow: 0.2, moving: "#ffffff", standing: "#15181f", body: "#3a3f4b",
     ink: "#10131a", none: "#c4bfb4",

@@ -113,7 +113,7 @@ export class Interface {
     if (header.runs.length > 1) {
       const modes = h("div", { className: "modes", role: "group" }, ...["a", "b", "swipe", "difference"].map((m) => h("button", {
         type: "button", id: `mode-${m}`, "aria-pressed": String(state.mode === m), onclick: () => app.set({ mode: m }) },
-      { a: `A ${t.a}`, b: `B ${t.b}`, swipe: `A|B ${t.swipe}`, difference: `B−A ${t.difference}` }[m])));
+      h("b", {}, { a: "A", b: "B", swipe: "A|B", difference: "B−A" }[m]), t[m])));
       second.push(modes);
       if (header.runs.length > 2) {
         const b = h("select", { id: "alternative", "aria-label": "B", onchange: () => app.set({ run: Number(b.value) }) },
@@ -133,7 +133,7 @@ export class Interface {
         second.push(now);
       }
     }
-    if (second.length) rows.push(h("div", { className: "row" }, ...second));
+    if (second.length) rows.push(h("div", { className: "row choice" }, ...second));
     this.dock.hidden = !rows.length;
     this.dock.replaceChildren(...rows);
   }
@@ -252,7 +252,7 @@ export class Interface {
     const name = app.streetName[k];
     const s = (this.streets ||= { lanes: array("street.lanes"), kmh: array("street.kmh"), length: array("street.length") });
     const parts = [h("h2", {}, name >= 0 ? header.names[name] : t.unnamed),
-      h("p", { className: "faint" }, `${s.lanes[k]} ${t.lanes} · ${t.limit} ${s.kmh[k]} km/h · ${number(s.length[k], state.lang, 0)} m`)];
+      h("p", { className: "faint" }, `${s.lanes[k]} ${s.lanes[k] === 1 ? t.lane : t.lanes} · ${t.limit} ${s.kmh[k]} km/h · ${number(s.length[k], state.lang, 0)} m`)];
     if (header.runs.length) {
       const done = works(header, name >= 0 ? app.streetsOf(name) : [k], state.lang);
       if (done.length) parts.push(h("ul", { className: "done" }, ...done.map((line) => h("li", {}, line))));
@@ -284,7 +284,7 @@ export class Interface {
         ...cells.map((v) => h("td", {}, number(v, state.lang, digits))),
         compared ? h("td", {}, number(gap, state.lang, digits, true), clear && clear[k] ? h("small", { title: t.clear }, " ●") : "") : "");
     });
-    return h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, t.whole), h("th", {}, compared ? "A" : ""),
+    return h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, t.section), h("th", {}, compared ? "A" : ""),
       compared ? h("th", {}, "B") : "", compared ? h("th", {}, "B−A") : "")), h("tbody", {}, ...rows),
     compared ? h("caption", {}, `● ${t.clear}`) : "");
   }
@@ -443,6 +443,7 @@ export class Interface {
   measure() {
     const { view } = this.app;
     const [w, height] = view.size;
+    this.stage.style.setProperty("--dock", `${this.dock.offsetHeight}px`);
     const top = this.title.getBoundingClientRect().bottom;
     const low = this.speech.hidden ? this.dock.hidden ? height - 40 : this.dock.getBoundingClientRect().top : this.speech.getBoundingClientRect().top;
     const small = w < 760;
