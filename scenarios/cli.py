@@ -16,6 +16,7 @@ from scenarios.cli_data import export, query
 from scenarios.cli_present import present
 from scenarios.cli_signals import evaluate, leaderboard, train
 from scenarios.cli_validate import validate
+from scenarios.cli_view import movie, scene, show
 from scenarios.screen import errors_told
 from viz.language import Language
 
@@ -213,26 +214,6 @@ def compare(
 
 
 @app.command()
-def show(
-    what: Annotated[str, typer.Argument(help="A city (name, folder, source) or a run.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Picture to draw (.png), 1920 × 1080 px.")
-    ] = None,
-) -> None:
-    """Show what a city or a run holds; with -o also as a picture in 3D.
-
-    Examples:
-
-      twin show helsinki -o helsinki.png
-
-      twin show results/base
-    """
-    from scenarios import showing
-
-    showing.show(what, out)
-
-
-@app.command()
 def simulate(
     net: Annotated[Path, typer.Option(help="SUMO network (.net.xml).")],
     routes: Annotated[list[Path], typer.Option(help="SUMO routes (.rou.xml); may be repeated.")],
@@ -261,6 +242,9 @@ def simulate(
     screen.say(f"Loaded in {done.load_s:.2f} s, simulated in {done.run_s:.4f} s; trips in {out}")
 
 
+app.command()(show)
+app.command()(movie)
+app.command()(scene)
 app.command()(check)
 app.command()(library)
 app.command()(query)

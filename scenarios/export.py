@@ -200,23 +200,16 @@ def _measures(runs: Sequence[RunInfo], city: City) -> pd.DataFrame:
     """Return the streets that measures touch, by the files that the run keeps; none if gone."""
     import pandas as pd
 
-    from scenarios.checking import measure_lists, outlook
-    from scenarios.loading import load_scenario
+    from scenarios.touched import effects_of
 
-    rows = []
-    for run in runs:
-        if not (run.folder / SCENARIO).is_file():
-            continue
-        source = load_scenario(run.folder / SCENARIO)
-        known = outlook(source, city)
-        for _, measure in measure_lists(source).get(run.name, []):
-            try:
-                effects = measure.effects(known)
-            except (TwinError, OSError):
-                continue
-            touched = sorted({s for e in effects if e.touches for s in e.streets or ()})
-            rows += [(run.name, measure.kind, measure.describe(), street) for street in touched]
-    return pd.DataFrame(rows, columns=["alternative", "kind", "measure", "street"])
+    rows = [
+        (run.name, measure.kind, measure.describe(), street)
+        for run in runs
+        for measure, effect in effects_of(run, city)
+        for street in sorted(effect.streets or ())
+    ]
+    columns = ["alternative", "kind", "measure", "street"]
+    return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
 
 
 def _provenance(runs: Sequence[RunInfo]) -> pd.DataFrame:

@@ -129,6 +129,17 @@ def progress_shown() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that draws how many of how many things are done."""
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("{task.description}", MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True)) as bars:
+        task = bars.add_task(what)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
 def _ends(remaining_s: float | None) -> float | None:
     """Return when it ends by the monotonic clock; NaN while nobody knows, None if not said."""
     return None if remaining_s is None else time.monotonic() + remaining_s

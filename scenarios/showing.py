@@ -1,43 +1,36 @@
-"""What a city or a run holds, as tables and as a picture."""
+"""What a city or a run holds, as tables."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scenarios import screen
-from scenarios.compare import indicator_values, layer_means
+from scenarios.compare import indicator_values
 from scenarios.runs import MANIFEST, RunInfo, open_runs
 from scenarios.schema import BASE
 from twin.city.opening import open_city
-from twin.system import indicators, layers
-
-if TYPE_CHECKING:
-    import pandas as pd
+from twin.system import indicators
 
 UNITS = {
     "street_km": "km", "lane_km": "km", "floor_area_m2": "m²",
 }  # fmt: skip
 
 
-def show(what: str, picture: Path | None) -> None:
-    """Print what a city or a run holds, and draw it.
+def show(what: str) -> None:
+    """Print what a city or a run holds.
 
     Raises
     ------
     TwinError
-        If it is neither, or the picture cannot be written.
+        If it is neither.
     """
     folder = Path(what)
     if (folder / MANIFEST).is_file() or (folder / BASE / MANIFEST).is_file():
-        _show_runs(open_runs(folder), picture)
+        _show_runs(open_runs(folder))
         return
     city = open_city(what, say=screen.say)
     city_table(city.summary())
-    if picture is not None:
-        from viz.picture import save_picture
-
-        screen.say(f"Picture: {save_picture(city, picture)}")
 
 
 def city_table(summary: dict[str, Any]) -> None:
@@ -59,8 +52,8 @@ def _text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _show_runs(found: list[RunInfo], picture: Path | None) -> None:
-    """Print the means of each run's indicators; draw the first map layer of the first run."""
+def _show_runs(found: list[RunInfo]) -> None:
+    """Print the means of each run's indicators."""
     known = indicators()
     first = found[0]
     period = first.manifest["period"]
@@ -77,23 +70,3 @@ def _show_runs(found: list[RunInfo], picture: Path | None) -> None:
     for run in found:
         for measure in run.manifest.get("measures", []):
             screen.say(f"{run.title}: {measure.get('describe')}")
-    if picture is not None:
-        _draw(first, picture)
-
-
-def _draw(run: RunInfo, picture: Path) -> None:
-    from twin.city import City
-    from viz.picture import save_picture
-
-    city = City.load(run.city_folder)
-    values: pd.Series[float] | None = None
-    for layer in layers().values():
-        values = layer_means(run, run.seeds, layer)
-        if values is not None:
-            title = f"{run.title}: {layer.title}"
-            save_picture(city, picture, values=values, title=title, legend=layer.title,
-                         unit=layer.unit)  # fmt: skip
-            break
-    else:
-        save_picture(city, picture)
-    screen.say(f"Picture: {picture}")

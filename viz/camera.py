@@ -54,9 +54,10 @@ class Camera:
         """From what it looks at."""
         return float(np.linalg.norm(np.subtract(self.position, self.focal)))
 
-    def metres_per_pixel(self, size: tuple[int, int]) -> float:
-        """Return what a pixel of a picture of this size spans where the camera looks."""
-        return 2.0 * self.distance_m * float(np.tan(np.radians(self.view_angle) / 2.0)) / size[1]
+    @property
+    def pixel_m(self) -> float:
+        """What a pixel of a picture 1080 pixels high spans where the camera looks, m."""
+        return 2.0 * self.distance_m * float(np.tan(np.radians(self.view_angle) / 2.0)) / 1080.0
 
     def axes(self) -> Floats:
         """Return unit vectors to the right, up and ahead, as rows."""

@@ -13,6 +13,8 @@ from viz import palette
 from viz.language import word
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
@@ -45,7 +47,9 @@ class Caption:
     scale
         The colours; no legend without it.
     keys
-        Further colours (#rrggbb) with what they mean.
+        Further colours (#rrggbb, or two of them for stripes) with what they mean.
+    labels
+        What each of several panels shows.
     note
         A last remark of the legend.
     attribution
@@ -58,12 +62,13 @@ class Caption:
     unit: str = ""
     scale: Scale | None = None
     keys: tuple[tuple[str, str], ...] = ()
+    labels: tuple[str, ...] = ()
     note: str = ""
     attribution: str = ATTRIBUTION
 
 
 def compose(
-    seen: npt.NDArray[np.uint8],
+    panels: Sequence[npt.NDArray[np.uint8]],
     size: tuple[int, int],
     caption: Caption,
     camera: Camera,
@@ -73,32 +78,40 @@ def compose(
 
     Parameters
     ----------
-    seen
-        (height, width, rgba) of the city alone, at this or a higher resolution.
+    panels
+        (height, width, rgba) of the city alone, at this or a higher resolution: one, or two that
+        lie beside each other, each as `caption.labels` says.
     size
         Width and height of the picture.
     caption
         The words; they lie on panes where the city is behind them.
     camera
-        Through which the city was seen, for north and scale.
+        Through which the city was seen in each panel, for north and scale.
     plate
         Points around the city in the scene, from `Scene.hold`.
     """
     from PIL import Image, ImageFilter
 
-    city = Image.fromarray(seen, "RGBA").resize(size, Image.Resampling.BOX)
     picture = background(size)
     unit = size[1] / 1080.0
-    alpha = city.getchannel("A").point(lambda a: int(a * 0.30))
+    mask = Image.new("L", size)
+    edges = _edges(size, len(panels))
+    cities = [
+        Image.fromarray(seen, "RGBA").resize((right - left, size[1]), Image.Resampling.BOX)
+        for seen, (left, right) in zip(panels, edges, strict=True)
+    ]
+    for city, (left, _) in zip(cities, edges, strict=True):
+        mask.paste(city.getchannel("A"), (left, 0))
     soft = Image.new("L", size)
-    soft.paste(alpha, (round(6 * unit), round(26 * unit)))
+    soft.paste(mask.point(lambda a: int(a * 0.30)), (round(6 * unit), round(26 * unit)))
     soft = soft.filter(ImageFilter.GaussianBlur(22 * unit))
     picture.paste((52, 48, 60), (0, 0), soft)
-    picture.paste(city.convert("RGB"), (0, 0), city.getchannel("A"))
-    covered = np.asarray(city.getchannel("A")) > 0
+    for city, (left, _) in zip(cities, edges, strict=True):
+        picture.paste(city.convert("RGB"), (left, 0), city.getchannel("A"))
+    covered = np.asarray(mask) > 0
+    _divide(picture, edges)
     left = _free_corner(size, _height(caption), covered)
-    panes = _words(size, caption, left)
-    for box, pane in panes:
+    for box, pane in _words(size, caption, left):
         if covered[_inside(box, size)].any():
             _lay(picture, box)
         picture.paste(pane, (round(box[0]), round(box[1])), pane)
@@ -127,6 +140,7 @@ class Overlay:
         from PIL import Image
 
         image = Image.new("RGBA", size)
+        _divide(image, _edges(size, max(1, len(caption.labels))))
         for box, pane in _words(size, caption, MARGIN * size[1] / 1080.0):
             _lay(image, box)
             image.alpha_composite(pane, (round(box[0]), round(box[1])))
@@ -147,14 +161,30 @@ class Overlay:
         unit = picture.size[1] / 1080.0
         _place(picture, camera, plate, MARGIN * unit, _height(self.caption), covered=None)
         if clock:
-            text = font(54 * unit, bold=True)
+            text = font(50 * unit, bold=True)
             wide = text.getlength(clock)
-            middle = picture.size[0] / 2.0
-            box = (middle - wide / 2.0 - 30 * unit, 34 * unit,
-                   middle + wide / 2.0 + 30 * unit, 112 * unit)  # fmt: skip
+            right = picture.size[0] - 260 * unit
+            box = (right - wide - 60 * unit, 32 * unit, right, 112 * unit)
             _lay(picture, box)
-            ImageDraw.Draw(picture).text((middle, 73 * unit), clock, INK, text, "mm")
+            middle = (right - wide / 2.0 - 30 * unit, 73 * unit)
+            ImageDraw.Draw(picture).text(middle, clock, INK, text, "mm")
         return np.asarray(picture, np.uint8)
+
+
+def _edges(size: tuple[int, int], count: int) -> list[tuple[int, int]]:
+    """Return left and right edge of every panel."""
+    at = [round(size[0] * k / count) for k in range(count + 1)]
+    return list(zip(at[:-1], at[1:], strict=True))
+
+
+def _divide(picture: Image, edges: list[tuple[int, int]]) -> None:
+    """Draw a line between panels."""
+    from PIL import ImageDraw
+
+    for left, _ in edges[1:]:
+        wide = max(1, round(picture.size[1] / 540.0))
+        ImageDraw.Draw(picture).line([(left, 0), (left, picture.size[1])], (*INK, 255)[: len(
+            picture.getbands())], wide)  # fmt: skip
 
 
 @lru_cache(maxsize=64)
@@ -243,10 +273,25 @@ def _words(size: tuple[int, int], caption: Caption, left: float) -> list[tuple[B
     top = size[1] - block_high - 30 * unit
     block = Image.new("RGBA", (round(WIDE * unit + 2 * pad), round(block_high)))
     _block(block, caption, unit)
+    panels = _edges(size, len(caption.labels)) if caption.labels else []
     return [
+        *(_label(size, t, edges) for t, edges in zip(caption.labels, panels, strict=True)),
         ((x, y, x + wide, y + high), title),
         ((left - pad, top, left - pad + block.size[0], top + block_high), block),
     ]
+
+
+def _label(size: tuple[int, int], text: str, edges: tuple[int, int]) -> tuple[Box, Image]:
+    """Return the box above a panel and what it shows."""
+    from PIL import Image, ImageDraw
+
+    unit = size[1] / 1080.0
+    fitted = _fitting(text, 28 * unit, (edges[1] - edges[0]) * 0.8, bold=True)
+    wide, high = round(fitted.getlength(text) + 2 * PAD * unit), round(46 * unit)
+    x, y = (edges[0] + edges[1] - wide) / 2.0, 158 * unit
+    label = Image.new("RGBA", (wide, high))
+    ImageDraw.Draw(label).text((wide / 2.0, high / 2.0), text, INK, fitted, "mm")
+    return (x, y, x + wide, y + high), label
 
 
 def _fitting(text: str, pixels: float, room: float, *, bold: bool) -> Any:
@@ -268,8 +313,11 @@ def _block(block: Image, caption: Caption, unit: float) -> None:
     for k, (colour, text) in enumerate(caption.keys):
         x = left + (k % 2) * WIDE / 2 * unit
         line = y + (k // 2) * 30 * unit
-        swatch = (x, line + 3 * unit, x + 26 * unit, line + 17 * unit)
-        draw.rectangle(swatch, fill=tuple(int(v) for v in palette.rgb(colour)))
+        several = colour.split() * (2 if " " in colour else 1)
+        for i, each in enumerate(several):
+            a, b = (x + 26 * unit * (i + d) / len(several) for d in (0, 1))
+            fill = tuple(int(v) for v in palette.rgb(each))
+            draw.rectangle((a, line + 3 * unit, b, line + 17 * unit), fill=fill)
         fitted = _fitting(text, 18 * unit, (WIDE / 2 - 40) * unit, bold=False)
         draw.text((x + 34 * unit, line + 10 * unit), text, INK, fitted, "lm")
     y += 30 * unit * ((len(caption.keys) + 1) // 2)
@@ -324,7 +372,8 @@ def _place(
     draw = ImageDraw.Draw(picture)
     _north(draw, camera, size)
     top = size[1] - (high + PAD + 30 - PAD / 2) * unit
-    _scale_bar(draw, camera, size, plate, (left, top + 18 * unit))
+    seen = (round(camera.aspect * size[1]), size[1])
+    _scale_bar(draw, camera, seen, plate, (left, top + 18 * unit))
 
 
 def _north(draw: ImageDraw, camera: Camera, size: tuple[int, int]) -> None:

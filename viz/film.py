@@ -55,7 +55,9 @@ def write_film(
         raise OutputError(msg) from None
     writer = imageio_ffmpeg.write_frames(
         str(part), size, fps=fps, codec="libx264", quality=None, macro_block_size=2,
-        output_params=["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart"],
+        output_params=["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart",
+                       "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709",
+                       "-color_primaries", "bt709", "-color_trc", "bt709"],
         ffmpeg_log_level="error",
     )  # fmt: skip
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viz.camera import Camera, looking
+from viz.camera import VIEW_ANGLE_DEG, Camera, looking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,23 +68,56 @@ class View:
         )
 
 
-def orbit(start: Camera, turn_deg: float = 360.0) -> Flight:
-    """Return the way around what a camera looks at, evenly."""
-    view = View.of(start)
+def orbit(
+    start: Camera, hold: Floats, frame: tuple[float, float, float, float], turn_deg: float = 360.0
+) -> Flight:
+    """Return the way around, evenly, on which everything stays in the picture.
+
+    Parameters
+    ----------
+    start
+        Its direction is the first one.
+    hold
+        Points (n, xyz) that must be seen.
+    frame
+        Left, top, right and bottom of the room for them, as shares of the picture.
+    turn_deg
+        How far it goes around, counter-clockwise seen from above.
+    """
+    size = (round(1000 * start.aspect), 1000)
+    middle = np.append((hold[:, :2].min(axis=0) + hold[:, :2].max(axis=0)) / 2.0, 0.0)
+    around = np.linspace(0.0, turn_deg, 25)
+    distance = max(
+        _far_enough(middle, hold, start.azimuth_deg + turn, start.elevation_deg, size, frame)
+        for turn in around
+    )
 
     def at(share: float) -> Camera:
-        turned = view.azimuth_deg + turn_deg * share
-        return looking(
-            view.focal, view.distance_m, turned, view.elevation_deg,
-            (round(1000 * start.aspect), 1000), view.view_angle,
-        )  # fmt: skip
+        azimuth = start.azimuth_deg + turn_deg * share
+        return looking(middle, distance, azimuth, start.elevation_deg, size, VIEW_ANGLE_DEG)
 
     return at
 
 
+def _far_enough(
+    middle: Floats, hold: Floats, azimuth: float, elevation: float,
+    size: tuple[int, int], frame: tuple[float, float, float, float],
+) -> float:  # fmt: skip
+    """Return the least distance from which all points lie in the frame, by bisection."""
+    room = np.array([min(1.0 - 2.0 * frame[0], 2.0 * frame[2] - 1.0),
+                     min(1.0 - 2.0 * frame[1], 2.0 * frame[3] - 1.0)])  # fmt: skip
+    low, high = float(np.ptp(hold, axis=0).max()), 30.0 * float(np.ptp(hold, axis=0).max())
+    for _ in range(24):
+        distance = (low + high) / 2.0
+        seen = looking(middle, distance, azimuth, elevation, size, VIEW_ANGLE_DEG).project(hold)
+        inside = bool((np.abs(seen[:, :2]) <= room).all() and (seen[:, 2] > 0.0).all())
+        low, high = (low, distance) if inside else (distance, high)
+    return high
+
+
 def along(
     line: Floats, height: Callable[[Floats], Floats], size: tuple[int, int], *,
-    distance_m: float = 110.0, elevation_deg: float = 24.0,
+    distance_m: float = 170.0, elevation_deg: float = 30.0,
 ) -> Flight:  # fmt: skip
     """Return the way along a line (n, 2), looking ahead; bends are taken wide.
 

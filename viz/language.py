@@ -24,6 +24,10 @@ GERMAN = {
     "median": "Median",
     "time of day": "Uhrzeit",
     "Distribution": "Verteilung",
+    "drives": "fährt",
+    "stands": "steht",
+    "measure here": "Maßnahme hier",
+    "vehicles drawn {n} times larger": "Fahrzeuge {n}-fach vergrößert",
     "in mid-picture": "in der Bildmitte",
 }
 _CURRENT: ContextVar[Language] = ContextVar("language", default="en")

@@ -1,8 +1,9 @@
-"""A picture of a city, or of values on its streets: the model, a legend, north, scale, sources."""
+"""Stills: the city from afar or near, one or two beside each other, with legend and sources."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from twin.errors import OutputError
@@ -11,6 +12,7 @@ from viz.gl import opengl_available
 from viz.palette import Scale
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -20,13 +22,34 @@ if TYPE_CHECKING:
 
     from twin.city import City
     from viz.camera import Camera
-    from viz.scene.scene import Scene
+    from viz.scene.scene import Part, Scene
     from viz.scene.vehicles import Fleet
 
 _LOG = logging.getLogger(__name__)
 OVERSAMPLING = 2  # rendered larger and averaged: smooth edges on any renderer
 # The room that words leave for the city: left, top, right, bottom as shares of the picture.
 FRAME = (0.02, 0.14, 0.98, 0.965)
+FRAME_BESIDE = (0.02, 0.20, 0.98, 0.80)
+FRAME_FILM = (0.03, 0.12, 0.97, 0.88)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What one panel of a picture shows of a scene.
+
+    Attributes
+    ----------
+    label
+        Its name, if there are several.
+    parts
+        Further parts of the scene, e.g. values of streets.
+    fleet
+        Vehicles, if they are shown.
+    """
+
+    label: str = ""
+    parts: dict[str, Part] = field(default_factory=dict)
+    fleet: Fleet | None = None
 
 
 def save_picture(
@@ -71,31 +94,57 @@ def save_picture(
     OutputError
         If the file cannot be written.
     """
-    from viz.scene.scene import city_scene
+    from viz.scene.bands import band_mesh
+    from viz.scene.scene import Part, city_scene
 
-    scale = None if values is None else Scale.of(values, diverging=diverging)
     camera = overview(city, size)
-    scene = city_scene(
-        city, values=values, scale=scale, raised=raised, view_azimuth_deg=camera.azimuth_deg
-    )
-    seen = draw(scene, camera, size)
+    scene = city_scene(city, view_azimuth_deg=camera.azimuth_deg)
+    scale, parts = None, {}
+    if values is not None:
+        scale = Scale.of(values, diverging=diverging)
+        parts["values"] = Part(band_mesh(city, scene.ground, values, scale, raised=raised))
     caption = Caption(
         title or city.name.title(), subtitle, legend, unit, scale, attribution=attribution(city)
     )
-    write(compose(seen, size, caption, camera, scene.hold), path)
+    write(still(scene, [Panel(parts=parts)], camera, size, caption), path)
     return path
 
 
-def overview(city: City, size: tuple[int, int]) -> Camera:
+def still(
+    scene: Scene, panels: Sequence[Panel], camera: Camera, size: tuple[int, int], caption: Caption
+) -> Image:
+    """Return the finished picture of one panel, or of two through the same camera.
+
+    Parameters
+    ----------
+    scene
+        What all panels show.
+    panels
+        What each shows beside.
+    camera
+        Its aspect is that of a panel.
+    size
+        Width and height of the whole picture.
+    caption
+        The words.
+    """
+    each = (size[0] // len(panels), size[1])
+    seen = [draw(scene, panel, camera, each) for panel in panels]
+    return compose(seen, size, caption, camera, scene.hold)
+
+
+def overview(
+    city: City, size: tuple[int, int], frame: tuple[float, float, float, float] = FRAME
+) -> Camera:
     """Return the camera that shows all of a city from the side that suits its shape."""
     from viz.camera import fitted
     from viz.scene.ground import Ground
 
-    return fitted(Ground.of(city).hold(city.buildings["height_m"].to_numpy(float)), size, FRAME)
+    return fitted(Ground.of(city).hold(city.buildings["height_m"].to_numpy(float)), size, frame)
 
 
 def draw(
-    scene: Scene, camera: Camera, size: tuple[int, int], fleet: Fleet | None = None
+    scene: Scene, panel: Panel, camera: Camera, size: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
     """Return (height, width, rgba), larger than the size by `OVERSAMPLING`."""
     from viz.raster import rasterise
@@ -103,15 +152,17 @@ def draw(
     from viz.scene.scene import all_meshes
 
     large = (size[0] * OVERSAMPLING, size[1] * OVERSAMPLING)
+    for name, part in panel.parts.items():
+        scene = scene.with_part(name, part)
     available, text = opengl_available()
     _LOG.info("rendering by %s", text if available else f"the built-in rasteriser ({text})")
     if not available:
-        return rasterise(all_meshes(scene, fleet), scene.light, camera, large)
+        return rasterise(all_meshes(scene, panel.fleet), scene.light, camera, large)
     stage = Stage(scene, large)
     try:
         stage.look(camera)
-        if fleet is not None:
-            stage.drive(fleet)
+        if panel.fleet is not None:
+            stage.drive(panel.fleet)
         return stage.cut_out()
     finally:
         stage.close()

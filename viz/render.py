@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from viz.scene.scene import Part, Scene
     from viz.scene.vehicles import Fleet
 
-BACKGROUND = "#fafaf6"
+SKY, FLOOR = "#fbfaf7", "#e2e4e6"
 # A pixel's width in mid-picture up to which markings, small things and trees are seen.
 FINE_M, NEAR_M, TREES_M = 0.7, 1.5, 3.0
-LEAST_PX = 4.0  # length of a car in the picture, which is drawn larger where it has to be
+LEAST_PX = 6.0  # length of a car in the picture, which is drawn larger where it has to be
 
 
 class Stage:
@@ -56,7 +56,7 @@ class Stage:
                 off_screen=off_screen, window_size=list(size), lighting=None
             )
         self.plotter.render_window.SetMultiSamples(0)
-        self.plotter.renderer.set_background(BACKGROUND)
+        self.plotter.renderer.set_background(FLOOR, top=SKY)
         self.plotter.add_light(
             pyvista.Light(position=scene.light, light_type="scene light", intensity=1.0)
         )
@@ -109,7 +109,7 @@ class Stage:
         seen.position, seen.focal_point = camera.position, camera.focal
         seen.up, seen.view_angle = (0.0, 0.0, 1.0), camera.view_angle
         self.plotter.renderer.ResetCameraClippingRange()
-        self._pixel_m = camera.metres_per_pixel(self.size)
+        self._pixel_m = camera.pixel_m
         near = self._pixel_m < NEAR_M
         for name, seen in (("markings", self._pixel_m < FINE_M), ("buildings", near), (FAR, not near)):
             if name in self._actors:
@@ -122,9 +122,9 @@ class Stage:
 
         Far away they are drawn larger, so that they can be seen.
         """
-        from viz.scene.vehicles import KINDS, SIZES, body
+        from viz.scene.vehicles import KINDS, body
 
-        larger = max(1.0, LEAST_PX * self._pixel_m / SIZES["car"][0])
+        larger = magnified(self._pixel_m)
         far = self._pixel_m >= NEAR_M
         for k, kind in enumerate(KINDS):
             some = fleet.kind == k
@@ -194,6 +194,13 @@ class Stage:
             look.SetColor(*(rgb(CROWN) / 255.0))
         self.plotter.renderer.AddActor(actor)
         return data, mapper, actor
+
+
+def magnified(pixel_m: float) -> float:
+    """Return how many times larger than they are vehicles are drawn, by `Camera.pixel_m`."""
+    from viz.scene.vehicles import SIZES
+
+    return max(1.0, LEAST_PX * pixel_m / SIZES["car"][0])
 
 
 def polydata(mesh: Mesh) -> pyvista.PolyData:

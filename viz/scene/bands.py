@@ -10,16 +10,22 @@ from viz.mesh import Mesh, blocks
 from viz.outlines import street_axes
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
     from twin.city import City
     from viz.palette import Scale
     from viz.scene.ground import Ground
 
+    Floats = npt.NDArray[np.float64]
+
+LOWEST, HIGHEST = 0.6, 7.8  # of bands, in units
+
 
 def band_mesh(
-    city: City, ground: Ground, values: pd.Series, scale: Scale, *, raised: float = 1.0
-) -> Mesh:
+    city: City, ground: Ground, values: pd.Series, scale: Scale, *, raised: float = 1.0,
+    unit_m: float | None = None,
+) -> Mesh:  # fmt: skip
     """Return the streets with a value as coloured bands.
 
     Parameters
@@ -32,20 +38,39 @@ def band_mesh(
         Turns values into colours.
     raised
         Height of the bands; 0 lays them flat.
+    unit_m
+        What sizes that grow with the picture are measured in; a thousandth of the rectangle's
+        diagonal unless given. With 0 bands are as wide as their lanes.
     """
     import shapely
 
     known = values.reindex(range(len(city.streets))).to_numpy(float)
     rows = np.flatnonzero(np.isfinite(known))
-    share = scale.position(known[rows])
-    if scale.diverging:
-        share = np.abs(share * 2.0 - 1.0)
-    unit = ground.diagonal_m / 1000.0
+    unit = ground.diagonal_m / 1000.0 if unit_m is None else unit_m
+    share = _share(known, scale)[rows]
     lanes = city.streets["lanes"].to_numpy()[rows]
     width = np.maximum(lanes * 2.6 * (0.75 + 0.25 * share), unit * (1.9 + 2.6 * np.sqrt(share)))
     axes = street_axes(city, min(1.3 * unit, 6.0))[rows]
     if ground.terrain is not None:
         axes = shapely.segmentize(axes, 10.0)
     areas = ground.moved(shapely.buffer(axes, width / 2.0, quad_segs=4))
-    top = 0.5 + raised * unit * (0.6 + 7.0 * share)
+    top = band_tops(city, ground, values, scale, raised=raised, unit_m=unit)[rows]
     return ground.lay(blocks(areas, 0.0, top, scale.rgb(known[rows]), foot_shade=0.85))
+
+
+def band_tops(
+    city: City, ground: Ground, values: pd.Series, scale: Scale, *, raised: float = 1.0,
+    unit_m: float | None = None,
+) -> Floats:  # fmt: skip
+    """Return how high above the ground the band of every street ends; 0 where there is none."""
+    known = values.reindex(range(len(city.streets))).to_numpy(float)
+    unit = ground.diagonal_m / 1000.0 if unit_m is None else unit_m
+    share = _share(known, scale)
+    top = 0.2 + raised * unit * (LOWEST + (HIGHEST - LOWEST) * share)
+    return np.where(np.isfinite(known), top, 0.0)
+
+
+def _share(known: Floats, scale: Scale) -> Floats:
+    """Return how far along the scale values lie, from the middle if it diverges; 0 if missing."""
+    share = np.nan_to_num(scale.position(known))
+    return np.abs(share * 2.0 - 1.0) if scale.diverging else share

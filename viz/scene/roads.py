@@ -50,8 +50,8 @@ class Lines:
     width: Floats
     row: Rows
 
-    def mesh(self, ground: Ground, lift: float, colours: npt.NDArray[np.uint8]) -> Mesh:
-        """Return them as bands on the ground; one colour, or one per line."""
+    def mesh(self, ground: Ground, lift: float | Floats, colours: npt.NDArray[np.uint8]) -> Mesh:
+        """Return them as bands so high over the ground, all or each point; one colour, or each."""
         shown = np.broadcast_to(colours, (len(self.width), 3))
         return ground.lay(strips(self.xy, self.of, self.width[self.of], lift, shown))
 

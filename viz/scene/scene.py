@@ -10,7 +10,6 @@ import numpy as np
 from viz import light
 from viz.mesh import Mesh, flat, merge, shadows
 from viz.palette import rgb
-from viz.scene.bands import band_mesh
 from viz.scene.buildings import building_blocks, building_faces, building_mesh, coarser
 from viz.scene.ground import GREEN, WATER, Ground, green_and_water, paved
 from viz.scene.lights import COLOURS, bar_mesh, programmed, stop_bars
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
-    import pandas as pd
 
     from twin.city import City
-    from viz.palette import Scale
     from viz.scene.lights import StopBars
     from viz.scene.vehicles import Fleet
 
@@ -32,7 +29,7 @@ SHADOW_DARKNESS = 0.24
 SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth their time
 FAR = "buildings from afar"
 # Faces that lie on each other are drawn in this order, the last one on top.
-ORDER = ("ground", "green", "water", "roads", "markings", "shade", "values", "bars")
+ORDER = ("ground", "green", "water", "roads", "markings", "shade", "touched", "values", "bars")
 
 
 @dataclass(frozen=True)
@@ -91,27 +88,13 @@ class Scene:
         return replace(self, parts={**self.parts, name: part})
 
 
-def city_scene(
-    city: City,
-    *,
-    values: pd.Series | None = None,
-    scale: Scale | None = None,
-    raised: float = 1.0,
-    view_azimuth_deg: float = 0.0,
-    time_s: float | None = None,
-) -> Scene:
+def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | None = None) -> Scene:
     """Return the scene of a city.
 
     Parameters
     ----------
     city
         The city.
-    values
-        A value per street, by the street's row; streets that are missing or NaN stay grey.
-    scale
-        Turns values into colours; needed with `values`.
-    raised
-        Height of the bands of streets with values; 0 lays them flat.
     view_azimuth_deg
         Where the viewer stands: 0 south, 90 east of the city.
     time_s
@@ -134,15 +117,18 @@ def city_scene(
     }
     if len(some.row) <= SHADOWS_UP_TO:
         parts["shade"] = Part(_shade(some, ground, towards), SHADOW_DARKNESS, lit=False)
-    if values is not None and scale is not None:
-        mesh = band_mesh(city, ground, values, scale, raised=raised)
-        parts["values"] = Part(mesh)
     bars = stop_bars(city, lanes)
-    if time_s is not None:
-        shown = np.array([rgb(COLOURS[c]) for c in programmed(city, bars, time_s)], np.uint8)
-        parts["bars"] = Part(bar_mesh(bars, ground, shown.reshape(-1, 3)), lit=False)
     hold = ground.hold(city.buildings["height_m"].to_numpy(float))
-    return Scene(ground, parts, trees(city, ground), lanes, movements, bars, towards, hold)
+    scene = Scene(ground, parts, trees(city, ground), lanes, movements, bars, towards, hold)
+    if time_s is None or not len(bars.signal):
+        return scene
+    shown = np.stack([rgb(COLOURS[c]) for c in programmed(city, bars, time_s)])
+    return scene.with_part("bars", signal_part(scene, shown))
+
+
+def signal_part(scene: Scene, colours: npt.NDArray[np.uint8]) -> Part:
+    """Return the bars at stop lines in their colours (n, rgb)."""
+    return Part(bar_mesh(scene.bars, scene.ground, colours), lit=False)
 
 
 def _shade(some: Any, ground: Ground, towards: tuple[float, float, float]) -> Mesh:

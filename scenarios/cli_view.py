@@ -1,0 +1,179 @@
+"""`twin show`, `twin movie` and `twin scene`: pictures, films and files of cities and runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from viz.language import Language
+
+if TYPE_CHECKING:
+    from scenarios.views import View
+
+What = Annotated[
+    str, typer.Argument(help="A city (name, folder, source), a run, or a folder of 'twin run'.")
+]
+LayerName = Annotated[
+    str | None,
+    typer.Option("--layer", help='Map layer, e.g. load, delay_h, queue, pci_end; or "none".'),
+]
+Compare = Annotated[
+    Literal["alone", "beside", "difference"] | None,
+    typer.Option(help="A run alone, the base beside an alternative, or what that changes."),
+]
+Alternative = Annotated[
+    str | None, typer.Option(help="Which alternative; the first unless said.")
+]
+At = Annotated[
+    str | None, typer.Option("--at", help="Time of day (HH:MM:SS): vehicles and lights are shown.")
+]
+Street = Annotated[str | None, typer.Option(help="Look at this street from near.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Language: en or de (German).")]
+
+
+def show(
+    what: What,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Picture to draw (.png, .jpg).")
+    ] = None,
+    layer: LayerName = None,
+    compare: Compare = None,
+    alternative: Alternative = None,
+    at: At = None,
+    street: Street = None,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT, hd or 4k.")] = "hd",
+    lang: Lang = "en",
+) -> None:
+    """Show what a city or a run holds; with -o also as a picture in 3D.
+
+    Of a folder with alternatives the picture shows what the first one changes; with --at, the
+    vehicles of the base beside those of the alternative. One legend holds for both.
+
+    Examples:
+
+      twin show helsinki -o helsinki.png
+
+      twin show results --layer delay_h -o change.png --size 4k
+
+      twin show results --at 07:45 --street Mannerheimintie -o beside.png
+    """
+    from scenarios import screen, showing
+    from viz.language import language
+
+    with language(lang):
+        if out is None:
+            showing.show(what)
+            return
+        from viz import picture
+        from viz.render import magnified
+
+        view = _view(what, layer, compare, alternative, at, street, size)
+        time_s, scene = view.choice.time_s, view.scene
+        panels = [view.drawn(shown, time_s) for shown in view.panels]
+        larger = magnified(view.camera.pixel_m)
+        made = picture.still(
+            scene, panels, view.camera, view.choice.size, view.caption(time_s, larger)
+        )
+        picture.write(made, out)
+        _tell(view, f"Picture: {out}")
+
+
+def movie(
+    what: What,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Film to write (.mp4).")],
+    path: Annotated[
+        Literal["orbit", "street", "tour", "still"],
+        typer.Option(help="Way of the camera: around, along --street, by --tour, or none."),
+    ] = "orbit",
+    layer: LayerName = None,
+    compare: Compare = None,
+    alternative: Alternative = None,
+    at: At = None,
+    street: Street = None,
+    tour: Annotated[
+        Path | None, typer.Option(help="Bookmarks (YAML), as for 'twin present'.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600.0, help="Length of the film.")] = 20.0,
+    speed: Annotated[
+        float, typer.Option(min=0.0, max=3600.0, help="Seconds of the city a second of film.")
+    ] = 15.0,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT, hd or 4k.")] = "1280x720",
+    fps: Annotated[int, typer.Option(min=1, max=60, help="Frames a second.")] = 25,
+    lang: Lang = "en",
+) -> None:
+    """Film a city or runs while the clock runs; no screen is needed.
+
+    Examples:
+
+      twin movie results --at 07:45 -o morning.mp4
+
+      twin movie results --at 07:45 --path street --street Mannerheimintie -o along.mp4
+
+      twin movie results --compare difference -o change.mp4
+    """
+    from scenarios import filming, screen
+    from viz.film import write_film
+    from viz.language import language
+
+    with language(lang):
+        view = _view(what, layer, compare, alternative, at, street, size)
+        flight = filming.flight_of(view, path, tour)
+        with screen.counted("frames") as say:
+            drawn = filming.frames(view, flight, seconds=seconds, fps=fps, speed=speed, say=say)
+            write_film(out, drawn, view.choice.size, fps)
+        _tell(view, f"Film: {out}")
+
+
+def scene(
+    what: What,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.glb, glTF 2.0).")],
+    layer: LayerName = None,
+    compare: Compare = None,
+    alternative: Alternative = None,
+    at: At = None,
+) -> None:
+    """Write the scene as glTF 2.0 for other tools: Blender, Unreal, a web viewer.
+
+    Metres, y up, x east; `extras` says where the origin lies and whose data it is.
+
+    Examples:
+
+      twin scene helsinki -o helsinki.glb
+
+      twin scene results --layer load -o load.glb
+    """
+    from viz.gltf import write_gltf
+
+    view = _view(what, layer, compare, alternative, at, None, "hd")
+    if len(view.panels) > 1:
+        view.panels = view.panels[1:]
+    panel = view.drawn(view.panels[0], view.choice.time_s)
+    write_gltf(view.scene, panel, view.city, out)
+    _tell(view, f"Scene: {out}")
+
+
+def _view(
+    what: str,
+    layer: str | None,
+    compare: Literal["alone", "beside", "difference"] | None,
+    alternative: str | None,
+    at: str | None,
+    street: str | None,
+    size: str,
+) -> View:
+    from scenarios import screen
+    from scenarios.views import Choice, open_view, seconds_of, size_of
+
+    time_s = None if at is None else seconds_of(at, "--at")
+    choice = Choice(layer, compare, alternative, time_s, street, size_of(size))
+    return open_view(what, choice, screen.say)
+
+
+def _tell(view: View, line: str) -> None:
+    from scenarios import screen
+
+    for note in view.notes:
+        screen.say(note)
+    screen.say(line)
