@@ -80,7 +80,7 @@ def present(
     _refuse_existing(out, overwrite=overwrite)
     runs, city = _opened(what, say)
     if page.bundle() is None:
-        return _fallback(city, out, say)
+        return _fallback(city, out, title or _title(city, runs), lang, say)
     content = _Content(city, runs)
     header = content.header(lang, title, tour)
     files = page.files(header, content.pack, folder=out.suffix != ".html")
@@ -121,10 +121,9 @@ class _Content:
             if tour is None
             else read_tour(tour, self.names.names, layers, alternatives)
         )
-        scenario = self.runs[0].manifest.get("scenario") if self.runs else None
         return {
             "lang": lang,
-            "title": title or str(scenario or self.city.name.capitalize()),
+            "title": title or _title(self.city, self.runs),
             "city": city,
             "names": self.names.names,
             "palette": _palette(),
@@ -249,7 +248,13 @@ def _write_folder(out: Path, files: dict[str, str]) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _fallback(city: City, out: Path, say: Say) -> Path:
+def _title(city: City, runs: Sequence[RunInfo]) -> str:
+    """Return what stands above where nobody says: the scenario's, else the city's name."""
+    scenario = runs[0].manifest.get("scenario") if runs else None
+    return str(scenario or city.name.capitalize())
+
+
+def _fallback(city: City, out: Path, title: str, lang: Language, say: Say) -> Path:
     """Write the city alone, by the viewer that PyVista's own packages carry."""
     from viz.presentation.fallback import export
 
@@ -257,7 +262,7 @@ def _fallback(city: City, out: Path, say: Say) -> Path:
         "The viewer has not been built here (no Node: 'make web' builds it), so PyVista's own "
         "viewer shows the city alone, without traffic, search and tour."
     )
-    return export(city, out if out.suffix == ".html" else out / "index.html")
+    return export(city, out if out.suffix == ".html" else out / "index.html", title, lang)
 
 
 def _palette() -> dict[str, Any]:

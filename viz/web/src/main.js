@@ -61,10 +61,10 @@ class App {
     new ResizeObserver(() => this.resize()).observe(stage);
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.resize();
+    this.changed();
     this.view.pose = this.view.home();
     restored(this, location.hash);
     addEventListener("hashchange", () => { if (location.hash !== this.hash) restored(this, location.hash); });
-    this.changed();
   }
 
   /** Outermost places of the streets in every direction. */
