@@ -10,6 +10,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
+from envs.rendering import Rendering
 from envs.task import check_seed
 from twin.errors import SimulationError
 
@@ -26,6 +27,8 @@ class JointEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
         The simulation, with one copy: `reset`, `done`, `close`.
     observation_spaces, action_spaces
         By agent.
+    rendering
+        How it renders.
     """
 
     def __init__(
@@ -33,12 +36,14 @@ class JointEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
         runs: Any,
         observation_spaces: Mapping[str, spaces.Space[Any]],
         action_spaces: Mapping[str, spaces.Space[Any]],
+        rendering: Rendering,
     ) -> None:
         self.runs = runs
         self.observation_spaces, self.action_spaces = dict(observation_spaces), dict(action_spaces)
         self.possible_agents = list(action_spaces)
         self.agents: list[str] = []
-        self.render_mode = None
+        self._rendering, self.render_mode = rendering, rendering.mode
+        self._begun = False
         self._rng = np.random.default_rng()
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
@@ -61,6 +66,9 @@ class JointEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
         number = int(self._rng.integers(2**31)) if seed is None else seed
         self.runs.reset([number])
         self.agents = list(self.possible_agents)
+        self._begun = True
+        self._begin()
+        self._rendering.moved()
         return self._observe(), self._infos()
 
     def step(
@@ -89,14 +97,21 @@ class JointEnv(ParallelEnv[str, F4, Any]):  # type: ignore[misc]
         over = dict.fromkeys(agents, False), dict.fromkeys(agents, done)
         if done:
             self.agents = []
-        return self._observe(), self._rewards(), *over, self._infos()
+        infos = self._infos()
+        self._rendering.moved()
+        return self._observe(), self._rewards(), *over, infos
 
-    def render(self) -> None:
-        """Nothing is drawn."""
+    def render(self) -> Any:
+        """The moment as uint8 (720, 1280, 3) in the mode `rgb_array`."""
+        return self._rendering.render(self._begun)
 
     def close(self) -> None:
-        """Give back what the simulation holds."""
+        """Give back what the simulation holds, and close the window."""
+        self._rendering.close()
         self.runs.close()
+
+    def _begin(self) -> None:
+        """Forget the last episode."""
 
     def _ask(self, actions: dict[str, Any]) -> None:
         """Step the simulation with these actions."""

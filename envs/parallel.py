@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from envs import actions, observation
 from envs.joint import F4, Infos, JointEnv
+from envs.rendering import MODES, SIGNAL_FPS, Rendering, SignalPainter
 from envs.signal_control import make_runs
 from envs.task import SignalTask, make_task
 
@@ -26,11 +27,16 @@ class SignalParallelEnv(JointEnv):
 
     Parameters
     ----------
-    scene, engine, given
+    scene, engine, render_mode, given
         As in `SignalControlEnv`.
     """
 
-    metadata = {"name": "signal_control_v0", "render_modes": [], "is_parallelizable": True}  # noqa: RUF012 - PettingZoo's name and type
+    metadata = {  # noqa: RUF012 - PettingZoo's name and type
+        "name": "signal_control_v0",
+        "render_modes": list(MODES),
+        "render_fps": SIGNAL_FPS,
+        "is_parallelizable": True,
+    }
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class SignalParallelEnv(JointEnv):
         *,
         task: SignalTask | None = None,
         engine: str = "twin",
+        render_mode: str | None = None,
         **given: Any,
     ) -> None:
         self.task = make_task(scene if task is None else task, **given)
@@ -46,10 +53,12 @@ class SignalParallelEnv(JointEnv):
         ids = self.task.scene.network.signal_ids
         agents = [ids[s] for s in runs.junctions.signal]
         size = (self.task.layout.size,)
+        self._painter = SignalPainter(runs)
         super().__init__(
             runs,
             {a: spaces.Box(0.0, observation.HIGH, size, np.float32) for a in agents},
             {a: actions.space(self.task.action, None) for a in agents},
+            Rendering(render_mode, self._painter, SIGNAL_FPS),
         )
 
     def state(self) -> F4:
@@ -57,7 +66,12 @@ class SignalParallelEnv(JointEnv):
         return np.asarray(self.runs.row.reshape(-1).copy())
 
     def _ask(self, actions: dict[str, Any]) -> None:
-        self.runs.step(np.array([np.atleast_1d(actions[a]) for a in self.agents]))
+        asked = np.array([np.atleast_1d(actions[a]) for a in self.agents])
+        self.runs.step(asked)
+        self._painter.note(asked, self.runs.reward.sum())
+
+    def _begin(self) -> None:
+        self._painter.begin([0])
 
     def _rewards(self) -> dict[str, float]:
         reward = self.runs.reward[0]

@@ -21,6 +21,7 @@ from twin.random import Stream
 from twin.traffic.batch import Batch, copy_of
 from twin.traffic.detection import waiting_s
 from twin.traffic.junctions import Junctions
+from twin.traffic.positions import positions
 from twin.traffic.signals import Play, SignalControl, play_copy, watch_copy
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from envs.scenes import Start
     from twin.simulation import Simulation
     from twin.traffic.signals import View
+    from viz.live_signals import Bodies, SignalPicture
 
 F4 = npt.NDArray[np.float32]
 F8 = npt.NDArray[np.float64]
@@ -351,6 +353,10 @@ class Runs:
         due, from_s = state.vehicle["due"], self._starts[k].counted_from_s
         begin = round(from_s * self.network.arrays.tps)
         return np.asarray((due >= begin) & (due < int(state.clock["now"][0])))
+
+    def drawn(self, k: int, picture: SignalPicture) -> Bodies:
+        """Where the vehicles of a copy are, for a picture."""
+        return picture.bodies(positions(self.network, self.control.batch.copies[k]))
 
     def close(self) -> None:
         """Nothing to give back."""

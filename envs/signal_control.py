@@ -10,6 +10,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from envs import actions, observation
+from envs.rendering import MODES, SIGNAL_FPS, Rendering, SignalPainter
 from envs.runs import Runs
 from envs.task import ENGINES, SignalTask, check_seed, make_task
 from twin.errors import InputError, SimulationError
@@ -63,11 +64,13 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         them unless given.
     engine
         `twin`, or `sumo` to have the same environment on SUMO.
+    render_mode
+        `rgb_array` or `human`: the streets around the controlled junctions, from above.
     given
         Settings of `envs.task.SignalTask`.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 - Gymnasium's name and type
+    metadata = {"render_modes": list(MODES), "render_fps": SIGNAL_FPS}  # noqa: RUF012 - Gymnasium's name and type
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         task: SignalTask | None = None,
         junction: int | None = None,
         engine: str = "twin",
+        render_mode: str | None = None,
         **given: Any,
     ) -> None:
         self.task = make_task(scene if task is None else task, **given)
@@ -85,7 +89,10 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         size = self.task.layout.size * self._n
         self.observation_space = spaces.Box(0.0, observation.HIGH, (size,), np.float32)
         self.action_space = actions.space(self.task.action, self._n if junction is None else None)
-        self._ready = False
+        self._painter = SignalPainter(self.runs)
+        self._rendering = Rendering(render_mode, self._painter, SIGNAL_FPS)
+        self.render_mode = render_mode
+        self._ready = self._begun = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -95,7 +102,9 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         super().reset(seed=seed, options=options)
         number = int(self.np_random.integers(2**31)) if seed is None else seed
         self.runs.reset([number])
-        self._ready = True
+        self._ready = self._begun = True
+        self._painter.begin([0])
+        self._rendering.moved()
         return self._observe(), self._info()
 
     def step(self, action: Any) -> tuple[F4, float, bool, bool, dict[str, Any]]:
@@ -113,14 +122,22 @@ class SignalControlEnv(gymnasium.Env[F4, Any]):
         if done:
             info["indicators"] = runs.indicators(0)
             self._ready = False
-        return self._observe(), float(runs.reward.sum()), False, done, info
+        reward = float(runs.reward.sum())
+        self._painter.note(action, reward)
+        self._rendering.moved()
+        return self._observe(), reward, False, done, info
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """[junctions * choices] whether each would be served now."""
         return np.asarray(self.runs.mask.reshape(-1))
 
+    def render(self) -> Any:
+        """The moment as uint8 (720, 1280, 3) in the mode `rgb_array`; see `viz.live_signals`."""
+        return self._rendering.render(self._begun)
+
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Give back what the engine holds, and close the window."""
+        self._rendering.close()
         self.runs.close()
 
     def _check_ready(self) -> None:

@@ -22,7 +22,7 @@ from envs import actions
 from envs.runs import Runs, report, waiting_values
 from envs.scenes import Start, SumoScene
 from envs.sumo_order import in_order
-from envs.sumo_reading import SumoReader, read_trips
+from envs.sumo_reading import STANDS_M_S, SumoReader, read_trips
 from envs.task import SignalTask
 from twin.errors import InputError, SimulationError, TwinError
 from twin.traffic import control as ctl
@@ -32,6 +32,8 @@ from twin.traffic.state import Vehicles, initial_state
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from viz.live_signals import Bodies, SignalPicture
 
 OPTIONS = (
     "--time-to-teleport", "-1", "--no-step-log", "--no-warnings", "--duration-log.disable",
@@ -101,6 +103,7 @@ class SumoRuns(Runs):
         self._scale = task.scene.scale if isinstance(task.scene, SumoScene) else 1.0
         self._folder: Any = None
         self._trips: pd.DataFrame | None = None
+        self._last = np.zeros((0, 7))
 
     # episodes
 
@@ -170,6 +173,7 @@ class SumoRuns(Runs):
             return
         libsumo = load_libsumo()
         now_s = float(libsumo.simulation.getTime())
+        self._last = self._vehicles()
         libsumo.close()
         SumoRuns._running = None
         if self._made and bool(self.done[0]):
@@ -233,6 +237,29 @@ class SumoRuns(Runs):
         return "".join(
             a if a not in "gG" or b in "gG" else ends for a, b in zip(before, after, strict=True)
         )
+
+    # picture
+
+    def drawn(self, k: int, picture: SignalPicture) -> Bodies:  # noqa: ARG002 - there is one
+        """Where SUMO's vehicles are; once it has ended, where they were last."""
+        from viz.live_signals import Bodies
+
+        rows = self._vehicles() if SumoRuns._running is self else self._last
+        front, way = rows[:, :2], rows[:, 2:4]
+        return Bodies(front, front - way * rows[:, 4:5], rows[:, 5], rows[:, 6] < STANDS_M_S)
+
+    def _vehicles(self) -> npt.NDArray[np.float64]:
+        """[n, 7] front, direction, length, width, speed of vehicles, in m of the city's CRS."""
+        get, lanes = load_libsumo().vehicle, self.task.scene.city.lanes
+        shape = load_libsumo().lane.getShape(str(lanes["id"].iloc[0]))
+        shift = np.array(lanes.geometry.iloc[0].coords[0][:2]) - shape[0][:2]
+        reads = (get.getAngle, get.getLength, get.getWidth, get.getSpeed)
+        names = sorted(get.getIDList())
+        rows = [(*get.getPosition(v), *(read(v) for read in reads)) for v in names]
+        found = np.array(rows, float).reshape(-1, 6)
+        angle = np.radians(found[:, 2])  # from north, clockwise
+        way = np.column_stack([np.sin(angle), np.cos(angle)])
+        return np.column_stack([found[:, :2] + shift, way, found[:, 3:]])
 
     # results
 

@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from envs import actions, observation
+from envs.rendering import SIGNAL_FPS, Rendering, SignalPainter
 from envs.signal_control import make_runs
 from envs.task import SignalTask, check_seed, make_task
 from twin.errors import SimulationError
@@ -33,6 +34,8 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         How many copies.
     junction, engine, given
         As in `SignalControlEnv`.
+    render_mode
+        `rgb_array`, or None.
     threads
         Threads that share the copies; one for each core at hand unless given.
     """
@@ -46,6 +49,7 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         junction: int | None = None,
         engine: str = "twin",
         threads: int | None = None,
+        render_mode: str | None = None,
         **given: Any,
     ) -> None:
         self.task = make_task(scene if task is None else task, **given)
@@ -60,7 +64,14 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         self.single_action_space = actions.space(self.task.action, n if junction is None else None)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
+        self.metadata = {
+            "autoreset_mode": AutoresetMode.NEXT_STEP,
+            "render_modes": ["rgb_array"],
+            "render_fps": SIGNAL_FPS,
+        }
+        self._painter = SignalPainter(self.runs)
+        self._rendering = Rendering(render_mode, self._painter, SIGNAL_FPS, ["rgb_array"])
+        self.render_mode = render_mode
         self._over = np.zeros(num_envs, bool)
         self._ready = False
         self._draws = [np.random.default_rng() for _ in range(num_envs)]
@@ -92,6 +103,7 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         self.runs.reset([self._drawn(k) if s is None else s for k, s in enumerate(given)])
         self._over[:] = False
         self._ready = True
+        self._painter.begin(list(range(n)))
         return self._observe(), self._info()
 
     def step(
@@ -110,6 +122,9 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
         if len(again):
             runs.reset([self._drawn(int(k)) for k in again], again.tolist())
             reward[again] = 0.0
+        self._painter.note(action, reward)
+        if len(again):
+            self._painter.begin(again.tolist())
         truncated = runs.done.copy()
         truncated[again] = False
         self._over = truncated.copy()
@@ -121,6 +136,10 @@ class SignalVectorEnv(VectorEnv[F4, Any, npt.NDArray[Any]]):
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """[copies, junctions * choices] whether each would be served now."""
         return np.asarray(self.runs.mask.reshape(self.num_envs, -1))
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture of each copy, as the single environment draws it."""
+        return self._rendering.frames(self.num_envs, self._ready)
 
     def _cast(self, action: Any) -> Any:
         """Actions in the type of the space, where that changes none of them."""

@@ -72,12 +72,19 @@ def build(
         str,
         typer.Argument(
             help="helsinki, an OpenStreetMap extract (.osm.pbf, .osm), a SUMO network (.net.xml), "
-            "a folder of GMNS tables (node.csv, link.csv), "
+            "a folder of GMNS tables (node.csv, link.csv), building models (.gml, .city.json), "
             'or a place "Town, Country" (asks the internet).'
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the city.")],
     name: Annotated[str | None, typer.Option(help="What the city is called.")] = None,
+    buildings: Annotated[
+        list[Path] | None,
+        typer.Option(help="Building models (CityGML, CityJSON) to put in; may be repeated."),
+    ] = None,
+    terrain: Annotated[
+        Path | None, typer.Option(help="Terrain (GeoTIFF, ASCII grid, xyz) to put under it.")
+    ] = None,
 ) -> None:
     """Build a city model from open geodata and save it as a folder.
 
@@ -85,12 +92,13 @@ def build(
 
       twin build helsinki -o helsinki
 
-      twin build gelsenkirchen.osm.pbf -o ge
+      twin build gelsenkirchen.osm.pbf -o ge --buildings lod2.gml --terrain dgm1.tif
     """
     from scenarios import screen
-    from twin.city.opening import open_city
+    from twin.city.opening import completed, open_city
 
     city = open_city(source, name=name, say=screen.say)
+    city = completed(city, buildings or [], terrain, screen.say)
     city.save(out)
     _city_table(city.summary())
     screen.say(f"City saved in {out}")

@@ -23,9 +23,7 @@ Compare = Annotated[
     Literal["alone", "beside", "difference"] | None,
     typer.Option(help="A run alone, the base beside an alternative, or what that changes."),
 ]
-Alternative = Annotated[
-    str | None, typer.Option(help="Which alternative; the first unless said.")
-]
+Alternative = Annotated[str | None, typer.Option(help="Which alternative; the first unless said.")]
 At = Annotated[
     str | None, typer.Option("--at", help="Time of day (HH:MM:SS): vehicles and lights are shown.")
 ]
@@ -59,7 +57,7 @@ def show(
 
       twin show results --at 07:45 --street Mannerheimintie -o beside.png
     """
-    from scenarios import screen, showing
+    from scenarios import showing
     from viz.language import language
 
     with language(lang):

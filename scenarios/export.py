@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios.query import refuse_existing
-from scenarios.runs import SCENARIO, RunInfo, open_runs
+from scenarios.runs import RunInfo, open_runs
 from twin.city.store import cannot_write, replacing_file
-from twin.errors import InputError, OutputError, TwinError
+from twin.errors import InputError, OutputError
 from twin.system import Layer, indicators, layers
 
 if TYPE_CHECKING:

@@ -171,6 +171,7 @@ def check_scenario(
     look = open_city if whole else glance
     try:
         city = look(_reference(source), folder=source.folder, say=say)
+        city.need_streets()
     except InputError as error:
         msg = f"{source.at('city')}: {error}"
         raise ScenarioError(msg) from None
@@ -215,6 +216,7 @@ def _city(source: Source, folder: Path, say: Say) -> City:
             return City.load(copy)
     try:
         city = open_city(reference, folder=source.folder, say=say)
+        city.need_streets()
     except InputError as error:
         msg = f"{source.at('city')}: {error}"
         raise ScenarioError(msg) from None

@@ -13,7 +13,7 @@ from twin.city.opening import open_city
 from twin.system import indicators
 
 UNITS = {
-    "street_km": "km", "lane_km": "km", "floor_area_m2": "m²",
+    "street_km": "km", "lane_km": "km", "floor_area_m2": "m²", "terrain_step_m": "m",
 }  # fmt: skip
 
 
@@ -38,10 +38,10 @@ def city_table(summary: dict[str, Any]) -> None:
     rows = []
     for key, value in summary.items():
         unit = UNITS.get(key, "")
-        name = key.removesuffix("_km").removesuffix("_m2").replace("_", " ")
+        name = key.removesuffix("_km").removesuffix("_m2").removesuffix("_m").replace("_", " ")
         if isinstance(value, dict):
             rows += [(f"  {name.split(' by')[0]}: {k}", _text(v), "") for k, v in value.items()]
-        elif not isinstance(value, list):
+        elif value is not None and not isinstance(value, list):
             rows.append((name, _text(value), unit))
     screen.table(f"City {summary['name']}", ("", "value", "unit"), rows)
 

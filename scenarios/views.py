@@ -158,9 +158,8 @@ class View:
         above = None
         if shown.values is not None and self.scale is not None:
             what = (self.city, self.scene.ground, shown.values, self.scale)
-            high = {"raised": 0.0 if self._near else 1.0, "unit_m": self._unit_m}
-            parts["values"] = Part(band_mesh(*what, **high))
-            above = band_tops(*what, **high)
+            parts["values"] = Part(band_mesh(*what, unit_m=self._unit_m))
+            above = band_tops(*what, unit_m=self._unit_m)
         parts |= self._touched(shown.run, above)
         if time_s is None:
             return Panel(shown.label, parts)
@@ -233,7 +232,10 @@ class View:
         streets, closed = self._streets(run)
         where = (self.city, self.scene.ground, self.scene.lanes)
         stripes = touched_mesh(*where, streets, unit_m=self._unit_m, above=above)
-        parts = {"touched": Part(stripes, lit=False), "barriers": Part(barrier_mesh(*where, closed))}
+        parts = {
+            "touched": Part(stripes, lit=False),
+            "barriers": Part(barrier_mesh(*where, closed)),
+        }
         return {name: part for name, part in parts.items() if len(part.mesh)}
 
     def _streets(self, run: RunInfo | None) -> tuple[Any, Any]:
@@ -388,7 +390,7 @@ def _layer_values(
     """Return the layer and its means by street, of each run."""
     from scenarios.compare import layer_means
 
-    cache: dict[tuple[str, str], Any] = {}
+    cache: dict[tuple[str, str], pd.Series[float] | None] = {}
 
     def means(run: RunInfo, layer: Layer) -> pd.Series[float] | None:
         key = (run.name, layer.name)

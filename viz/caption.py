@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,14 +101,14 @@ def compose(
         Image.fromarray(seen, "RGBA").resize((right - left, size[1]), Image.Resampling.BOX)
         for seen, (left, right) in zip(panels, edges, strict=True)
     ]
-    for city, (left, _) in zip(cities, edges, strict=True):
-        mask.paste(city.getchannel("A"), (left, 0))
+    for city, (start, _) in zip(cities, edges, strict=True):
+        mask.paste(city.getchannel("A"), (start, 0))
     soft = Image.new("L", size)
     soft.paste(mask.point(lambda a: int(a * 0.30)), (round(6 * unit), round(26 * unit)))
     soft = soft.filter(ImageFilter.GaussianBlur(22 * unit))
     picture.paste((52, 48, 60), (0, 0), soft)
-    for city, (left, _) in zip(cities, edges, strict=True):
-        picture.paste(city.convert("RGB"), (left, 0), city.getchannel("A"))
+    for city, (start, _) in zip(cities, edges, strict=True):
+        picture.paste(city.convert("RGB"), (start, 0), city.getchannel("A"))
     covered = np.asarray(mask) > 0
     _divide(picture, edges)
     left = _free_corner(size, _height(caption), covered)
@@ -174,7 +175,7 @@ class Overlay:
 def _edges(size: tuple[int, int], count: int) -> list[tuple[int, int]]:
     """Return left and right edge of every panel."""
     at = [round(size[0] * k / count) for k in range(count + 1)]
-    return list(zip(at[:-1], at[1:], strict=True))
+    return list(pairwise(at))
 
 
 def _divide(picture: Image, edges: list[tuple[int, int]]) -> None:
@@ -234,7 +235,7 @@ def _lay(picture: Image, box: Box) -> None:
 
 def _height(caption: Caption) -> float:
     """Return the height of the block in the lower corner, at a picture's height of 1080."""
-    rows = 50.0 + 24.0  # scale bar, attribution
+    rows = 50.0 + (24.0 if caption.attribution else 0.0)  # scale bar, attribution
     if caption.scale is not None:
         rows += 94.0
     rows += 30.0 * ((len(caption.keys) + 1) // 2)

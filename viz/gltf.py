@@ -63,7 +63,7 @@ def write_gltf(scene: Scene, panel: Panel, city: City, path: Path) -> Path:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(whole.export(file_type="glb"))
+        part.write_bytes(whole.export(file_type="glb"))  # type: ignore[no-untyped-call]
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -27,7 +27,8 @@ def sun(view_azimuth_deg: float) -> tuple[float, float, float]:
 
 def lit(mesh: Mesh, light: tuple[float, float, float]) -> npt.NDArray[np.uint8]:
     """Return the colours of the triangles' corners (m, 3 corners, rgb) in this light."""
-    facing = np.clip(mesh.normals() @ np.asarray(light), 0.0, None)
-    shade = AMBIENT + DIFFUSE * facing
-    colours = mesh.colours[mesh.faces] * shade[:, None, None]
-    return np.clip(np.round(colours), 0, 255).astype(np.uint8)
+    normals = mesh.normals()[:, None] if mesh.smooth is None else mesh.smooth[mesh.faces]
+    shade = AMBIENT + DIFFUSE * np.clip(normals @ np.asarray(light), 0.0, None)
+    colours = mesh.colours[mesh.faces] * shade[:, :, None]
+    found: npt.NDArray[np.uint8] = np.clip(np.round(colours), 0, 255).astype(np.uint8)
+    return found

@@ -37,11 +37,15 @@ class Mesh:
         int, (m, 3) rows of `points`, counter-clockwise seen from outside.
     colours
         uint8, (n, rgb) of the corners.
+    smooth
+        Unit normals (n, xyz) of the corners of a surface that looks round; None where every
+        triangle looks flat.
     """
 
     points: Floats
     faces: Rows
     colours: Colours
+    smooth: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of triangles."""
@@ -65,6 +69,9 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
         np.concatenate([m.points for m in meshes]),
         np.concatenate([m.faces + k for m, k in zip(meshes, before, strict=True)]),
         np.concatenate([m.colours for m in meshes]),
+        np.concatenate([m.smooth for m in meshes if m.smooth is not None])
+        if all(m.smooth is not None for m in meshes)
+        else None,
     )
 
 
@@ -145,11 +152,11 @@ def blocks(
     shown = np.broadcast_to(colours, (count, 3))[rows]
     rings, of = shapely.get_rings(polygons, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
-    last = np.append(ring[1:] != ring[:-1], True)  # noqa: FBT003 - each ring repeats its first
+    last = np.append(ring[1:] != ring[:-1], True)
     keep = ~last
     xy, of = xy[keep], of[ring[keep]]
     here = np.arange(len(xy))
-    begins = np.flatnonzero(np.append(True, ring[keep][1:] != ring[keep][:-1]))  # noqa: FBT003
+    begins = np.flatnonzero(np.append(True, ring[keep][1:] != ring[keep][:-1]))
     after = here + 1
     after[np.append(begins[1:], len(xy)) - 1] = begins
     n = len(xy)
@@ -187,9 +194,7 @@ def _keys(of: Rows, xy: Floats) -> npt.NDArray[np.uint64]:
     return found
 
 
-def ribbons(
-    lines: Any, width: Floats, z: float, colours: Colours, *, least_m: float = 0.0
-) -> Mesh:
+def ribbons(lines: Any, width: Floats, z: float, colours: Colours, *, least_m: float = 0.0) -> Mesh:
     """Return lines as flat bands, with mitred corners and square ends.
 
     Parameters
@@ -210,7 +215,9 @@ def ribbons(
     if least_m:
         lines = shapely.simplify(lines, least_m)
     xy, of = shapely.get_coordinates(lines, return_index=True)
-    return strips(xy, of, np.asarray(width, float)[of], z, np.broadcast_to(colours, (len(lines), 3)))
+    return strips(
+        xy, of, np.asarray(width, float)[of], z, np.broadcast_to(colours, (len(lines), 3))
+    )
 
 
 def strips(xy: Floats, of: Rows, width: Floats, z: float | Floats, colours: Colours) -> Mesh:

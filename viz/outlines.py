@@ -21,8 +21,8 @@ WATERWAY_WIDTH_M = {"river": 16.0, "canal": 12.0, "stream": 3.0, "drain": 2.0, "
 
 
 def extent(city: City) -> Box:
-    """Return the rectangle that the model shows: the streets and a margin."""
-    low_x, low_y, high_x, high_y = (float(v) for v in city.streets.total_bounds)
+    """Return the rectangle that is shown: the streets, else the buildings, and a margin."""
+    low_x, low_y, high_x, high_y = city.bounds
     margin = 0.012 * float(np.hypot(high_x - low_x, high_y - low_y))
     return low_x - margin, low_y - margin, high_x + margin, high_y + margin
 

@@ -62,7 +62,6 @@ def save_picture(
     legend: str = "",
     unit: str = "",
     diverging: bool = False,
-    raised: float = 1.0,
     size: tuple[int, int] = (1920, 1080),
 ) -> Path:
     """Save a picture of the city, and return its path.
@@ -84,8 +83,6 @@ def save_picture(
         What the values are.
     diverging
         Whether the values are differences, coloured symmetrically around 0.
-    raised
-        Height of the bands of streets with values; 0 lays them flat.
     size
         Width and height in pixels.
 
@@ -102,7 +99,7 @@ def save_picture(
     scale, parts = None, {}
     if values is not None:
         scale = Scale.of(values, diverging=diverging)
-        parts["values"] = Part(band_mesh(city, scene.ground, values, scale, raised=raised))
+        parts["values"] = Part(band_mesh(city, scene.ground, values, scale))
     caption = Caption(
         title or city.name.title(), subtitle, legend, unit, scale, attribution=attribution(city)
     )
@@ -187,4 +184,5 @@ def write(picture: Image, path: Path) -> None:
 def attribution(city: City) -> str:
     """Return whose data the city is made of."""
     named = [s["attribution"] for s in city.sources if s.get("attribution")]
-    return ", ".join(dict.fromkeys(named)) or ATTRIBUTION
+    usual = "" if city.options.get("builder") == "buildings" else ATTRIBUTION
+    return ", ".join(dict.fromkeys(named)) or usual

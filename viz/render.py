@@ -55,7 +55,8 @@ class Stage:
             self.plotter: pyvista.Plotter = pyvista.Plotter(
                 off_screen=off_screen, window_size=list(size), lighting=None
             )
-        self.plotter.render_window.SetMultiSamples(0)
+        window: Any = self.plotter.render_window
+        window.SetMultiSamples(0)
         self.plotter.renderer.set_background(FLOOR, top=SKY)
         self.plotter.add_light(
             pyvista.Light(position=scene.light, light_type="scene light", intensity=1.0)
@@ -87,6 +88,8 @@ class Stage:
             reset_camera=False,
             render=False,
         )
+        if part.mesh.smooth is not None:
+            actor.GetProperty().SetInterpolationToPhong()
         if name in ORDER:
             _on_top(actor, ORDER.index(name))
         self._actors[name] = actor
@@ -105,13 +108,17 @@ class Stage:
 
     def look(self, camera: Camera) -> None:
         """Look through a camera."""
-        seen = self.plotter.camera
-        seen.position, seen.focal_point = camera.position, camera.focal
-        seen.up, seen.view_angle = (0.0, 0.0, 1.0), camera.view_angle
+        eye = self.plotter.camera
+        eye.position, eye.focal_point = camera.position, camera.focal
+        eye.up, eye.view_angle = (0.0, 0.0, 1.0), camera.view_angle
         self.plotter.renderer.ResetCameraClippingRange()
         self._pixel_m = camera.pixel_m
         near = self._pixel_m < NEAR_M
-        for name, seen in (("markings", self._pixel_m < FINE_M), ("buildings", near), (FAR, not near)):
+        for name, seen in (
+            ("markings", self._pixel_m < FINE_M),
+            ("buildings", near),
+            (FAR, not near),
+        ):
             if name in self._actors:
                 self._actors[name].SetVisibility(seen)
         if self._wood is not None:
@@ -211,6 +218,9 @@ def polydata(mesh: Mesh) -> pyvista.PolyData:
     points: Any = mesh.points.astype(np.float32)
     data: pyvista.PolyData = pyvista.PolyData.from_regular_faces(points, faces)
     data.point_data["rgb"] = mesh.colours
+    if mesh.smooth is not None:
+        data.point_data["Normals"] = mesh.smooth.astype(np.float32)
+        data.GetPointData().SetActiveNormals("Normals")
     return data
 
 

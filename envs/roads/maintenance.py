@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from envs.rendering import MODES, ROAD_FPS, Rendering, RoadPainter
 from envs.roads.runs import RoadRuns
 from envs.roads.scenes import RoadTask, make_road_task
 from envs.task import check_seed
@@ -39,21 +40,30 @@ class RoadMaintenanceEnv(gymnasium.Env[F4, Any]):
     ----------
     scene
         A city, or `generated:SEED` (`envs.roads.scenes.open_road_scene`).
+    render_mode
+        `rgb_array` or `human`: the network, coloured by the condition that the city believes in.
     given
         `sections`, `districts`, `closures`, `scale` of the scene; `weeks`, `action`, `corridors` of
         `RoadTask`; `years`, `budget_eur`, ... of `twin.roads.decade.Settings`.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 - Gymnasium's name and type
+    metadata = {"render_modes": list(MODES), "render_fps": ROAD_FPS}  # noqa: RUF012 - Gymnasium's name and type
 
     def __init__(
-        self, scene: Any = "generated:0", *, task: RoadTask | None = None, **given: Any
+        self,
+        scene: Any = "generated:0",
+        *,
+        task: RoadTask | None = None,
+        render_mode: str | None = None,
+        **given: Any,
     ) -> None:
         self.task = make_road_task(scene, **given) if task is None else task
         self.runs = RoadRuns(self.task)
         self.observation_space: Any = self.runs.observation_space()
         self.action_space = self.runs.action_space()
-        self._ready = False
+        self._rendering = Rendering(render_mode, RoadPainter(self.runs), ROAD_FPS)
+        self.render_mode = render_mode
+        self._ready = self._begun = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -63,7 +73,8 @@ class RoadMaintenanceEnv(gymnasium.Env[F4, Any]):
         super().reset(seed=seed, options=options)
         number = int(self.np_random.integers(2**31)) if seed is None else seed
         self.runs.reset([number])
-        self._ready = True
+        self._ready = self._begun = True
+        self._rendering.moved()
         info = {**self.runs.info(0), "first_cost_eur": self.runs.social_cost(0)}
         return self.runs.observation(0), info
 
@@ -80,12 +91,18 @@ class RoadMaintenanceEnv(gymnasium.Env[F4, Any]):
         done = bool(runs.done[0])
         info = runs.info(0)
         self._ready = not done
+        self._rendering.moved()
         return runs.observation(0), float(runs.reward[0]), False, done, info
 
     def action_masks(self) -> Any:
         """[units * (options + 1)] whether each would be granted by itself."""
         return self.runs.masks(0)
 
+    def render(self) -> Any:
+        """The moment as uint8 (720, 1280, 3) in the mode `rgb_array`; see `viz.live_roads`."""
+        return self._rendering.render(self._begun)
+
     def close(self) -> None:
-        """Let the threads go."""
+        """Let the threads go, and close the window."""
+        self._rendering.close()
         self.runs.close()

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs.joint import F4, Infos, JointEnv
+from envs.rendering import MODES, ROAD_FPS, Rendering, RoadPainter
 from envs.roads import features
 from envs.roads.runs import RoadRuns
 from envs.roads.scenes import RoadTask, make_road_task
@@ -29,14 +30,24 @@ class RoadParallelEnv(JointEnv):
 
     Parameters
     ----------
-    scene, given
+    scene, render_mode, given
         As in `envs.roads.maintenance.RoadMaintenanceEnv`; `districts` says how many.
     """
 
-    metadata = {"name": "road_maintenance_v0", "render_modes": [], "is_parallelizable": True}  # noqa: RUF012 - PettingZoo's name and type
+    metadata = {  # noqa: RUF012 - PettingZoo's name and type
+        "name": "road_maintenance_v0",
+        "render_modes": list(MODES),
+        "render_fps": ROAD_FPS,
+        "is_parallelizable": True,
+    }
 
     def __init__(
-        self, scene: Any = "generated:0", *, task: RoadTask | None = None, **given: Any
+        self,
+        scene: Any = "generated:0",
+        *,
+        task: RoadTask | None = None,
+        render_mode: str | None = None,
+        **given: Any,
     ) -> None:
         self.task = make_road_task(scene, **given) if task is None else task
         if self.task.action != "treatments" or self.task.corridors:
@@ -49,7 +60,8 @@ class RoadParallelEnv(JointEnv):
             size = (len(mine) * features.SIZE,)
             seen[agent] = spaces.Box(features.LOW, features.HIGH, size, np.float32)
             asked[agent] = spaces.MultiDiscrete(np.full(len(mine), OPTION_COUNT))
-        super().__init__(RoadRuns(self.task), seen, asked)
+        runs = RoadRuns(self.task)
+        super().__init__(runs, seen, asked, Rendering(render_mode, RoadPainter(runs), ROAD_FPS))
 
     def _ask(self, actions: dict[str, Any]) -> None:
         wanted = np.zeros((1, self.runs.n), np.int64)

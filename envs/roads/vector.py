@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.rendering import ROAD_FPS, Rendering, RoadPainter
 from envs.roads.runs import RoadRuns
 from envs.roads.scenes import RoadTask, make_road_task
 from envs.task import check_seed
@@ -24,7 +25,11 @@ class RoadVectorEnv(VectorEnv[F4, Any, Any]):
     `action_mask`, one row a copy.
     """
 
-    metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    metadata = {  # noqa: RUF012
+        "render_modes": ["rgb_array"],
+        "render_fps": ROAD_FPS,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
 
     def __init__(
         self,
@@ -33,6 +38,7 @@ class RoadVectorEnv(VectorEnv[F4, Any, Any]):
         *,
         task: RoadTask | None = None,
         threads: int | None = None,
+        render_mode: str | None = None,
         **given: Any,
     ) -> None:
         self.task = make_road_task(scene, **given) if task is None else task
@@ -43,6 +49,8 @@ class RoadVectorEnv(VectorEnv[F4, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._over = np.zeros(num_envs, bool)
+        self._rendering = Rendering(render_mode, RoadPainter(self.runs), ROAD_FPS, ["rgb_array"])
+        self.render_mode = render_mode
         self._ready = False
 
     def reset(
@@ -82,6 +90,10 @@ class RoadVectorEnv(VectorEnv[F4, Any, Any]):
         self._over = np.asarray(runs.done).copy()
         ended = np.zeros(self.num_envs, bool)
         return self._observed(), reward, ended, self._over.copy(), self._infos()
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture of each copy, as the single environment draws it."""
+        return self._rendering.frames(self.num_envs, self._ready)
 
     def _observed(self) -> F4:
         return self.runs.rows.reshape(self.num_envs, -1).copy()

@@ -42,6 +42,33 @@ def test_a_run_holds_what_is_needed_to_defend_it(ran: Path) -> None:
     assert set(gaps["seed"]) == {1, 2}
 
 
+def test_the_first_seed_of_each_run_is_recorded(ran: Path) -> None:
+    from scenarios.query import query
+
+    for run in ("base", "slow", "idle"):
+        for name in ("passages", "lights"):
+            assert (ran / run / "seed-0001" / f"{name}.parquet").is_file()
+            assert not (ran / run / "seed-0002" / f"{name}.parquet").exists()
+    found = query(
+        ran,
+        "SELECT run, seed, count(DISTINCT vehicle) AS driven FROM passages "
+        "JOIN city_lanes USING (lane) JOIN trips USING (run, seed, vehicle) GROUP BY ALL ORDER BY 1",
+    )
+    departed = query(
+        ran,
+        "SELECT run, count(depart_s) AS n FROM trips WHERE seed = 1 GROUP BY run ORDER BY run",
+    )
+    assert found["run"].tolist() == ["base", "idle", "slow"]
+    assert (found["seed"] == 1).all()
+    assert found["driven"].tolist() == departed["n"].tolist()
+    # a comparison does not ask for them
+    before = compare(ran).table
+    for path in ran.glob("*/seed-0001/*s.parquet"):
+        if path.stem in ("passages", "lights"):
+            path.unlink()
+    assert compare(ran).table.equals(before)
+
+
 def test_scenarios_of_one_seed_differ_by_their_measures_only(ran: Path) -> None:
     found = values(ran)
     assert found["idle/seed-0001"] == found["base/seed-0001"]

@@ -99,9 +99,7 @@ def test_going_on_from_a_snapshot_records_the_same(
         assert whole.tables[name].equals(again.tables[name]), name
     unknown = simulate(helsinki, prepared, *measures)
     unknown.run(until_s=BEGIN + 600.0)
-    late = simulate(
-        helsinki, prepared, *measures, record=True, snapshot=unknown.snapshot()
-    ).run()
+    late = simulate(helsinki, prepared, *measures, record=True, snapshot=unknown.snapshot()).run()
     assert (late.tables["lights"]["time_cs"] >= (BEGIN + 600.0) * 100).all()
     assert late.tables["trips"].equals(whole.tables["trips"])
 

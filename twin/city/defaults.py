@@ -191,3 +191,36 @@ LANDUSE_TAGS: dict[str, frozenset[str] | None] = {
     "natural": frozenset({"wood", "scrub", "grassland", "heath", "beach", "bare_rock"}),
 }
 """OSM tags that make a land use; None takes every value."""
+
+USE_BY_ALKIS: dict[str, str] = {
+    # AdV, GeoInfoDok 6.0.1 and 7.1, AX_Gebaeudefunktion: the longest beginning counts.
+    "1": "residential",
+    "13": "other",  # leisure: garden houses, weekend houses
+    "2": "industrial",
+    "201": "retail",
+    "202": "office", "203": "office", "204": "office",
+    "205": "retail", "206": "public", "207": "retail", "208": "retail", "209": "retail",
+    "2092": "public",  # cinema
+    "216": "education",  # research
+    "231": "retail",
+    "24": "other",  # traffic: garages, depots, waiting halls
+    "2612": "other",
+    "27": "other",  # farming and forestry, greenhouses
+    "3": "public",
+    "302": "education",
+    "305": "health",
+    "3065": "education",  # kindergarten
+    "306": "health",  # social purposes, as OSM's social_facility
+}  # fmt: skip
+"""Use of a building by the beginning of its function in Germany's cadastre (31001_xxxx)."""
+
+USE_BY_CITYGML: tuple[tuple[int, int, str], ...] = (
+    # OGC 12-019 (CityGML 2.0), code list of the function of a building; the rest is `other`.
+    (1000, 1060, "residential"),
+    (1120, 1140, "office"),
+    (1150, 1190, "retail"),
+    (1210, 1250, "retail"),
+    (1310, 1330, "industrial"),
+    (1350, 1370, "industrial"),
+)
+"""Use of a building by its function in CityGML's own list: from, to, use."""

@@ -147,7 +147,15 @@ def build_city(
         "versions": {"netconvert": netconvert_version(), **versions("eclipse-sumo")},
     }
     called = name or tables.config.text("dataset_name") or folder.name
-    return City(name=called, crs=network.crs, sources=[source], options=chosen, net=kept, **made)
+    return City(
+        name=called,
+        crs=network.crs,
+        sources=[source],
+        options=chosen,
+        net=kept,
+        terrain=None,
+        **made,
+    )
 
 
 def read_network(tables: Tables, crs: str | None = None) -> Network:

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.city import schema
+from twin.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import geopandas as gpd
     import networkx as nx
     import pandas as pd
     import pyproj
+
+    from twin.city.terrain import Terrain
 
     Progress = Callable[[str], None]
 
@@ -41,6 +44,7 @@ class City:
     conflicts: pd.DataFrame
     signals: pd.DataFrame
     buildings: gpd.GeoDataFrame
+    surfaces: gpd.GeoDataFrame
     places: gpd.GeoDataFrame
     landuse: gpd.GeoDataFrame
     water: gpd.GeoDataFrame
@@ -51,6 +55,7 @@ class City:
     sources: list[dict[str, str]] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     net: bytes = field(default=b"", repr=False)
+    terrain: Terrain | None = None
 
     @classmethod
     def from_osm(
@@ -177,6 +182,89 @@ class City:
         return build_city(query, name, crs, nominatim_url, overpass_url, progress)
 
     @classmethod
+    def from_buildings(
+        cls,
+        paths: Sequence[str | Path],
+        name: str | None = None,
+        *,
+        crs: str | None = None,
+        progress: Progress | None = None,
+    ) -> City:
+        """Build a city from building models alone; it has no streets, so nothing drives in it.
+
+        Parameters
+        ----------
+        paths
+            Files of CityGML 1.0 or 2.0 and CityJSON 1.1 or 2.0, also packed by gzip.
+        name
+            What the city is called; the first file's name unless given.
+        crs
+            A metric CRS such as `EPSG:25832`; that of the first file if it is metric, else the
+            UTM zone of the centre.
+        progress
+            Called with a line of text on each file, and on buildings that are left out.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, damaged, of another kind, or without a usable building.
+        """
+        from twin.city.buildings import build_city
+
+        return build_city([Path(path) for path in paths], name, crs, progress)
+
+    def with_buildings(
+        self, paths: Sequence[str | Path], *, progress: Progress | None = None
+    ) -> City:
+        """Return the city with the buildings of models in place of those that they cover.
+
+        A building of the city goes where a model's footprint overlaps it by more than a third
+        of either's area. Models outside the city's bounds are left out.
+
+        Parameters
+        ----------
+        paths, progress
+            As in `from_buildings`.
+
+        Raises
+        ------
+        InputError
+            As `from_buildings`; also if no model lies in the city.
+        """
+        from twin.city.buildings import with_buildings
+
+        return with_buildings(self, [Path(path) for path in paths], progress)
+
+    def with_terrain(
+        self, path: str | Path, *, step_m: float | None = None, progress: Progress | None = None
+    ) -> City:
+        """Return the city with the terrain of a file on a regular grid of its CRS.
+
+        Parameters
+        ----------
+        path
+            A raster that GDAL reads (GeoTIFF, ASCII grid, ...), or points of a regular grid as
+            text: lines of x, y and z, or the axes and then the heights, each under its heading.
+        step_m
+            Distance of the posts in metres; that of the file unless given. It grows where there
+            would be more than a million posts.
+        progress
+            Called with a line of text on what was read and how much of the city it covers.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, no terrain, or covers nothing of the city.
+        """
+        from dataclasses import replace
+
+        from twin.city.terrain import read_terrain
+
+        terrain, source = read_terrain(Path(path), self, step_m, progress)
+        others = [s for s in self.sources if s.get("what") != source["what"]]
+        return replace(self, terrain=terrain, sources=[*others, source])
+
+    @classmethod
     def load(cls, folder: str | Path) -> City:
         """Return the city saved in a folder, after checking its hashes.
 
@@ -228,6 +316,28 @@ class City:
         return to_gmns(self, Path(folder))
 
     @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east and north of the streets in metres; of the buildings without any."""
+        frame = self.streets if len(self.streets) else self.buildings
+        west, south, east, north = (float(v) for v in frame.total_bounds)
+        return west, south, east, north
+
+    def need_streets(self) -> None:
+        """Refuse a city without streets, such as one of building models alone.
+
+        Raises
+        ------
+        InputError
+            In one line with what to do.
+        """
+        if not len(self.streets):
+            msg = (
+                f"city {self.name}: has no streets, only buildings, so nothing drives in it; build"
+                " it from an OpenStreetMap extract with --buildings"
+            )
+            raise InputError(msg)
+
+    @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by its name, in the order of the contract."""
         return {name: getattr(self, name) for name in schema.TABLES}
@@ -240,7 +350,7 @@ class City:
         return {
             "name": self.name,
             "crs": self.crs.to_string() if self.crs.to_authority() else self.crs.name,
-            "bounds_m": [round(float(v), 1) for v in streets.total_bounds],
+            "bounds_m": [round(v, 1) for v in self.bounds],
             "streets": len(streets),
             "street_km": round(float(length.sum()), 3),
             "km_by_class": {
@@ -255,6 +365,8 @@ class City:
             "buildings": len(self.buildings),
             "buildings_by_use": {str(k): int(v) for k, v in sorted(uses.items())},
             "floor_area_m2": round(float(self.buildings["floor_area_m2"].sum())),
+            "surfaces": len(self.surfaces),
+            "terrain_step_m": round(self.terrain.step_m, 3) if self.terrain else None,
             "places": len(self.places),
             "landuse": len(self.landuse),
             "water": len(self.water),
@@ -302,6 +414,8 @@ class City:
                 continue
             total.update(name.encode())
             total.update(table_digest(frame).encode())
+        if self.terrain is not None:
+            total.update(b"terrain" + self.terrain.digest.encode())
         return total.hexdigest()
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAMED = ("helsinki",)
 OSM_SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
 SUMO_SUFFIXES = (".net.xml", ".net.xml.gz")
+MODEL_SUFFIXES = (".gml", ".gml.gz", ".citygml", ".xml", ".xml.gz", ".json", ".json.gz")
 
 GLANCED = {  # tables, and their columns if not all, that say what measures concern
     "streets": (),
@@ -38,7 +39,8 @@ def open_city(
     ----------
     reference
         `helsinki`; a folder of a saved city or of GMNS tables; an OpenStreetMap extract; a SUMO
-        network; or a place such as "Gelsenkirchen, Germany", which is asked for on the internet.
+        network; building models (CityGML, CityJSON); or a place such as "Gelsenkirchen, Germany",
+        which is asked for on the internet.
     folder
         Where relative paths start; the working folder unless given.
     name
@@ -65,8 +67,10 @@ def open_city(
         return City.from_sumo(path, name, progress=say)
     if kind.endswith(OSM_SUFFIXES):
         return _built(path, name, say)
+    if kind.endswith(MODEL_SUFFIXES):
+        return City.from_buildings([path], name, progress=say)
     if path.is_file():
-        endings = ", ".join((*OSM_SUFFIXES, *SUMO_SUFFIXES))
+        endings = ", ".join((*OSM_SUFFIXES, *SUMO_SUFFIXES, *MODEL_SUFFIXES))
         msg = f"{path}: is no kind of file that a city is built from; give one of {endings}"
         raise InputError(msg)
     if "," in reference:
@@ -76,6 +80,21 @@ def open_city(
         'or write a place as "Town, Country"'
     )
     raise InputError(msg)
+
+
+def completed(
+    city: City, buildings: Sequence[Path], terrain: Path | None, say: Say | None = None
+) -> City:
+    """Return the city with building models and a terrain, where they are given.
+
+    Raises
+    ------
+    InputError
+        As `City.with_buildings` and `City.with_terrain`.
+    """
+    if buildings:
+        city = city.with_buildings(buildings, progress=say)
+    return city if terrain is None else city.with_terrain(terrain, progress=say)
 
 
 def glance(reference: str, *, folder: Path | None = None, say: Say | None = None) -> City:

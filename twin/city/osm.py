@@ -120,6 +120,7 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
     tables |= transit.tables
     say("reading buildings, places, land use and water")
     tables |= read_features(feature_file(file, folder), crs, file)
+    tables["surfaces"] = schema.empty("surfaces", crs)
     schema.validate(tables, str(file))
     facts = {
         "what": "OpenStreetMap extract",
@@ -148,7 +149,9 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
         },
     }
     net = packed(folder / "roads.net.xml")
-    return City(name=file.name, crs=crs, sources=[facts], options=chosen, net=net, **tables)
+    return City(
+        name=file.name, crs=crs, sources=[facts], options=chosen, net=net, terrain=None, **tables
+    )
 
 
 def metric_crs(text: str | None, centre: tuple[float, float]) -> pyproj.CRS:

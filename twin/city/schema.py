@@ -88,6 +88,7 @@ TABLES: dict[str, dict[str, str]] = {
         "name": "str",
         "geometry": "Polygon|MultiPolygon",
     },
+    "surfaces": {"building": "int32", "kind": "str", "geometry": "Polygon"},
     "places": {"id": "str", "kind": "str", "name": "str", "geometry": "Point"},
     "landuse": {"id": "str", "kind": "str", "geometry": "Polygon"},
     "water": {"id": "str", "kind": "str", "geometry": "Polygon|LineString"},
@@ -123,13 +124,14 @@ REFERENCES: dict[str, dict[str, tuple[str, bool]]] = {
         "junction": ("junctions", False),
     },
     "conflicts": {"movement": ("movements", False), "foe": ("movements", False)},
+    "surfaces": {"building": ("buildings", False)},
     "stops": {"street": ("streets", False), "lane": ("lanes", False)},
     "line_streets": {"line": ("lines", False), "street": ("streets", False)},
     "line_stops": {"line": ("lines", False), "stop": ("stops", False)},
 }
 """Column of a table -> the table that it points to, and whether -1 (none) is allowed."""
 
-LATER = ("stops", "lines", "line_streets", "line_stops")
+LATER = ("stops", "lines", "line_streets", "line_stops", "surfaces")
 """Tables that saved cities of earlier versions lack; without rows they leave the digest alone."""
 
 BUILDING_USES = (
@@ -142,7 +144,8 @@ BUILDING_USES = (
     "public",
     "other",
 )
-HEIGHT_SOURCES = ("height", "levels", "default")
+HEIGHT_SOURCES = ("height", "geometry", "levels", "default")
+SURFACE_KINDS = ("roof", "wall", "ground")
 SIGNAL_KINDS = ("static", "actuated", "delay_based")
 DIRECTIONS = ("s", "r", "l", "R", "L", "t", "T", "invalid")
 LINE_TYPES = ("bus", "trolleybus")
@@ -314,6 +317,7 @@ def contracts() -> dict[str, Any]:
     }
     special: dict[tuple[str, str], Any] = {
         ("signals", "kind"): pa.Check.isin(SIGNAL_KINDS),
+        ("surfaces", "kind"): pa.Check.isin(SURFACE_KINDS),
         ("streets", "lanes"): positive,
         ("streets", "length_m"): positive,
         ("lanes", "length_m"): positive,
@@ -324,7 +328,7 @@ def contracts() -> dict[str, Any]:
     return {
         table: pa.DataFrameSchema(
             {
-                name: _geometry_column(pa, dtype)
+                name: _geometry_column(pa, dtype, heights=table == "surfaces")
                 if name == "geometry"
                 else pa.Column(
                     None,
@@ -340,10 +344,14 @@ def contracts() -> dict[str, Any]:
     }
 
 
-def _geometry_column(pa: Any, kinds: str) -> Any:
+def _geometry_column(pa: Any, kinds: str, *, heights: bool) -> Any:
     allowed = kinds.split("|")
-    check = pa.Check(
-        lambda column: column.geom_type.isin(allowed) & ~column.is_empty,
-        name=f"geometry is one of {allowed}",
-    )
-    return pa.Column(None, check)
+    checks = [
+        pa.Check(
+            lambda column: column.geom_type.isin(allowed) & ~column.is_empty,
+            name=f"geometry is one of {allowed}",
+        )
+    ]
+    if heights:
+        checks.append(pa.Check(lambda column: column.has_z, name="corners have heights"))
+    return pa.Column(None, checks)

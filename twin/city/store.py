@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from twin.city.model import City
+    from twin.city.terrain import Terrain
 
 FORMAT = "stadtzwilling-city"
 FORMAT_VERSION = 1
 MANIFEST = "city.json"
 NET = "network.net.xml.gz"
+TERRAIN = "terrain.tif"
 _MANIFEST_LIMIT = 16 * 2**20
 
 
@@ -40,6 +42,8 @@ def save(city: City, folder: Path) -> Path:
             files[name] = {"rows": len(frame), "sha256": file_sha256(path)}
         if city.net:
             (part / NET).write_bytes(city.net)
+        if city.terrain is not None:
+            _write_terrain(part / TERRAIN, city)
         manifest: dict[str, Any] = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -52,6 +56,13 @@ def save(city: City, folder: Path) -> Path:
             "tables": files,
             "net_sha256": file_sha256(part / NET) if city.net else "",
         }
+        if city.terrain is not None:
+            manifest["terrain"] = {
+                "sha256": file_sha256(part / TERRAIN),
+                "x0_m": city.terrain.x0_m,
+                "y0_m": city.terrain.y0_m,
+                "step_m": city.terrain.step_m,
+            }
         text = json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=False)
         (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return folder
@@ -91,6 +102,7 @@ def load(folder: Path, only: Mapping[str, Sequence[str]] | None = None) -> City:
         sources=manifest["sources"],
         options=manifest["options"],
         net=_net(folder, manifest) if only is None else b"",
+        terrain=_terrain(folder, manifest) if only is None else None,
         **tables,
     )
     if only is None and city.digest != manifest["digest"]:
@@ -108,6 +120,50 @@ def _net(folder: Path, manifest: dict[str, Any]) -> bytes:
         msg = f"{path}: is missing, or was changed (SHA-256 differs); save the city again."
         raise InputError(msg)
     return path.read_bytes()
+
+
+def _write_terrain(path: Path, city: City) -> None:
+    """Write the terrain as GeoTIFF, north up, for GIS too; a cell's middle is a post."""
+    from twin.city.terrain import rasters
+
+    terrain = city.terrain
+    if terrain is None:
+        return
+    west, _, _, north = terrain.box
+    step = terrain.step_m
+    rows, columns = terrain.heights.shape
+    with rasters() as rasterio:
+        transform = rasterio.Affine(step, 0.0, west - step / 2.0, 0.0, -step, north + step / 2.0)
+        with rasterio.open(
+            path, "w", driver="GTiff", width=columns, height=rows, count=1, dtype="float32",
+            crs=city.crs.to_wkt(), transform=transform, compress="deflate", predictor=3,
+        ) as data:  # fmt: skip
+            data.write(terrain.heights[::-1], 1)
+
+
+def _terrain(folder: Path, manifest: dict[str, Any]) -> Terrain | None:
+    """The terrain of a saved city, None where it was saved without."""
+    entry, path = manifest.get("terrain"), folder / TERRAIN
+    if entry is None:
+        return None
+    keys = ("x0_m", "y0_m", "step_m")
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(k), float) for k in keys):
+        msg = f"{folder / MANIFEST}: terrain is damaged; save the city again."
+        raise InputError(msg)
+    if not path.is_file() or file_sha256(path) != entry.get("sha256"):
+        msg = f"{path}: is missing, or was changed (SHA-256 differs); save the city again."
+        raise InputError(msg)
+    from twin.city.terrain import Terrain, rasters
+
+    with rasters() as rasterio:
+        from rasterio.errors import RasterioError
+    try:
+        with rasters(), rasterio.open(path) as data:
+            heights = data.read(1)[::-1].copy()
+    except RasterioError as error:
+        msg = f"{path}: is no readable raster ({_first_line(error)}); save the city again."
+        raise InputError(msg) from error
+    return Terrain(heights, entry["x0_m"], entry["y0_m"], entry["step_m"])
 
 
 def is_city(folder: Path) -> bool:

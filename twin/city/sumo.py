@@ -143,7 +143,15 @@ def build_city(path: str | Path, name: str | None, progress: Progress | None) ->
     }
     name = name or path.name.split(".")[0]
     options = {"builder": "sumo"}
-    return City(name=name, crs=crs, sources=[source], options=options, net=packed(path), **tables)
+    return City(
+        name=name,
+        crs=crs,
+        sources=[source],
+        options=options,
+        net=packed(path),
+        terrain=None,
+        **tables,
+    )
 
 
 def packed(path: Path) -> bytes:

@@ -166,7 +166,7 @@ class Recording:
         return found.sort_values(["signal", "link", "time_cs"], ignore_index=True).astype(np.int32)
 
 
-def rising(group: I4, values: npt.NDArray[np.integer]) -> I8:
+def rising(group: npt.NDArray[np.integer], values: npt.NDArray[np.integer]) -> I8:
     """The greatest of the values so far within each group, groups being sorted."""
     if not len(values):
         return np.zeros(0, np.int64)

@@ -19,9 +19,10 @@ one before, tau later and s metres behind.
      until one of them is L or more: the wave of the start of m has passed k.
   5. catch up: L - V (D_k - t)                                           at least, and at least 0
 
-  x_k = max(min(1, 2, 3, 4), 5, 0).  It stands (speed 0) if what holds is 2, 4 before the wave has
-  come (t - D_m < (k - m) tau), the bound 0, or 3 with a leader that stands; its speed is v_k in
-  1, V in 4 and 5, and the leader's in 3.
+  x_k = max(min(1, 2, 3, 4), 5, 0).  It queues if what holds is 2, or 4 before the wave has come
+  (t - D_m < (k - m) tau), or 3 with a leader that queues, or the bound 0; it stands if it queues
+  and the last wave that has come to it (the greatest m with t - D_m >= (k - m) tau) did so
+  `MOVES_UP_S` ago or longer, or none has.
 
 By 1 to 4 nobody overlaps the one before, and positions are continuous and never fall.  Rule 5 lets
 everybody be at the line at D_k exactly, if headways are shorter than tau + s / V by rounding or
@@ -37,7 +38,8 @@ M / (E' - D)).  In the order of departure, those with D <= t < E':
   x = max(min(u (t - D), w, leader's x - s), M - u (E' - t), 0)    where w = wait_m > 0
   x = M (t - D) / (E' - D)                                         else
 
-So who waits inside stands at `wait_m` or behind the one before, and leaves in time.  A vehicle that
+So who waits inside stands at `wait_m` or behind the one before (that is, if w or the leader's
+bound holds), and leaves in time.  A vehicle that
 is taken past a jam takes no movement: it is nowhere until it enters a lane again.
 """
 
@@ -52,6 +54,7 @@ from twin.compiling import called, compiled
 from twin.errors import InputError
 from twin.traffic.network import UNSIGNALLED
 from twin.traffic.parameters import DEFAULT_TYPES, VehicleType
+from twin.traffic.queue_lengths import MOVES_UP_S
 from twin.traffic.recording import CS, STILL, rising
 
 if TYPE_CHECKING:
@@ -67,6 +70,7 @@ F4 = npt.NDArray[np.float32]
 F8 = npt.NDArray[np.float64]
 
 NEVER = 2**30  # hundredths of a second: of who has not left
+DRIVES, MOVES_UP, STANDS = 0, 1, 2
 COLUMNS = ("vehicle", "lane", "enter_cs", "leave_cs", "free_cs")
 
 
@@ -83,8 +87,8 @@ class Positions(NamedTuple):
         Of the front, from the start of the lane or movement.
     share
         The same as a share of the length of the lane or movement, 0 to 1.
-    speed_m_s
-        0 for who stands.
+    standing
+        Who queues and has not moved up in the last seconds.
     """
 
     vehicle: I4
@@ -92,7 +96,7 @@ class Positions(NamedTuple):
     movement: I4
     position_m: F4
     share: F4
-    speed_m_s: F4
+    standing: npt.NDArray[np.bool_]
 
 
 class _Ways(NamedTuple):
@@ -150,14 +154,14 @@ class Trajectories:
         self._tau = types[0].tau_s
         self._ways = _ways(city, _checked(city, passages), _spacing(passages, trips, types))
         n = len(passages)
-        self._room = (np.zeros(n, np.int64), *(np.zeros(n, np.float32) for _ in range(2)))
+        self._room = np.zeros(n, np.int64), np.zeros(n, np.float32), np.zeros(n, np.uint8)
         self._lights = None if lights is None else _lights(city, lights)
 
     def at(self, time_s: float) -> Positions:
         """Where those are who are on the road at a time, by lane, then by movement."""
-        ways, (row, x, speed) = self._ways, self._room
-        n_on, n = _place(ways, float(time_s) * CS, float(self._tau), row, x, speed)
-        row, x, speed = row[:n].copy(), x[:n].copy(), speed[:n].copy()
+        ways, (row, x, held) = self._ways, self._room
+        n_on, n = _place(ways, float(time_s) * CS, float(self._tau), row, x, held)
+        row, x = row[:n].copy(), x[:n].copy()
         at = row.copy()
         at[n_on:] = ways.row[row[n_on:]]
         lane = (np.searchsorted(ways.lane_ptr, at, side="right") - 1).astype(np.int32)
@@ -167,7 +171,7 @@ class Trajectories:
         length[n_on:] = ways.move_m[move[n_on:]]
         lane[n_on:] = -1
         share = np.minimum(1.0, x / np.maximum(length, 1e-3)).astype(np.float32)
-        return Positions(ways.vehicle[at], lane, move, x, share, speed)
+        return Positions(ways.vehicle[at], lane, move, x, share, held[:n] == STANDS)
 
     def lights_at(self, time_s: float) -> npt.NDArray[np.uint8]:
         """[movements] what their lights show, as in `lights`; 4 (off) where there is none.
@@ -319,8 +323,8 @@ def _after(values: Any, first: int, end: int, t: float) -> int:
 
 
 @compiled
-def _place(ways: Any, t: float, tau: float, row: Any, x: Any, speed: Any) -> Any:
-    """Fill rows, positions and speeds; how many are on lanes, and how many in all."""
+def _place(ways: Any, t: float, tau: float, row: Any, x: Any, held: Any) -> Any:
+    """Fill rows, positions and who is held; how many are on lanes, and how many in all."""
     n = 0
     for i in range(len(ways.lane_ptr) - 1):
         first, end = ways.lane_ptr[i], ways.lane_ptr[i + 1]
@@ -330,7 +334,7 @@ def _place(ways: Any, t: float, tau: float, row: Any, x: Any, speed: Any) -> Any
         b = _after(ways.enter, a, end, t)
         for k in range(a, b):
             row[n] = k
-            _follow(ways, i, first, a, k, n, t, tau, x, speed)
+            _follow(ways, i, first, a, k, n, t, tau, x, held)
             n += 1
     n_on = n
     for i in range(len(ways.move_ptr) - 1):
@@ -345,57 +349,58 @@ def _place(ways: Any, t: float, tau: float, row: Any, x: Any, speed: Any) -> Any
             if ways.into[j] <= t:
                 continue
             row[n] = j
-            leader = _turn(ways, i, j, k, n, t, leader, x, speed) - ways.s[k]
+            leader = _turn(ways, i, j, k, n, t, leader, x, held) - ways.s[k]
             n += 1
     return n_on, n
 
 
 @called
 def _follow(
-    ways: Any, i: int, first: int, a: int, k: int, n: int, t: float, tau: float, x: Any, speed: Any
+    ways: Any, i: int, first: int, a: int, k: int, n: int, t: float, tau: float, x: Any, held: Any
 ) -> None:
     """Position of row k on lane i, of whose rows first, ... those from a on have not left."""
     length, most = ways.length[i], float(ways.most[i])
-    v = float(ways.v[k])
-    best, fast = v * (t - ways.enter[k]) / 100.0, v
+    best, queues = ways.v[k] * (t - ways.enter[k]) / 100.0, False
     if best >= length:
-        best, fast = length, 0.0
+        best, queues = length, True
     if k > a and x[n - 1] - ways.s[k - 1] < best:
-        best, fast = x[n - 1] - ways.s[k - 1], speed[n - 1]
+        best, queues = x[n - 1] - ways.s[k - 1], held[n - 1] != DRIVES
+    started = -1.0  # seconds since the last start came
     for m in range(a - 1, first - 1, -1):
         since = (t - ways.leave[m]) / 100.0 - (k - m) * tau
         at = length - (ways.before[k] - ways.before[m]) + most * max(0.0, since)
+        if started < 0.0:
+            started = since
         if at >= length:
             break
         if at < best:
-            best, fast = at, most if since >= 0.0 else 0.0
+            best, queues = at, since < 0.0
     if ways.leave[k] < NEVER:
         latest = length - most * (ways.leave[k] - t) / 100.0
         if latest > best:
-            best, fast = latest, most
-    if best < 0.0:
-        best, fast = 0.0, 0.0
-    x[n], speed[n] = best, fast
+            best, queues = latest, False
+    x[n] = max(0.0, best)
+    held[n] = DRIVES
+    if queues or best < 0.0:
+        held[n] = MOVES_UP if 0.0 <= started < MOVES_UP_S else STANDS
 
 
 @called
 def _turn(
-    ways: Any, i: int, j: int, k: int, n: int, t: float, leader: float, x: Any, speed: Any
+    ways: Any, i: int, j: int, k: int, n: int, t: float, leader: float, x: Any, held: Any
 ) -> float:
     """Position of passage j, that leaves row k, on movement i behind the rear of a leader."""
     metres, wait = ways.move_m[i], ways.wait_m[i]
     since, until = (t - ways.leave[k]) / 100.0, (ways.into[j] - t) / 100.0
     even = metres / (since + until)
+    held[n] = DRIVES
     if wait <= 0.0:
-        x[n], speed[n] = even * since, even
+        x[n] = even * since
         return np.inf
     u = max(ways.move_m_s[i], even)
-    best, fast = u * since, u
-    if best > wait:
-        best, fast = wait, 0.0
-    if leader < best:
-        best, fast = max(0.0, leader), 0.0
-    if metres - u * until > best:
-        best, fast = metres - u * until, u
-    x[n], speed[n] = best, fast
-    return best
+    place = min(wait, leader)
+    latest = metres - u * until
+    x[n] = max(min(u * since, place), latest, 0.0)
+    if place < u * since and latest < place:
+        held[n] = STANDS
+    return float(x[n])

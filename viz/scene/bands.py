@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
+LANE_SHARE = 0.8  # of a lane's width that its colour takes
 LOWEST, HIGHEST = 0.6, 7.8  # of bands, in units
 
 
 def band_mesh(
-    city: City, ground: Ground, values: pd.Series, scale: Scale, *, raised: float = 1.0,
+    city: City, ground: Ground, values: pd.Series, scale: Scale, *,
     unit_m: float | None = None,
 ) -> Mesh:  # fmt: skip
     """Return the streets with a value as coloured bands.
@@ -36,11 +37,9 @@ def band_mesh(
         A value per street, by the street's row; streets without one get no band.
     scale
         Turns values into colours.
-    raised
-        Height of the bands; 0 lays them flat.
     unit_m
         What sizes that grow with the picture are measured in; a thousandth of the rectangle's
-        diagonal unless given. With 0 bands are as wide as their lanes.
+        diagonal unless given. With 0 the lanes themselves are coloured.
     """
     import shapely
 
@@ -48,25 +47,40 @@ def band_mesh(
     rows = np.flatnonzero(np.isfinite(known))
     unit = ground.diagonal_m / 1000.0 if unit_m is None else unit_m
     share = _share(known, scale)[rows]
+    if unit == 0.0:
+        return _on_lanes(city, ground, known, scale)
     lanes = city.streets["lanes"].to_numpy()[rows]
     width = np.maximum(lanes * 2.6 * (0.75 + 0.25 * share), unit * (1.9 + 2.6 * np.sqrt(share)))
     axes = street_axes(city, min(1.3 * unit, 6.0))[rows]
     if ground.terrain is not None:
         axes = shapely.segmentize(axes, 10.0)
     areas = ground.moved(shapely.buffer(axes, width / 2.0, quad_segs=4))
-    top = band_tops(city, ground, values, scale, raised=raised, unit_m=unit)[rows]
+    top = band_tops(city, ground, values, scale, unit_m=unit)[rows]
     return ground.lay(blocks(areas, 0.0, top, scale.rgb(known[rows]), foot_shade=0.85))
 
 
+def _on_lanes(city: City, ground: Ground, known: Floats, scale: Scale) -> Mesh:
+    """Return the lanes in the colours of their streets, between the junctions."""
+    from viz.scene.roads import Lines, lane_lines
+
+    lanes = lane_lines(city, ground)
+    street = city.lanes["street"].to_numpy()
+    point = np.isfinite(known)[street][lanes.of]
+    kept = np.flatnonzero(np.isfinite(known)[street])
+    _, of = np.unique(lanes.of[point], return_inverse=True)
+    some = Lines(lanes.xy[point], of, lanes.width[kept] * LANE_SHARE, kept)
+    return some.mesh(ground, 0.05, scale.rgb(known[street[kept]]))
+
+
 def band_tops(
-    city: City, ground: Ground, values: pd.Series, scale: Scale, *, raised: float = 1.0,
+    city: City, ground: Ground, values: pd.Series, scale: Scale, *,
     unit_m: float | None = None,
 ) -> Floats:  # fmt: skip
     """Return how high above the ground the band of every street ends; 0 where there is none."""
     known = values.reindex(range(len(city.streets))).to_numpy(float)
     unit = ground.diagonal_m / 1000.0 if unit_m is None else unit_m
     share = _share(known, scale)
-    top = 0.2 + raised * unit * (LOWEST + (HIGHEST - LOWEST) * share)
+    top = 0.2 + unit * (LOWEST + (HIGHEST - LOWEST) * share)
     return np.where(np.isfinite(known), top, 0.0)
 
 

@@ -84,7 +84,7 @@ def building_blocks(city: City, ground: Ground) -> Blocks:
 
 
 def coarser(some: Blocks) -> Blocks:
-    """Return the blocks as they look from afar: without sheds and courtyards, with fewer corners."""
+    """Return the blocks as seen from afar: without sheds and courtyards, with fewer corners."""
     import shapely
 
     large = shapely.area(some.footprints) > SHED_M2
@@ -163,14 +163,15 @@ def _triangles(shapes: Any) -> tuple[Floats, Rows]:
         if not len(some):
             continue
         u, v = (k + 1) % 3, (k + 2) % 3
-        seen = shapely.transform(shapes[some], lambda p, u=u, v=v: p[:, [u, v]], include_z=True)
+        seen = shapely.transform(shapes[some], lambda p, u=u, v=v, k=k: p[:, [u, v, k]], include_z=True)
         seen = shapely.force_2d(seen)
         usable = shapely.is_valid(seen)
         corners, whose = triangulate(seen[usable])
         poly = some[usable][whose]
         n, p = normal[poly], xyz[np.searchsorted(of, poly)]
-        w = p[:, None, k] - ((corners[..., 0] - p[:, None, u]) * n[:, None, u]
-                             + (corners[..., 1] - p[:, None, v]) * n[:, None, v]) / n[:, None, k]  # fmt: skip
+        rise = (corners[..., 0] - p[:, None, u]) * n[:, None, u]
+        rise = rise + (corners[..., 1] - p[:, None, v]) * n[:, None, v]
+        w = p[:, None, k] - rise / n[:, None, k]
         out = np.empty((len(corners), 3, 3))
         out[..., u], out[..., v], out[..., k] = corners[..., 0], corners[..., 1], w
         flip = n[:, k] < 0

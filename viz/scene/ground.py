@@ -14,9 +14,9 @@ from viz.palette import rgb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from twin.city.terrain import Terrain
 
     from twin.city import City
-    from twin.city.terrain import Terrain
 
     Floats = npt.NDArray[np.float64]
 
@@ -68,18 +68,32 @@ class Ground:
         if self.terrain is None:
             return np.zeros(len(xy))
         x, y, z = self.origin
-        found: Floats = self.terrain.at(xy[:, 0] + x, xy[:, 1] + y) - z
+        west, south, east, north = self.terrain.box  # beyond its edge it goes on level
+        at_x, at_y = np.clip(xy[:, 0] + x, west, east), np.clip(xy[:, 1] + y, south, north)
+        found: Floats = self.terrain.at(at_x, at_y) - z
         return found
 
     def lay(self, mesh: Mesh) -> Mesh:
         """Return a mesh whose heights are over the ground, laid on it."""
         if self.terrain is None:
             return mesh
-        up = self.height(mesh.points[:, :2])
-        return Mesh(mesh.points + np.outer(up, [0.0, 0.0, 1.0]), mesh.faces, mesh.colours)
+        xy = mesh.points[:, :2]
+        raised = mesh.points + np.outer(self.height(xy), [0.0, 0.0, 1.0])
+        return Mesh(raised, mesh.faces, mesh.colours, self.slope(xy))
+
+    def slope(self, xy: Floats) -> Floats | None:
+        """Return the ground's unit normals at places (n, 2); None where it is level."""
+        if self.terrain is None:
+            return None
+        step = self.terrain.step_m
+        east, north = np.array([step, 0.0]), np.array([0.0, step])
+        rise = [self.height(xy + way) - self.height(xy - way) for way in (east, north)]
+        normal = np.column_stack([-rise[0], -rise[1], np.full(len(xy), 2.0 * step)])
+        found: Floats = normal / np.linalg.norm(normal, axis=1)[:, None]
+        return found
 
     def mesh(self) -> Mesh:
-        """Return the plate, its top the terrain, its sides cut straight."""
+        """Return the plate, or the terrain, which has its sides apart."""
         import shapely
 
         x, y, _ = self.origin
@@ -87,7 +101,11 @@ class Ground:
         if self.terrain is None:
             board = [shapely.box(*np.subtract(self.box, (x, y, x, y)))]
             return blocks(board, -thick, 0.0, rgb(GROUND), foot_shade=0.85)
-        return merge([self._relief(), self._skirt(thick)])
+        return self._relief()
+
+    def side(self) -> Mesh:
+        """Return the plate's sides under the terrain's edge; nothing where the ground is level."""
+        return merge([]) if self.terrain is None else self._skirt(THICKNESS * self.diagonal_m)
 
     def _posts(self) -> tuple[Floats, Floats, Floats]:
         """Return x, y and heights (rows from south) of posts over the rectangle."""
@@ -97,7 +115,11 @@ class Ground:
         x = _between(self.box[0], self.box[2], terrain.x0_m, step)
         y = _between(self.box[1], self.box[3], terrain.y0_m, step)
         across, along = np.meshgrid(x, y)
-        return x, y, np.asarray(terrain.at(across.ravel(), along.ravel()), float).reshape(across.shape)
+        return (
+            x,
+            y,
+            np.asarray(terrain.at(across.ravel(), along.ravel()), float).reshape(across.shape),
+        )
 
     def _relief(self) -> Mesh:
         x, y, z = self._posts()
@@ -106,7 +128,8 @@ class Ground:
         a = (np.arange(len(y) - 1)[:, None] * len(x) + np.arange(len(x) - 1)[None, :]).ravel()
         b, c, d = a + 1, a + len(x) + 1, a + len(x)
         faces = np.concatenate([np.column_stack([a, b, c]), np.column_stack([a, c, d])])
-        return Mesh(points, faces, np.tile(rgb(GROUND), (len(points), 1)))
+        colours = np.tile(rgb(GROUND), (len(points), 1))
+        return Mesh(points, faces, colours, self.slope(points[:, :2]))
 
     def _skirt(self, thick: float) -> Mesh:
         """Return the plate's sides, from the terrain's edge down."""
@@ -155,7 +178,7 @@ class Ground:
         xy = corners.reshape(-1, 2)
         points = np.column_stack([xy, self.height(xy)])
         faces = np.arange(len(points)).reshape(-1, 3)
-        return Mesh(points, faces, np.tile(colour, (len(points), 1)))
+        return Mesh(points, faces, np.tile(colour, (len(points), 1)), self.slope(xy))
 
     def _triangles(self) -> Any:
         """Return the terrain's triangles as polygons of the scene."""

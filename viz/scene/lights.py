@@ -79,14 +79,14 @@ def bar_mesh(bars: StopBars, ground: Ground, colours: npt.NDArray[np.uint8]) -> 
 
 
 def programmed(city: City, bars: StopBars, time_s: float) -> list[str]:
-    """Return what each bar shows at a second of the day by its fixed program: a key of `COLOURS`."""
+    """Return what bars show at a second of the day by fixed programs, as keys of `COLOURS`."""
     table = city.signals
     shown = np.full(int(table["signal"].max()) + 1 if len(table) else 0, -1, np.intp)
     for signal, rows in table.groupby("signal"):
         ends = rows["duration_s"].cumsum().to_numpy()
         if ends[-1] > 0.0:
             at = (time_s - float(rows["offset_s"].iloc[0])) % ends[-1]
-            shown[int(signal)] = rows.index[int(np.searchsorted(ends, at, "right"))]
+            shown[int(str(signal))] = rows.index[int(np.searchsorted(ends, at, "right"))]
     states = table["state"].to_numpy()
     return [
         state_colour(states[shown[s]][k]) if shown[s] >= 0 else "off"

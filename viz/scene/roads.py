@@ -25,7 +25,6 @@ KERB_M = 0.5  # what the carriageway is wider than its lanes, on either side
 LINE_M = 0.15  # width of a marking: RMS (1993), narrow line within built-up areas 0.12 m
 DASH_M, GAP_M = 3.0, 6.0  # RMS (1993), lane line within built-up areas
 MARKED = frozenset(["motorway", "trunk", "primary", "secondary", "tertiary"])
-COARSE_M = 0.3  # how far a way through a junction may lie beside its line
 DENSE_M = 10.0  # on terrain, lines have a point at least so often
 
 
@@ -92,7 +91,9 @@ def lines_of(geometries: Any, width: Floats, row: Rows, ground: Ground) -> Lines
     import shapely
 
     if ground.terrain is not None:
-        geometries = shapely.segmentize(geometries, DENSE_M)
+        long = shapely.length(geometries) > DENSE_M  # GEOS fails on lines without length
+        geometries = np.array(geometries, object)
+        geometries[long] = shapely.segmentize(geometries[long], DENSE_M)
     xy, of = shapely.get_coordinates(geometries, return_index=True)
     x, y, _ = ground.origin
     return Lines(xy - (x, y), of, np.asarray(width, float), np.asarray(row))
@@ -108,12 +109,9 @@ def lane_lines(city: City, ground: Ground) -> Lines:
 
 def movement_lines(city: City, ground: Ground) -> Lines:
     """Return the ways through junctions; `row` is that of `city.movements`."""
-    import shapely
-
     moves = city.movements
     width = city.lanes["width_m"].to_numpy()[moves["lane"].to_numpy()]
-    ways = shapely.simplify(moves.geometry.to_numpy(), COARSE_M)
-    return lines_of(ways, width, np.arange(len(moves)), ground)
+    return lines_of(moves.geometry.to_numpy(), width, np.arange(len(moves)), ground)
 
 
 def road_mesh(lanes: Lines, city: City, ground: Ground) -> Mesh:
@@ -132,11 +130,12 @@ def junction_areas(lanes: Lines, city: City) -> Any:
     half = (lanes.width / 2.0 + KERB_M)[:, None]
     side = sides(lanes.xy, lanes.of)
     _, begins, ends = lanes.measure
-    corners, junction = [], []
-    for at, column in ((begins, "from_junction"), (ends, "to_junction")):
+    corners: list[Floats] = []
+    junction: list[Any] = []
+    for end, column in ((begins, "from_junction"), (ends, "to_junction")):
         where = city.streets[column].to_numpy()[street]
         for sign in (1.0, -1.0):
-            corners.append(lanes.xy[at] + sign * half * side[at])
+            corners.append(lanes.xy[end] + sign * half * side[end])
             junction.append(where)
     xy, of = np.concatenate(corners), np.concatenate(junction)
     if not len(xy):
@@ -149,8 +148,8 @@ def junction_areas(lanes: Lines, city: City) -> Any:
     keep = count[of[order]] >= 6  # a dead end has nothing between its lanes
     order = order[keep]
     _, ring = np.unique(of[order], return_inverse=True)
-    closed, ring = _closed(xy[order], ring)
-    rings = shapely.linearrings(closed, indices=ring)
+    closed, of_ring = _closed(xy[order], ring)
+    rings = shapely.linearrings(closed, indices=of_ring)
     return shapely.make_valid(shapely.polygons(rings))
 
 
@@ -189,4 +188,6 @@ def _dashes(edges: Lines, chosen: Rows) -> Lines:
     a, _ = edges.along(line, start)
     b, _ = edges.along(line, start + DASH_M)
     xy = np.stack([a, b], axis=1).reshape(-1, 2)
-    return Lines(xy, np.repeat(np.arange(len(line)), 2), np.full(len(line), LINE_M), edges.row[line])
+    return Lines(
+        xy, np.repeat(np.arange(len(line)), 2), np.full(len(line), LINE_M), edges.row[line]
+    )

@@ -108,6 +108,7 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
     paving = ground.drape(paved(city, ground), rgb(ROAD))
     parts = {
         "ground": Part(ground.mesh()),
+        "side": Part(ground.side()),
         "green": Part(ground.drape(green, rgb(GREEN))),
         "water": Part(ground.drape(water, rgb(WATER))),
         "roads": Part(merge([paving, road_mesh(lanes, city, ground)])),
@@ -115,8 +116,8 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
         "buildings": Part(building_mesh(some, faces)),
         FAR: Part(building_mesh(coarser(some), faces)),
     }
-    if len(some.row) <= SHADOWS_UP_TO:
-        parts["shade"] = Part(_shade(some, ground, towards), SHADOW_DARKNESS, lit=False)
+    if len(city.buildings) <= SHADOWS_UP_TO:
+        parts["shade"] = Part(_shade(city, ground, towards), SHADOW_DARKNESS, lit=False)
     bars = stop_bars(city, lanes)
     hold = ground.hold(city.buildings["height_m"].to_numpy(float))
     scene = Scene(ground, parts, trees(city, ground), lanes, movements, bars, towards, hold)
@@ -131,15 +132,18 @@ def signal_part(scene: Scene, colours: npt.NDArray[np.uint8]) -> Part:
     return Part(bar_mesh(scene.bars, scene.ground, colours), lit=False)
 
 
-def _shade(some: Any, ground: Ground, towards: tuple[float, float, float]) -> Mesh:
+def _shade(city: City, ground: Ground, towards: tuple[float, float, float]) -> Mesh:
     """Return the shadows of the buildings on the ground."""
     import shapely
 
-    if not len(some.row):
+    inside = shapely.intersects(city.buildings.geometry.to_numpy(), shapely.box(*ground.box))
+    shapes = ground.moved(city.buildings.geometry.to_numpy()[inside])
+    if not len(shapes):
         return merge([])
     x, y, _ = ground.origin
     frame = shapely.box(*np.subtract(ground.box, (x, y, x, y)))
-    dark = shapely.intersection(shadows(some.footprints, some.top - some.base, towards), frame)
+    height = city.buildings["height_m"].to_numpy(float)[inside]
+    dark = shapely.intersection(shadows(shapes, height, towards), frame)
     if ground.terrain is None:
         return flat([dark], 0.0, rgb("#201c2c"))
     return ground.drape(shapely.get_parts(dark), rgb("#201c2c"))

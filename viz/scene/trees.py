@@ -95,7 +95,8 @@ def _grid(shapes: Any, step: float) -> Floats:
     cell = np.column_stack([i.ravel(), j.ravel()])
     xy = (cell + 0.5 + 0.8 * (np.column_stack([_unit(cell, 1), _unit(cell, 2)]) - 0.5)) * step
     point = shapely.STRtree(shapely.points(xy)).query(shapes, predicate="contains")[1]
-    return xy[np.unique(point)]
+    found: Floats = xy[np.unique(point)]
+    return found
 
 
 def _clear(xy: Floats, city: City, ground: Ground) -> npt.NDArray[np.bool_]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # Length, width, height, m: a car, a lorry, a standard bus; what else the network names is a car.
 SIZES = {"car": (4.5, 1.8, 1.5), "lorry": (10.0, 2.5, 3.4), "bus": (12.0, 2.55, 3.0)}
 KINDS = tuple(SIZES)
-STANDS_M_S = 0.5
 # Who drives is blue, who stands vermilion (Okabe and Ito, 2008); a bus is told by its size.
 DRIVES, STANDS = "#0072b2", "#d55e00"
 
@@ -68,7 +67,9 @@ def kinds_of(trips: pd.DataFrame) -> Rows:
     return found
 
 
-def fleet_at(where: Positions, kinds: Rows, lanes: Lines, movements: Lines, ground: Ground) -> Fleet:
+def fleet_at(
+    where: Positions, kinds: Rows, lanes: Lines, movements: Lines, ground: Ground
+) -> Fleet:
     """Return the vehicles of a moment.
 
     Parameters
@@ -90,7 +91,7 @@ def fleet_at(where: Positions, kinds: Rows, lanes: Lines, movements: Lines, grou
         points[on], step = lines.along(line, front - half[on])
         heading[on] = np.arctan2(step[:, 1], step[:, 0])
     points3 = np.column_stack([points, ground.height(points)])
-    return Fleet(points3, heading, kind, where.speed_m_s < STANDS_M_S)
+    return Fleet(points3, heading, kind, where.standing)
 
 
 def body(kind: str, *, far: bool = False) -> Mesh:

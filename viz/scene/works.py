@@ -68,6 +68,6 @@ def barrier_mesh(city: City, ground: Ground, lanes: Lines, streets: Rows) -> Mes
         cap_style="flat",
     )  # fmt: skip
     parts = [blocks(boards, low, high, rgb(colour)) for low, high, colour in (
-        (0.35, 0.35 + BARRIER_M / 2, "#ffffff"), (0.35 + BARRIER_M / 2, 0.35 + BARRIER_M, "#d5402b"),
+        (0.3, 0.3 + BARRIER_M / 2, "#ffffff"), (0.3 + BARRIER_M / 2, 0.3 + BARRIER_M, "#d5402b"),
     )]  # fmt: skip
     return ground.lay(merge(parts))
