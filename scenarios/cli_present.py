@@ -15,9 +15,7 @@ def present(
         list[Path],
         typer.Argument(help="Folder of 'twin run', runs (base first), or a city alone."),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="File that ends in .html, or a folder.")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File that ends in .html, or a folder.")],
     lang: Annotated[
         Language, typer.Option("--lang", help="Language at first: en or de (German).")
     ] = "en",

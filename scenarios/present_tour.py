@@ -13,12 +13,11 @@ from viz.language import LANGUAGES, language
 from viz.palette import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from scenarios.present_values import Change, Named
     from scenarios.runs import RunInfo
 
-MODES = ("a", "b", "swipe", "difference")
 MOST_BYTES = 1_000_000
 
 
@@ -66,6 +65,19 @@ class Tour(BaseModel):
 def read_tour(
     path: Path, names: Sequence[str], layers: Sequence[str], runs: Sequence[str]
 ) -> list[dict[str, Any]]:
+    """Return the bookmarks of a file as the page's header has them.
+
+    Raises
+    ------
+    InputError
+        As `bookmarks`.
+    """
+    return [_told(stop) for stop in bookmarks(path, names, layers, runs)]
+
+
+def bookmarks(
+    path: Path, names: Collection[str], layers: Collection[str], runs: Collection[str]
+) -> tuple[Stop, ...]:
     """Return the bookmarks of a file.
 
     Parameters
@@ -73,7 +85,7 @@ def read_tour(
     path
         A YAML file with a list `stops` of `Stop`.
     names, layers, runs
-        Streets, map layers and runs that it may name.
+        Streets, map layers and alternatives that it may name.
 
     Raises
     ------
@@ -121,14 +133,16 @@ def read_tour(
                 told = suggestion(value, list(known)) if known else "there is none"
                 msg = f"{path}: {line}{key} {value!r} is not in this presentation; {told}"
                 raise InputError(msg)
-    return [_told(stop) for stop in tour.stops]
+    return tour.stops
 
 
 def _told(stop: Stop) -> dict[str, Any]:
     found = stop.model_dump(exclude_none=True)
     for key in ("title", "text"):
         value = getattr(stop, key)
-        found[key] = {k: value for k in LANGUAGES} if isinstance(value, str) else value.model_dump()
+        found[key] = (
+            dict.fromkeys(LANGUAGES, value) if isinstance(value, str) else value.model_dump()
+        )
     return found
 
 
@@ -141,7 +155,8 @@ WORDS = {
     },
     "compared": {
         "en": "We compare {a} with {b}: {measures}. Numbers are means of {n} random days.",
-        "de": "Wir vergleichen {a} mit {b}: {measures}. Zahlen sind Mittel aus {n} zufälligen Tagen.",
+        "de": "Wir vergleichen {a} mit {b}: {measures}. "
+        "Zahlen sind Mittel aus {n} zufälligen Tagen.",
     },
     "alone": {
         "en": "{a}. Numbers are means of {n} random days.",
@@ -160,8 +175,8 @@ WORDS = {
     "ends": {
         "en": "On {more} streets there is clearly more traffic, on {less} clearly less; on all "
         "others no change shows beyond chance.",
-        "de": "Auf {more} Straßen ist deutlich mehr Verkehr, auf {less} deutlich weniger; auf allen "
-        "anderen zeigt sich keine Änderung, die über den Zufall hinausgeht.",
+        "de": "Auf {more} Straßen ist deutlich mehr Verkehr, auf {less} deutlich weniger; auf "
+        "allen anderen zeigt sich keine Änderung, die über den Zufall hinausgeht.",
     },
 }
 
@@ -177,20 +192,24 @@ def usual_tour(
     layer = next((k for k in ("load", *layers) if k in layers), None)
     seen = {"layer": layer} if layer else {}
     if not runs:
-        return [_stop("overview", {k: WORDS["city"][k].format(**_counts(city, k)) for k in LANGUAGES})]
+        return [
+            _stop("overview", {k: WORDS["city"][k].format(**_counts(city, k)) for k in LANGUAGES})
+        ]
     if len(runs) == 1:
         return [_stop("overview", _alone(runs[0]), mode="a", play=True, **seen)]
     base, run = runs[0], runs[1]
     change = found[run.name]["vehicles"]
     stops = [
-        _stop("overview", _compared(base, run), mode="swipe", play=True, alternative=run.name, **seen)
+        _stop(
+            "overview", _compared(base, run), mode="swipe", play=True, alternative=run.name, **seen
+        )
     ]
     for k in _clearest(change)[:2]:
         stop = _stop("overview", _street(names.names[k], found[run.name], k), mode="difference",
                      alternative=run.name, street=names.names[k], **seen)  # fmt: skip
-        stops.append(stop | {"title": {code: names.names[k] for code in LANGUAGES}})
+        stops.append(stop | {"title": dict.fromkeys(LANGUAGES, names.names[k])})
     more, less = int((change.low > 0.0).sum()), int((change.high < 0.0).sum())
-    said = {}
+    said: dict[str, str] = {}
     for code in LANGUAGES:
         with language(code):
             said[code] = WORDS["ends"][code].format(more=number(more, 0), less=number(less, 0))
@@ -207,7 +226,7 @@ def _clearest(change: Change) -> list[int]:
     return [k for size, k in sorted(sure, reverse=True) if size > 0.0]
 
 
-def _stop(title: str, text: Mapping[str, str], **more: Any) -> dict[str, Any]:
+def _stop(title: str, text: Mapping[Any, str], **more: Any) -> dict[str, Any]:
     return {"title": WORDS[title], "text": dict(text), **more}
 
 
@@ -240,20 +259,24 @@ def _alone(run: RunInfo) -> dict[str, str]:
 
 def _street(name: str, found: Mapping[str, Change], k: int) -> dict[str, str]:
     load, speed = found["vehicles"], found["speed"]
-    said = {}
+    said: dict[str, str] = {}
     for code in LANGUAGES:
         with language(code):
             known = math.isfinite(speed.base[k]) and math.isfinite(speed.mean[k])
             drives = WORDS["speed"][code].format(
                 before=number(float(speed.base[k]), 0), after=number(float(speed.mean[k]), 0)
             )
-            said[code] = WORDS["street"][code].format(
-                street=name,
-                before=number(float(load.base[k]), 0),
-                after=number(float(load.mean[k]), 0),
-                difference=number(float(load.difference[k]), 0, sign=True),
-                low=number(float(load.low[k]), 0, sign=True),
-                high=number(float(load.high[k]), 0, sign=True),
-                speed=drives if known else "",
-            ).strip()
+            said[code] = (
+                WORDS["street"][code]
+                .format(
+                    street=name,
+                    before=number(float(load.base[k]), 0),
+                    after=number(float(load.mean[k]), 0),
+                    difference=number(float(load.difference[k]), 0, sign=True),
+                    low=number(float(load.low[k]), 0, sign=True),
+                    high=number(float(load.high[k]), 0, sign=True),
+                    speed=drives if known else "",
+                )
+                .strip()
+            )
     return said

@@ -87,7 +87,7 @@ def _limits(scale: Scale) -> list[float]:
 
 
 def _in_languages(words: Any) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for code in LANGUAGES:
         with language(code):
             found[code] = str(words())

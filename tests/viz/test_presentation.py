@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from viz.presentation import page
 from viz.presentation.pack import Pack
 from viz.presentation.traffic import GREEN, LIGHT

@@ -60,7 +60,9 @@ def export(city: City, path: Path, title: str, lang: str) -> Path:
     words = f"<strong>{html.escape(title)}</strong> · {html.escape(attribution(city))}"
     foot = f'<p style="{FOOT}">{words}</p></body>'
     text = text.replace(ICONS, "data:,").replace('<html lang="en">', f'<html lang="{lang}">')
-    text = re.sub(r"<title>.*?</title>", lambda _: f"<title>{html.escape(title)}</title>", text, 1)
+    text = re.sub(
+        r"<title>.*?</title>", lambda _: f"<title>{html.escape(title)}</title>", text, count=1
+    )
     with replacing_file(path) as part:
         part.write_text(foot.join(text.rsplit("</body>", 1)), encoding="utf-8")
     return path
@@ -75,6 +77,8 @@ def _apart(scene: Scene) -> Scene:
     for k, name in enumerate(ORDER):
         part = scene.parts.get(name)
         if part is not None and k:
-            up = Mesh(part.mesh.points + [0.0, 0.0, k * step], part.mesh.faces, part.mesh.colours)
+            up = Mesh(
+                np.add(part.mesh.points, (0.0, 0.0, k * step)), part.mesh.faces, part.mesh.colours
+            )
             scene = scene.with_part(name, replace(part, mesh=up))
     return scene

@@ -63,7 +63,7 @@ def files(header: dict[str, Any], pack: Pack, *, folder: bool) -> dict[str, str]
         "noscript": _NOSCRIPT,
     }
     if folder:
-        data = f"window.twinHeader={head};\nwindow.twinData=\"{pack.base64()}\";\n"
+        data = f'window.twinHeader={head};\nwindow.twinData="{pack.base64()}";\n'
         page = _BLANK.format(
             **words,
             style='<link rel="stylesheet" href="viewer.css">',
@@ -71,6 +71,7 @@ def files(header: dict[str, Any], pack: Pack, *, folder: bool) -> dict[str, str]
             script='<script src="viewer.js"></script>',
         )
         return {PAGE: page, DATA: data, **built}
+    code = built["viewer.js"].replace("</script", "<\\/script")
     licences = built["LICENSES.txt"].replace("--", "- -")
     page = _BLANK.format(
         **words,
@@ -78,7 +79,7 @@ def files(header: dict[str, Any], pack: Pack, *, folder: bool) -> dict[str, str]
         data=f'<script type="application/json" id="twin-header">{head}</script>\n'
         '<script type="application/octet-stream;base64" id="twin-data">'
         f"{pack.base64()}</script>",
-        script=f"<script>{built['viewer.js'].replace('</script', '<' + chr(92) + '/script')}</script>",
+        script=f"<script>{code}</script>",
     )
     return {PAGE: page}
 

@@ -102,13 +102,8 @@ def _streets(pack: Pack, city: City, ground: Ground, lanes: Lines) -> None:
     from viz.scene.roads import lines_of
 
     streets = city.streets
-    width = np.bincount(lanes.row * 0 + city.lanes["street"].to_numpy(), lanes.width, len(streets))
-    axes = ground.moved(street_axes(city))
-    x, y, _ = ground.origin
-    import shapely
-
-    lines = lines_of(shapely.transform(axes, lambda p: p + (x, y)), width,
-                     np.arange(len(streets)), ground)  # fmt: skip
+    width = np.bincount(city.lanes["street"].to_numpy(), lanes.width, len(streets))
+    lines = lines_of(street_axes(city), width, np.arange(len(streets)), ground)
     _lines(pack, "street", lines, XY_M)
     pack.add("street.width", np.maximum(width, 2.5), step=0.1)
     ends = streets[["from_junction", "to_junction"]].to_numpy()

@@ -69,6 +69,8 @@ class App {
 
   /** Outermost places of the streets in every direction. */
   hull() {
+    const [w, south, e, n] = this.header.city.box;
+    if (!this.scene.axes) return [[w, south], [e, south], [e, n], [w, n]];
     const { xy } = this.scene.axes;
     const found = [];
     for (let k = 0; k < 16; k++) {
