@@ -8,6 +8,7 @@ import numpy as np
 
 from viz.mesh import polygons_of
 from viz.outlines import street_axes
+from viz.picture import attribution
 from viz.scene.buildings import building_blocks, building_faces
 from viz.scene.ground import green_and_water
 from viz.scene.lights import stop_bars
@@ -53,8 +54,7 @@ def pack_city(pack: Pack, city: City, ground: Ground) -> dict[str, Any]:
         "crs": f"EPSG:{city.crs.to_epsg()}" if city.crs.to_epsg() else city.crs.name,
         "origin": [round(x, 1), round(y, 1)],
         "box": [round(v, 1) for v in (west - x, south - y, east - x, north - y)],
-        "attribution": list(dict.fromkeys(s["attribution"] for s in city.sources
-                                          if s.get("attribution"))),
+        "attribution": [attribution(city)],
         "buildings": names,
     }  # fmt: skip
 

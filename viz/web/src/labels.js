@@ -24,6 +24,19 @@ export class Labels {
     }
     this.order = [...this.by.values()].sort((a, b) => b.weight - a.weight);
     for (const k of this.order) k.rows.sort((a, b) => length[b] - length[a]);
+    this.touched = (header.touched || []).map((e) => ({
+      run: header.runs.findIndex((r) => r.name === e.run), text: e.text,
+      row: e.streets.reduce((best, s) => (length[s] > length[best] ? s : best)),
+    })).filter((e, k, all) => all.findIndex((o) => o.run === e.run && o.text.en === e.text.en) === k);
+  }
+
+  /** What measures do, where B is seen. */
+  pins() {
+    const { state, view } = this.app;
+    if (state.mode === "a" || !this.app.header.runs.length) return [];
+    const from = state.mode === "swipe" ? state.split * view.size[0] : 0;
+    return this.touched.filter((e) => e.run === state.run).slice(0, 6)
+      .map((e) => ({ name: e.text[state.lang], rows: [e.row], pin: true, from }));
   }
 
   hide() { this.root.hidden = true; }
@@ -38,25 +51,27 @@ export class Labels {
       .filter((r) => r.width)
       .map((r) => [r.left - 6, r.top - 6, r.right + 6, r.bottom + 6]);
     const out = [];
-    const many = Math.min(this.order.length, view.metresPerPixel > 6 ? 30 : 240);
-    const shown = width < 700 ? 7 : MOST;
+    const pins = this.pins();
+    const wanted = [...pins, ...this.order.slice(0, view.metresPerPixel > 6 ? 30 : 240)];
+    const shown = pins.length + (width < 700 ? 7 : MOST);
     const at = [0, 0, 0];
-    for (let k = 0; k < many && out.length < shown; k++) {
-      const { name, rows } = this.order[k];
+    for (let k = 0; k < wanted.length && out.length < shown; k++) {
+      const { name, rows, pin, from: left } = wanted[k];
       for (const row of rows.slice(0, 6)) {
         const from = scene.axes.from[row];
         const count = scene.axes.from[row + 1] - from;
         const xy = scene.axes.xy;
-        const half = (from + (count >> 1)) * 2;
+        const half = (from + (count >> 1)) * 2; // a point about half way
         at[0] = count === 2 ? (xy[2 * from] + xy[2 * from + 2]) / 2 : xy[half];
         at[1] = count === 2 ? (xy[2 * from + 1] + xy[2 * from + 3]) / 2 : xy[half + 1];
         const [x, y, z] = view.pixel(at[0], at[1], scene.ground.height(at[0], at[1]));
+        if (pin && x < left) continue;
         const w = name.length * 3.7 + 8;
         const box = [x - w, y - 10, x + w, y + 10];
         if (z > 1 || box[0] < 4 || box[1] < 4 || box[2] > width - 4 || box[3] > height - 4) continue;
         if (taken.some((b) => b[0] < box[2] && b[2] > box[0] && b[1] < box[3] && b[3] > box[1])) continue;
         taken.push([box[0] - 30, box[1] - 14, box[2] + 30, box[3] + 14]);
-        out.push([name, x, y]);
+        out.push([name, x, y, Boolean(pin)]);
         break;
       }
     }
@@ -64,7 +79,8 @@ export class Labels {
     this.pool.forEach((e, k) => {
       e.hidden = k >= out.length;
       if (e.hidden) return;
-      const [name, x, y] = out[k];
+      const [name, x, y, pin] = out[k];
+      e.className = pin ? "pin" : "";
       if (e.textContent !== name) e.textContent = name;
       e.style.transform = `translate(-50%,-50%) translate(${x.toFixed(1)}px,${y.toFixed(1)}px)`;
     });

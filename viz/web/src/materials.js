@@ -62,13 +62,14 @@ export function terrainMaterial(colour) {
 
 const RIBBON = `
 attribute vec2 aside; attribute float side; attribute float halfWidth; attribute float shift;
-uniform float uMpp; uniform float uLeast; uniform float uMost; varying float vD;
+uniform float uMpp; uniform float uLeast; uniform float uMost; uniform float uEdge; varying float vD;
 float narrow = 1.0;
 vec4 ribbon() {
   vec4 c = viewMatrix * vec4(position, 1.0); vD = -c.z;
   float least = 0.5 * min(uLeast * uMpp * vD, uMost);
   float half_ = max(halfWidth, least) * narrow;
-  vec2 p = position.xy + aside * half_ - aside * side * shift * (half_ - halfWidth);
+  float edge = uEdge * uMpp * vD;
+  vec2 p = position.xy + aside * (half_ + edge) - aside * side * shift * (half_ - halfWidth);
   return projectionMatrix * viewMatrix * vec4(p, position.z, 1.0);
 }`;
 
@@ -77,6 +78,7 @@ export function ribbonMaterial(colour, least, settings, most = 1e9) {
   return material({
     uniforms: {
       uColour: { value: new THREE.Color(colour) }, uLeast: { value: least }, uMost: { value: most },
+      uEdge: { value: 0 },
     },
     vertex: `${RIBBON} void main() { gl_Position = ribbon(); }`,
     fragment: `uniform vec3 uColour; varying float vD;
@@ -90,6 +92,7 @@ export function markingMaterial(colour, settings) {
   return material({
     uniforms: {
       uColour: { value: new THREE.Color(colour) }, uLeast: { value: 0 }, uMost: { value: 0 },
+      uEdge: { value: 0 },
     },
     vertex: `${RIBBON} attribute float along; attribute float dash; varying float vAlong;
       varying float vDash; varying float vFade;
@@ -102,24 +105,30 @@ export function markingMaterial(colour, settings) {
   });
 }
 
-/** Streets in the colours of a texture, one texel a street; a clear texel is no band. */
-export function bandMaterial(settings) {
+/**
+ * Streets in the colours of a texture, one texel a street; a clear texel is no band.
+ *
+ * `role` 0 is the band itself, 1 the mark of the chosen street, 2 an edge of `edge` pixels around
+ * bands, by which dark ones show on dark ground.
+ */
+export function bandMaterial(settings, role, edge) {
   return material({
     uniforms: {
       uColours: { value: null }, uLeast: { value: 4.5 }, uMost: { value: 60 },
-      uChosen: { value: -1 }, uHalo: { value: 0 }, uInk: { value: new THREE.Color("#111") },
+      uChosen: { value: -1 }, uRole: { value: role }, uEdge: { value: edge }, uInk: { value: new THREE.Color("#111") },
       uNames: { value: null },
     },
     vertex: `${RIBBON} attribute float street; uniform sampler2D uColours; uniform sampler2D uNames;
-      uniform float uChosen; uniform float uHalo; uniform vec3 uInk; varying vec3 vColour;
+      uniform float uChosen; uniform float uRole; uniform vec3 uInk; varying vec3 vColour;
       void main() { int k = int(street + 0.5); ivec2 at = ivec2(k % 1024, k / 1024);
         vec4 t = texelFetch(uColours, at, 0); vColour = t.rgb;
-        if (uHalo < 0.5 && t.a < 0.9) narrow = 0.4;
+        if (uRole != 1.0 && t.a < 0.9) narrow = 0.4;
         gl_Position = ribbon();
-        if (uHalo > 0.5) { bool mine = uChosen >= 0.0
+        if (uRole == 1.0) { bool mine = uChosen >= 0.0
             && abs(texelFetch(uNames, at, 0).r - uChosen) < 0.5;
           vColour = uInk; if (!mine) gl_Position = vec4(2.0); }
-        else if (t.a < 0.5) gl_Position = vec4(2.0); }`,
+        else if (t.a < 0.5) gl_Position = vec4(2.0);
+        if (uRole == 2.0) vColour = uInk; }`,
     fragment: `varying vec3 vColour; varying float vD;
       void main() { gl_FragColor = vec4(vColour, 1.0); }`,
     ...settings,
@@ -130,16 +139,16 @@ export function bandMaterial(settings) {
 export function blockMaterial() {
   return material({
     uniforms: {
-      uRoof: { value: new THREE.Color() }, uWall: { value: new THREE.Color() },
+      uRoof: { value: new THREE.Color() }, uTile: { value: new THREE.Color() }, uWall: { value: new THREE.Color() },
       uChosen: { value: -1 }, uMark: { value: new THREE.Color() },
     },
-    vertex: `attribute float above; attribute float row; varying vec3 vP; varying float vAbove;
-      varying float vRow; varying float vD;
-      void main() { vP = position; vAbove = above; vRow = row;
+    vertex: `attribute float above; attribute float row; attribute float tile; varying vec3 vP;
+      varying float vAbove; varying float vRow; varying float vD; varying float vTile;
+      void main() { vP = position; vAbove = above; vRow = row; vTile = tile;
         vec4 c = modelViewMatrix * vec4(position, 1.0); vD = -c.z;
         gl_Position = projectionMatrix * c; }`,
-    fragment: `uniform vec3 uRoof; uniform vec3 uWall; uniform vec3 uSun; uniform vec3 uMark;
-      uniform float uChosen; varying vec3 vP; varying float vAbove; varying float vRow;
+    fragment: `uniform vec3 uRoof; uniform vec3 uWall; uniform vec3 uTile; uniform vec3 uSun; uniform vec3 uMark;
+      uniform float uChosen; varying float vTile; varying vec3 vP; varying float vAbove; varying float vRow;
       varying float vD;
       void main() { vec3 n = normalize(cross(dFdx(vP), dFdy(vP)));
         if (dot(n, cameraPosition - vP) < 0.0) n = -n;
@@ -148,6 +157,7 @@ export function blockMaterial() {
         vec3 c = n.z > 0.9 ? uRoof * shade
           : mix(uWall, uRoof, n.z > 0.15 ? 0.75 : 0.0) * shade * (0.66 + 0.42 * light)
             * (0.86 + 0.14 * min(vAbove / 9.0, 1.0));
+        if (vTile > 0.5) c = uTile * shade * (0.74 + 0.34 * light);
         if (abs(vRow - uChosen) < 0.5) c = mix(c, uMark, 0.72);
         gl_FragColor = vec4(fogged(c, vD), 1.0); }`,
     side: THREE.FrontSide,

@@ -7,7 +7,7 @@ import { LIGHTS_OFF, THEMES } from "./theme.js";
 import { Traffic, Ways } from "./traffic.js";
 
 // What lies on the ground, from below to above.
-const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "band", "bar"];
+const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "edge", "band", "bar"];
 const order = (name) => ORDER.indexOf(name);
 
 export class Scene {
@@ -179,7 +179,10 @@ export class Scene {
     }
     const row = new Float32Array(rows.length * 3);
     const above = new Float32Array(rows.length * 3);
+    const tile = new Float32Array(rows.length * 3);
+    const roof = this.array("face.roof");
     for (let k = 0; k < row.length; k++) {
+      tile[k] = roof[(k / 3) | 0];
       row[k] = rows[(k / 3) | 0];
       above[k] = xyz[3 * k + 2] - low.get(row[k]);
     }
@@ -187,6 +190,7 @@ export class Scene {
     shape.setAttribute("position", new THREE.BufferAttribute(Float32Array.from(xyz), 3));
     shape.setAttribute("above", new THREE.BufferAttribute(above, 1));
     shape.setAttribute("row", new THREE.BufferAttribute(row, 1));
+    shape.setAttribute("tile", new THREE.BufferAttribute(tile, 1));
     return shape;
   }
 
@@ -229,15 +233,12 @@ export class Scene {
       texture.needsUpdate = true;
       return texture;
     });
-    for (const name of ["halo", "band"]) {
-      const material = M.bandMaterial(this.onGround(name));
+    for (const [name, role, edge] of [["halo", 1, 4], ["edge", 2, 1.2], ["band", 0, 0]]) {
+      const material = M.bandMaterial(this.onGround(name), role, edge);
       material.uniforms.uNames.value = this.names;
       material.uniforms.uColours.value = this.colours[0];
-      material.uniforms.uHalo.value = name === "halo" ? 1 : 0;
-      if (name === "halo") Object.assign(material.uniforms.uLeast, { value: 9 });
       this.add(name, new THREE.Mesh(shape, material), order(name));
     }
-    this.parts.halo.material.uniforms.uMost.value = 140;
   }
 
   buildTraffic() {
@@ -303,6 +304,7 @@ export class Scene {
     set("markings", "uColour", t.marking);
     set("blocks", "uRoof", t.roof);
     set("blocks", "uWall", t.wall);
+    set("blocks", "uTile", t.tile);
     set("blocks", "uMark", t.mark);
     this.parts.shadow.material.uniforms.uDark.value = t.shadow;
     set("edges", "uColour", t.edge);
@@ -312,6 +314,8 @@ export class Scene {
     set("vehicles", "uStanding", palette.stands);
     set("vehicles", "uBody", t.body);
     set("halo", "uInk", t.ink);
+    set("edge", "uInk", t.case || t.ink);
+    this.cased = Boolean(t.case);
   }
 
   show(layers) {
@@ -324,6 +328,7 @@ export class Scene {
     set("vehicles", layers.vehicles);
     set("bars", layers.signals);
     set("band", layers.values);
+    set("edge", layers.values && this.cased);
   }
 
   choose(name, building) {
@@ -351,7 +356,9 @@ export class Scene {
 
   /** Draw one side: traffic of a run at a time, streets in the colours of a side (0 or 1). */
   prepare(run, time, side) {
-    if (this.parts.band) this.parts.band.material.uniforms.uColours.value = this.colours[side];
+    for (const name of ["edge", "band"]) {
+      if (this.parts[name]) this.parts[name].material.uniforms.uColours.value = this.colours[side];
+    }
     const traffic = run === null ? null : this.traffic[run];
     const shape = this.parts.vehicles.geometry;
     shape.instanceCount = 0;
@@ -395,7 +402,7 @@ function tiled(shape, index, corners = 3, size = 450) {
   }
   return [...cells.values()].map((own) => {
     const part = new THREE.BufferGeometry();
-    for (const name of ["position", "above", "row"]) part.setAttribute(name, shape.getAttribute(name));
+    for (const name of Object.keys(shape.attributes)) part.setAttribute(name, shape.getAttribute(name));
     part.setIndex(new THREE.BufferAttribute(new Uint32Array(own), 1));
     const box = new THREE.Box3();
     const p = new THREE.Vector3();

@@ -83,7 +83,7 @@ export class Interface {
     this.field = field;
     this.hits = h("ul", { id: "hits", className: "hits" });
     this.tools.replaceChildren(
-      h("div", { id: "seek" }, icon("search"), field, this.hits),
+      header.names.length ? h("div", { id: "seek" }, icon("search"), field, this.hits) : "",
       header.runs.length ? h("button", { type: "button", id: "to-mine", title: t.mine, onclick: () => this.openMine() }, icon("house"), h("span", {}, t.mine)) : "",
       button("speaker", t.tour, () => this.toggleTour(), { id: "to-tour" }),
       button("layers", t.layers, () => this.toggle("layers"), { id: "to-layers" }),
