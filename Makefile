@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-short validate test lint types layers pytest bench clean help
+.PHONY: demo demo-short validate test lint types layers pytest web bench clean help
 
 help:
 	@echo "make demo        build Helsinki, simulate, train, compare: report in demo/"
 	@echo "make demo-short  the same with fewer replications"
 	@echo "make validate    compare the kernel with SUMO on every case: page in docs/validation/"
 	@echo "make test        install what is needed and run every check"
+	@echo "make web         build the viewer of 'twin present' (needs Node)"
 	@echo "make bench       timings beside peers, about 15 minutes: page docs/speed.md"
 
 $(READY): pyproject.toml constraints.txt
@@ -20,11 +21,23 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(READY)
 
-demo: $(READY)
+demo: $(READY) web
 	$(BIN)/twin demo -o demo
 
-demo-short: $(READY)
+demo-short: $(READY) web
 	$(BIN)/twin demo -o demo --short
+
+WEB := viz/web
+VIEWER := $(WEB)/dist/viewer.js
+
+web:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(VIEWER); \
+	else echo "No Node here: 'twin present' falls back to PyVista's viewer"; fi
+
+$(VIEWER): $(wildcard $(WEB)/src/*) $(WEB)/build.mjs $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	cd $(WEB) && npm test --silent && npm run build --silent
+	@touch $@
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -35,7 +48,7 @@ types: $(READY)
 layers: $(READY)
 	$(BIN)/lint-imports
 
-pytest: $(READY)
+pytest: $(READY) web
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test: lint types layers pytest
@@ -49,4 +62,4 @@ validate: $(READY)
 	$(BIN)/twin validate
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) demo build *.egg-info $(WEB)/dist $(WEB)/node_modules

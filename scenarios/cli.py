@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from scenarios.cli_assign import assign
 from scenarios.cli_check import check, library
 from scenarios.cli_data import export, query
+from scenarios.cli_present import present
 from scenarios.cli_signals import evaluate, leaderboard, train
 from scenarios.cli_validate import validate
 from scenarios.cli_view import movie, scene, show
@@ -256,6 +257,7 @@ app.command()(check)
 app.command()(library)
 app.command()(query)
 app.command()(export)
+app.command()(present)
 app.command()(train)
 app.command()(evaluate)
 app.command()(leaderboard)

@@ -1,0 +1,266 @@
+"""What a presentation says of streets: map layers over time, and what changes on each by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scenarios.report_words import layer_title, unit_text
+from scenarios.runs import RunInfo
+from scenarios.street_differences import Moments, StreetDifferences
+from twin.system import Layer, layers
+from viz.language import LANGUAGES, language
+from viz.palette import Scale
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from twin.city import City
+    from viz.presentation.pack import Pack
+
+    Floats = npt.NDArray[np.float64]
+
+FOUND = 0.05  # false discovery rate from which on a street's change is called clear
+OF_STREET = ("vehicles", "lost", "speed")
+"""Of a street by name: vehicles an hour on its mean section, seconds lost by one of them over all
+of it, km/h."""
+
+
+def pack_layers(
+    pack: Pack, city: City, runs: Sequence[RunInfo], seeds: Sequence[Sequence[int]]
+) -> list[dict[str, Any]]:
+    """Add every registered map layer that all runs have; return what the header says of them.
+
+    A layer whose table has intervals has a row for each interval; others have one. Values are
+    means over the replications `seeds` of each run. A street that a table lacks counts as 0.
+    """
+    found = []
+    for layer in layers().values():
+        grids = [_grid(city, run, own, layer) for run, own in zip(runs, seeds, strict=True)]
+        if any(g is None for g in grids):
+            continue
+        found.append(_pack_layer(pack, layer, grids, [run.name for run in runs]))
+    return found
+
+
+def _pack_layer(pack: Pack, layer: Layer, grids: Sequence[Any], names: Sequence[str]) -> Any:
+    starts, length = grids[0][0], grids[0][1]
+    values = [grid[2] for grid in grids]
+    totals = [v.sum(axis=0) if len(v) > 1 else v[0] for v in values]
+    scale, whole = Scale.of(np.concatenate([v.ravel() for v in values])), Scale.of(totals)
+    if not (whole.diverging or scale.diverging) and layer.shown != "difference":
+        known = np.concatenate(totals)
+        known = known[np.isfinite(known)]
+        if known.size:
+            whole = Scale.between(float(known.min()), float(known.max()))
+            scale = whole
+    gaps = [v - values[0] for v in values[1:]]
+    differs = bool(gaps) and any(bool((np.nan_to_num(g) != 0.0).any()) for g in gaps)
+    gap = Scale.of(np.concatenate([g.ravel() for g in gaps]), diverging=True) if differs else None
+    total_gaps = [t - totals[0] for t in totals[1:]]
+    whole_gap = Scale.of(np.concatenate(total_gaps), diverging=True) if differs else None
+    top = max((float(np.nanmax(np.abs(v))) for v in values if np.isfinite(v).any()), default=1.0)
+    step = max(min(scale.high / 2000.0, top / 100.0), top / 30000.0) or 1.0
+    for name, value in zip(names, values, strict=True):
+        pack.add(f"value.{layer.name}.{name}", value, step=float(f"{step:.3g}"))
+    return {
+        "name": layer.name,
+        "title": _in_languages(lambda: layer_title(layer)),
+        "unit": _in_languages(lambda: unit_text(layer.unit)),
+        "better": layer.better,
+        "starts": starts,
+        "interval": length,
+        "scale": _limits(scale),
+        "whole": _limits(whole),
+        "gap": None if gap is None else _limits(gap),
+        "wholeGap": None if whole_gap is None else _limits(whole_gap),
+    }
+
+
+def _limits(scale: Scale) -> list[float]:
+    return [float(scale.low), float(scale.high)]
+
+
+def _in_languages(words: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for code in LANGUAGES:
+        with language(code):
+            found[code] = str(words())
+    return found
+
+
+def _grid(
+    city: City, run: RunInfo, seeds: Sequence[int], layer: Layer
+) -> tuple[list[float], float, Floats] | None:
+    """Return starts and length of intervals, and [intervals, streets] means; None if not there."""
+    from scenarios.replications import _arrow
+
+    total, number, starts, length = None, 0, [], 0.0
+    for seed in seeds:
+        file = run.replication(seed) / f"{layer.table}.parquet"
+        if not file.is_file():
+            return None
+        wanted = ["street", layer.column, "interval_start_s", "interval_s"]
+        table: pd.DataFrame = _arrow(file, wanted).to_pandas()
+        if layer.column not in table or "street" not in table:
+            return None
+        if total is None:
+            if "interval_start_s" in table:
+                starts = sorted(float(v) for v in table["interval_start_s"].unique())
+                length = float(table["interval_s"].iloc[0]) if len(table) else 0.0
+            total = np.zeros((max(1, len(starts)), len(city.streets)))
+        at = np.zeros(len(table), np.intp)
+        if starts:
+            at = np.searchsorted(starts, table["interval_start_s"].to_numpy())
+            at = np.minimum(at, len(starts) - 1)
+        np.add.at(total, (at, table["street"].to_numpy()), table[layer.column].to_numpy(float))
+        number += 1
+    return None if total is None else (starts, length, total / number)
+
+
+def pack_clear(
+    pack: Pack, city: City, runs: Sequence[RunInfo], tables: Mapping[str, pd.DataFrame]
+) -> None:
+    """Add for each layer and alternative which streets' changes over the period are clear."""
+    for run in runs:
+        table = tables[run.name]
+        for layer in layers().values():
+            if f"q_{layer.name}" in table:
+                clear = np.zeros(len(city.streets), bool)
+                q = table[f"q_{layer.name}"].to_numpy(float)
+                clear[table["street"].to_numpy()[q < FOUND]] = True
+                pack.add(f"clear.{layer.name}.{run.name}", clear)
+
+
+def street_changes(base: RunInfo, run: RunInfo, seeds: Sequence[int]) -> pd.DataFrame:
+    """Return one row a street with layers of base and alternative (see `StreetDifferences`)."""
+    from scenarios.pairs import paired_blocks
+
+    found = StreetDifferences()
+    pair = (tuple(seeds), tuple(seeds))
+    for a, b in paired_blocks(base, run, pair, unpaired=False):
+        found.add(a, b)
+    return found.table()
+
+
+@dataclass(frozen=True)
+class Named:
+    """Streets by name.
+
+    Attributes
+    ----------
+    names
+        Each once, in order.
+    of
+        [streets] position of each street's name; -1 for none.
+    """
+
+    names: list[str]
+    of: npt.NDArray[np.int64]
+
+
+def named(city: City) -> Named:
+    """Return the names of a city's streets."""
+    own = city.streets["name"].fillna("").astype(str).to_numpy()
+    names = sorted({n for n in own if n}, key=str.casefold)
+    number = {n: k for k, n in enumerate(names)}
+    return Named(names, np.array([number.get(n, -1) for n in own], np.int64))
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of a value of every street by name: means, difference and its 95 % interval (Student's t)."""
+
+    base: Floats
+    mean: Floats
+    difference: Floats
+    low: Floats
+    high: Floats
+
+
+def of_names(
+    city: City, names: Named, runs: Sequence[RunInfo], seeds: Sequence[Sequence[int]], hours: float
+) -> dict[str, dict[str, Change]]:
+    """Return by run and value (`OF_STREET`) what changes on every street by name."""
+    every = {
+        run.name: [_of_day(city, names, run, seed, hours) for seed in own]
+        for run, own in zip(runs, seeds, strict=True)
+    }
+    base = dict(zip(seeds[0], every[runs[0].name], strict=True))
+    found: dict[str, dict[str, Change]] = {}
+    for run, own in zip(runs, seeds, strict=True):
+        found[run.name] = {}
+        for k, what in enumerate(OF_STREET):
+            there = np.array([base[seed][k] for seed in own if seed in base])
+            here = np.array([day[k] for seed, day in zip(own, every[run.name], strict=True)
+                             if seed in base])  # fmt: skip
+            found[run.name][what] = _change(there, here)
+    return found
+
+
+def _change(base: Floats, here: Floats) -> Change:
+    from scipy.special import stdtrit
+
+    moments = Moments()
+    streets = np.arange(base.shape[1])
+    moments.add(streets, here - base)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(moments.m2 / (moments.n - 1.0) / moments.n)
+        reach = stdtrit(np.maximum(moments.n - 1.0, 1.0), 0.975) * error
+        reach = np.where(moments.n >= 2.0, reach, np.nan)
+        d = moments.means()
+        known = np.isfinite(here) & np.isfinite(base)
+        count = np.maximum(known.sum(axis=0), 1)
+        empty = ~known.any(axis=0)
+        a = np.where(empty, np.nan, np.where(known, base, 0.0).sum(axis=0) / count)
+        b = np.where(empty, np.nan, np.where(known, here, 0.0).sum(axis=0) / count)
+    return Change(a, b, d, d - reach, d + reach)
+
+
+def _of_day(city: City, names: Named, run: RunInfo, seed: int, hours: float) -> Floats:
+    """Return [values, names] of one replication; NaN where nobody drove."""
+    from scenarios.replications import read_table
+
+    table = read_table(
+        run.replication(seed) / "streets.parquet",
+        ["street", "entered", "travel_time_s", "delay_h"],
+    )
+    street = table["street"].to_numpy()
+    n, who = len(names.names), names.of[street]
+    kept = who >= 0
+    street, who, table = street[kept], who[kept], table[kept]
+    length = city.streets["length_m"].to_numpy()
+    entered = table["entered"].to_numpy(float)
+    time = np.nan_to_num(table["travel_time_s"].to_numpy(float))
+    drove = np.where(time > 0.0, entered, 0.0)
+    way = np.bincount(who, entered * length[street], n)
+    lost = np.bincount(who, table["delay_h"].to_numpy(float), n) * 3600.0
+    moved = np.bincount(who, drove * length[street], n)
+    spent = np.bincount(who, drove * time, n)
+    all_named = names.of >= 0
+    run_m = np.bincount(names.of[all_named], (length / (1.0 + _both(city)))[all_named], n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        vehicles = way / run_m
+        each = np.where(vehicles > 0.0, lost / vehicles, np.nan)
+        speed = np.where(spent > 0.0, moved / spent * 3.6, np.nan)
+    return np.stack([vehicles / hours, each, speed])
+
+
+def _both(city: City) -> npt.NDArray[np.bool_]:
+    """Return whether a street has one the other way."""
+    pairs = city.streets[["from_junction", "to_junction"]].to_numpy().tolist()
+    there = {(a, b) for a, b in pairs}
+    return np.array([(b, a) in there for a, b in pairs], bool)
+
+
+def pack_names(pack: Pack, found: Mapping[str, Mapping[str, Change]]) -> None:
+    """Add what changes on streets by name."""
+    for run, values in found.items():
+        for what, change in values.items():
+            rows = [change.base, change.mean, change.difference, change.low, change.high]
+            pack.add(f"my.{what}.{run}", np.stack(rows, axis=1), step=0.05)

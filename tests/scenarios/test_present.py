@@ -1,0 +1,382 @@
+"""`twin present`: what it writes, and what a real browser shows of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from scenarios.present_tour import read_tour
+from scenarios.presenting import present
+from scenarios.runs import open_run
+from twin.errors import InputError, OutputError
+from viz.palette import Scale
+from viz.presentation import page
+
+if TYPE_CHECKING:
+    from twin.city import City
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = [
+    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist",
+    "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+pytestmark = pytest.mark.skipif(
+    page.bundle() is None, reason="the viewer has not been built: make web"
+)
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+DESK, PHONE = (1280, 720), (390, 844)
+
+
+@pytest.fixture(scope="module")
+def shown(ran_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return present([ran_once], tmp_path_factory.mktemp("shown") / "ten.html")
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as tool:
+        yield tool
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Any) -> Iterator[Any]:
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield chromium
+    chromium.close()
+
+
+@contextmanager
+def opened(
+    browser: Any, file: Path, size: tuple[int, int] = DESK, address: str = "", **more: Any
+) -> Iterator[Any]:
+    """Open a presentation; fail on any error in the console and on any request outside."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **more)
+    tab, wrong = context.new_page(), []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("console", lambda m: wrong.append(m.text) if m.type in {"error", "warning"} else None)
+    tab.on(
+        "request",
+        lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:")) else None,
+    )
+    tab.goto(file.as_uri() + address)
+    tab.wait_for_selector("html[data-ready=yes], #mine:not([hidden])", state="attached")
+    yield tab
+    tab.wait_for_timeout(50)
+    context.close()
+    assert [w for w in wrong if "GPU stall due to ReadPixels" not in w] == []
+
+
+def still(tab: Any) -> None:
+    """Wait until nothing moves any more."""
+    tab.wait_for_function("!twin.view.flight && !twin.waiting")
+
+
+@in_browser
+def test_slider_and_play_move_the_clock_and_the_vehicles(browser, shown):
+    places = "[...twin.scene.traffic[0].at.subarray(0, 4 * twin.scene.traffic[0].count)]"
+    with opened(browser, shown) as tab:
+        assert tab.locator("#clock").inner_text() == "12:10:00"
+        tab.locator("#mode-a").click()
+        before = tab.evaluate(places)
+        tab.locator("#time").focus()
+        for _ in range(3):
+            tab.keyboard.press("ArrowLeft")
+        still(tab)
+        assert tab.locator("#clock").inner_text() == "12:07:00"
+        after = tab.evaluate(places)
+        assert len(after) >= 4
+        assert after != before
+        tab.locator("#play").click()
+        tab.wait_for_function("document.querySelector('#clock').textContent > '12:07:05'")
+        tab.keyboard.press("Escape")
+        tab.locator("#play").click()
+
+
+@in_browser
+def test_vehicles_are_where_the_trajectories_say(browser, shown, ran_once, city_folder):
+    import pandas as pd
+
+    from twin.city import City
+    from twin.traffic.trajectories import Trajectories
+
+    run = open_run(ran_once / "base")
+    folder = run.replication(run.seeds[0])
+    trips = pd.read_parquet(folder / "trips.parquet")
+    ways = Trajectories(City.load(city_folder), pd.read_parquet(folder / "passages.parquet"), trips)
+    read = """(t) => { const found = []; const T = twin.scene.traffic[0]; const N = T.network;
+      for (const [key, ways] of [["lane", N.lanes], ["movement", N.moves]]) {
+        const at = ways.at.bind(ways);
+        ways.at = (line, m, out) => { found.push([key, line]); at(line, m, out); };
+        ways.undo = () => { ways.at = at; };
+      }
+      T.place(t, () => 0); N.lanes.undo(); N.moves.undo(); return found; }"""
+    with opened(browser, shown) as tab:
+        for time in (43_300.0, 43_500.05, 43_777.7):
+            told = ways.at(time)
+            assert len(told.lane) > 20
+            drawn = tab.evaluate(read, time)
+            lanes = np.bincount(told.lane[told.lane >= 0], minlength=600)
+            seen = np.bincount([k for what, k in drawn if what == "lane"], minlength=600)
+            # times are rounded to a tenth of a second, in which some cross a stop line
+            assert np.abs(lanes - seen).sum() <= 0.06 * lanes.sum() + 1
+            assert abs(len(drawn) - len(told.lane)) <= 0.02 * len(told.lane) + 1
+
+
+@in_browser
+def test_swipe_shows_two_runs_through_one_camera(browser, shown):
+    with opened(browser, shown) as tab:
+        tab.locator("#mode-swipe").click()
+        still(tab)
+        x, y = DESK[0] // 2, 360
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x - 300, y, steps=4)
+        tab.mouse.up()
+        still(tab)
+        sides = tab.evaluate("twin.sides()")
+        assert [s[0] for s in sides] == [0, 1]
+        assert sides[0][3] == sides[1][2] == x - 300
+        assert tab.locator(".tag0").inner_text().startswith("A")
+        tab.locator("#mode-difference").click()
+        assert tab.locator("#divider").is_hidden()
+        assert "B minus A" in tab.locator("#legend").inner_text()
+
+
+@in_browser
+def test_a_street_that_is_clicked_tells_its_numbers_in_its_colour(
+    browser, shown, ran_once, city_folder, tmp_path
+):
+    from PIL import Image
+
+    from scenarios.street_differences import layer_means
+    from twin.city import City
+    from twin.system import layers
+
+    city, run = City.load(city_folder), open_run(ran_once / "base")
+    load = layer_means(run, run.seeds, layers()["load"])
+    assert load is not None
+    names = city.streets["name"]
+    street = int(load[names.iloc[load.index].ne("").to_numpy()].idxmax())
+    with opened(browser, shown) as tab:
+        tab.evaluate(
+            """(s) => { twin.set({ mode: "a", layer: "load", show: { ...twin.state.show, buildings: false,
+              trees: false, labels: false, vehicles: false } });
+              const box = twin.boxOf([s]);
+              twin.view.pose = { x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2, distance: 500,
+                heading: 0, tilt: 0 }; }""",
+            street,
+        )
+        still(tab)
+        place = tab.evaluate(
+            """(s) => { const o = [0, 0, 0]; const w = twin.scene.axes; const n = w.from[s + 1] - w.from[s];
+              w.at(s, 0, o); w.at(s, w.prefix[s][n - 1] / 2, o); return twin.view.pixel(o[0], o[1], 0); }""",
+            street,
+        )
+        picture = tmp_path / "street.png"
+        tab.screenshot(path=picture)
+        low, high = tab.evaluate("twin.values.layer('load').whole")
+        wanted = Scale(low, high).rgb([load[street]])[0].astype(int)
+        pixel = np.array(Image.open(picture).convert("RGB"))[round(place[1]), round(place[0])]
+        assert np.abs(pixel.astype(int) - wanted).max() <= 6
+        tab.mouse.click(place[0], place[1])
+        card = tab.locator("#card")
+        assert card.locator("h2").inner_text() == names.iloc[street]
+        row = card.locator("tr.on td").first.inner_text().replace("\u202f", "")
+        assert float(row) == pytest.approx(load[street], abs=0.6)
+
+
+@in_browser
+def test_a_building_that_is_clicked_tells_its_height(browser, shown, city_folder):
+    from twin.city import City
+
+    heights = City.load(city_folder).buildings["height_m"]
+    with opened(browser, shown) as tab:
+        tab.evaluate(
+            "twin.set({ mode: 'a' }); twin.view.pose = {...twin.view.pose, tilt: 0, distance: 900}"
+        )
+        still(tab)
+        found = tab.evaluate(
+            """() => { for (let y = 200; y < 500; y += 20) for (let x = 200; x < 1000; x += 20) {
+              const k = twin.buildingAt(x, y); if (k >= 0) return [x, y, k]; } }"""
+        )
+        tab.mouse.click(found[0], found[1])
+        told = tab.locator("#card dd").nth(1).inner_text()
+        assert float(re.match(r"[\d.]+", told)[0]) == pytest.approx(heights.iloc[found[2]], abs=0.6)
+
+
+@in_browser
+def test_search_language_theme_and_the_view_in_the_address(browser, shown):
+    with opened(browser, shown) as tab:
+        tab.keyboard.press("/")
+        tab.keyboard.type("unionin")
+        assert tab.locator("#hits li").count() >= 1
+        tab.keyboard.press("Enter")
+        assert tab.locator("#card h2").inner_text() == "Unioninkatu"
+        tab.wait_for_function("!twin.view.flight")
+        tab.locator("#to-language").click()
+        assert tab.locator("#mode-difference").inner_text().endswith("Unterschied")
+        assert "Gesperrt" not in tab.locator("#card").inner_text()
+        assert "Verkehr" in tab.locator("#card").inner_text()
+        tab.locator("#to-theme").click()
+        assert tab.locator("html").get_attribute("data-theme") == "dark"
+        tab.wait_for_function(
+            "location.hash.includes('theme=dark') && location.hash.includes('s=')"
+        )
+        address, pose = tab.evaluate("[location.hash, twin.view.pose]")
+    with opened(browser, shown, address=address) as tab:
+        assert tab.locator("html").get_attribute("lang") == "de"
+        assert tab.locator("#card h2").inner_text() == "Unioninkatu"
+        again = tab.evaluate("twin.view.pose")
+        assert again == pytest.approx(pose, abs=1.0)
+
+
+@in_browser
+def test_the_tour_and_its_text_by_the_keys_of_a_remote(browser, shown):
+    with opened(browser, shown) as tab:
+        tab.keyboard.press("PageDown")
+        assert "20 km/h on Unioninkatu" in tab.locator("#speech").inner_text()
+        tab.keyboard.press("PageDown")
+        assert tab.evaluate("twin.state.stop") == 1
+        tab.keyboard.press("PageUp")
+        assert tab.evaluate("twin.state.stop") == 0
+        tab.keyboard.press("n")
+        assert tab.locator("#speech").is_hidden()
+
+
+@in_browser
+def test_my_street_tells_what_is_done_and_what_it_changes(browser, shown):
+    with opened(browser, shown) as tab:
+        tab.keyboard.press("m")
+        tab.locator("#mine input").fill("unioninkatu")
+        tab.locator("#mine .hits button").first.click()
+        text = tab.locator("#mine .sheet").inner_text()
+        assert "20 km/h" in text
+        assert "all the time" in text
+        assert re.search(r"Speed: \d+ km/h before, \d+ km/h with “20 km/h on Unioninkatu”", text)
+        assert "95 % interval" in text
+        tab.keyboard.press("Escape")
+        assert tab.locator("#mine").is_hidden()
+
+
+@in_browser
+def test_on_a_phone_nothing_sticks_out_and_a_tap_finds_a_street(browser, shown):
+    with opened(browser, shown, PHONE, has_touch=True, device_scale_factor=2) as tab:
+        boxes = tab.evaluate(
+            """[...document.querySelectorAll('.panel')].filter((e) => !e.hidden).map((e) => {
+              const r = e.getBoundingClientRect(); return [e.id, r.left, r.right, r.top, r.bottom]; })"""
+        )
+        for name, left, right, top, bottom in boxes:
+            assert 0 <= left <= right <= PHONE[0], name
+            assert 0 <= top <= bottom <= PHONE[1], name
+        for a in boxes:
+            for b in boxes:
+                assert a[0] == b[0] or a[3] >= b[4] or b[3] >= a[4] or a[1] >= b[2] or b[1] >= a[2]
+        tab.evaluate("twin.set({ mode: 'a', show: { ...twin.state.show, buildings: false } })")
+        place = tab.evaluate(
+            """() => { const s = twin.streetsOf(twin.header.names.indexOf('Unioninkatu'))[0];
+              const box = twin.boxOf([s]); twin.view.pose = { x: (box[0] + box[2]) / 2,
+                y: (box[1] + box[3]) / 2, distance: 600, heading: 0, tilt: 0 };
+              const o = [0, 0, 0]; const w = twin.scene.axes; w.at(s, 0, o);
+              w.at(s, w.prefix[s].at(-1) / 2, o);
+              twin.view.pose = { ...twin.view.pose, x: o[0], y: o[1] };
+              return twin.view.pixel(o[0], o[1], 0); }"""
+        )
+        still(tab)
+        tab.touchscreen.tap(place[0], place[1])
+        assert tab.locator("#card h2").inner_text() == "Unioninkatu"
+
+
+@in_browser
+def test_without_webgl_my_street_still_works(playwright, shown):
+    plain = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox", "--disable-3d-apis"]
+    )
+    with opened(plain, shown) as tab:
+        assert "WebGL" in tab.locator("#mine .warn").inner_text()
+        tab.locator("#mine input").fill("unioninkatu")
+        tab.locator("#mine .hits button").first.click()
+        assert "Speed:" in tab.locator("#mine .sheet").inner_text()
+    plain.close()
+
+
+@in_browser
+def test_a_folder_and_a_city_alone_open_too(browser, helsinki: City, tmp_path):
+    folder = helsinki.save(tmp_path / "city")
+    written = present([folder], tmp_path / "shown", lang="de", title="Nur die Stadt")
+    assert written == tmp_path / "shown" / "index.html"
+    with opened(browser, written) as tab:
+        assert tab.locator("h1").inner_text() == "Nur die Stadt"
+        assert tab.locator("#dock").is_hidden()
+        assert "OpenStreetMap" in tab.locator("#foot").inner_text()
+        assert tab.evaluate("twin.renderer.info.render.triangles") > 1000
+
+
+def test_what_is_there_stays_unless_told(shown, ran_once, tmp_path):
+    with pytest.raises(OutputError, match="--overwrite"):
+        present([ran_once], shown)
+    before = shown.read_bytes()
+    assert shown.read_bytes() == before
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="other files"):
+        present([ran_once], other)
+
+
+def test_the_same_results_give_the_same_page(shown, ran_once, tmp_path):
+    again = present([ran_once], tmp_path / "again.html")
+    assert again.read_bytes() == shown.read_bytes()
+
+
+def test_who_names_nothing_of_use_gets_one_line(tmp_path):
+    with pytest.raises(InputError, match="no such file or folder"):
+        present([tmp_path / "nowhere"], tmp_path / "a.html")
+    assert not (tmp_path / "a.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("stops:\n- {title: a, mode: both}", r"line 2: stops\.0\.mode"),
+        ("stops:\n- title: a\n  street: Unioninkat", "line 3: street 'Unioninkat'.*Unioninkatu"),
+        ("stops:\n- title: a\n  layer: snow", "line 3: layer 'snow'"),
+        ("stops:\n- title: a\n  time: '25:00'", "line 3: stops.0.time"),
+        ("stops: []", "stops"),
+        ("stops:\n- text: no title", "title"),
+        ("stops:\n- {title: a, camera: {x: 1, y: .nan}}", "camera.y"),
+        ("- just a list", "the file"),
+        ("stops: [", "no valid YAML"),
+        ("", "empty"),
+    ],
+)  # fmt: skip
+def test_a_tour_that_is_wrong_is_told_by_line(tmp_path, text, told):
+    file = tmp_path / "tour.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=told) as caught:
+        read_tour(file, ["Unioninkatu"], ["load"], ["slow"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tour_of_ones_own(tmp_path):
+    file = tmp_path / "tour.yaml"
+    file.write_text(
+        "stops:\n- title: {en: Start, de: Anfang}\n  text: Welcome\n  time: 07:30\n"
+        "  camera: {x: 386000, y: 6672000, distance_m: 400}\n  mode: swipe\n"
+    )
+    (stop,) = read_tour(file, [], [], [])
+    assert stop["title"] == {"en": "Start", "de": "Anfang"}
+    assert stop["text"] == {"en": "Welcome", "de": "Welcome"}
+    assert stop["camera"]["tilt_deg"] == 45.0
+    assert json.dumps(stop)

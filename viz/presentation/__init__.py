@@ -1,0 +1,1 @@
+"""The presentation in the browser: what it shows, packed into one page."""

@@ -1,0 +1,109 @@
+// Every word of the page, in English and German.
+export const TEXTS = {
+  en: {
+    a: "Before", b: "After", swipe: "Swipe", difference: "Difference",
+    play: "Play", pause: "Pause", speed: "Speed", time: "Time of day", layer: "Streets show",
+    none: "nothing", now: "now", whole: "whole period", period: "Values",
+    search: "Search a street", noHit: "No street of that name", mine: "My street", tour: "Tour",
+    layers: "Layers", theme: "Light or dark", help: "Help", language: "Deutsch", close: "Close",
+    speaker: "Speaker’s text", next: "Next", previous: "Back", print: "Print", full: "Full screen",
+    overview: "Whole city", north: "North up", menu: "Menu",
+    buildings: "Buildings", trees: "Trees", nature: "Green and water", vehicles: "Vehicles",
+    signals: "Signals", values: "Values of streets", shadows: "Shadows", labels: "Street names",
+    drives: "drives", stands: "stands", larger: "drawn larger from afar",
+    oneDay: (n) => (n > 1 ? `Vehicles: one of ${n} random days. Colours: means of all.` : "Vehicles and colours: one random day."),
+    legendGap: "B minus A", less: "less", more: "more", thin: "thin: not clear beyond chance",
+    noValue: "no traffic", m: "m", km: "km",
+    building: "Building", height: "Height", assumed: "assumed", floor: "Floor area", use: "Use",
+    uses: ["residential", "office", "retail", "industrial", "education", "health", "public", "other"],
+    unnamed: "Street without a name", lane: "lane", lanes: "lanes", section: "this section, whole period", limit: "limit", length: "length",
+    touched: "What is done here", closed: "closed", from: "from", until: "until", lasting: "all the time",
+    clear: "clear", notClear: "not clear", toMine: "What changes on this street",
+    mineTitle: "What changes on my street", mineChoose: "Type the name of your street.",
+    mineNone: "Nothing is done on this street itself.", mineAlone: "There is one run only, so nothing to compare.",
+    noWebgl: "This device cannot draw the city in 3D (WebGL is missing). “What changes on my street” works.",
+    vehiclesHour: "vehicles an hour", secondsEach: "s lost by each", kmh: "km/h",
+    said: {
+      vehicles: (r) => `Traffic: ${r.base} vehicles an hour before, ${r.mean} with “${r.run}”.`,
+      lost: (r) => `Waiting: each vehicle lost ${r.base} seconds on this street before, ${r.mean} with “${r.run}”.`,
+      speed: (r) => `Speed: ${r.base} km/h before, ${r.mean} km/h with “${r.run}”.`,
+      up: (r) => `That is ${r.size}${r.unit} more (95 % interval ${r.low} to ${r.high}).`,
+      down: (r) => `That is ${r.size}${r.unit} less (95 % interval ${r.low} to ${r.high}).`,
+      unclear: (r) => `Not clear: ${r.diff}${r.unit} (95 % interval ${r.low} to ${r.high}).`,
+      one: "With one random day nothing can be said on chance.",
+      same: "Nothing changes.",
+      unknown: "Nobody drives here in the simulation.",
+    },
+    source: (n) => `A simulation; means of ${n} random ${n === 1 ? "day" : "days"}. Each interval is for this street alone.`,
+    waiting: "standing", driving: "under way", of: "of", keys: [
+      ["Space", "play or pause"], ["← →", "a minute back or on (with Shift: 10)"],
+      ["1 2 3 4", "before, after, swipe, difference"], ["Page ↑ ↓", "tour: back, next"],
+      ["N", "speaker’s text"], ["/", "search"], ["M", "my street"], ["V", "next layer of values"],
+      ["W A S D", "move"], ["Q E", "turn"], ["+ −", "closer, further"], ["0", "whole city"],
+      ["L", "Deutsch"], ["T", "light, dark"], ["F", "full screen"], ["Esc", "close"],
+    ],
+  },
+  de: {
+    a: "Vorher", b: "Nachher", swipe: "Wischen", difference: "Unterschied",
+    play: "Abspielen", pause: "Anhalten", speed: "Tempo", time: "Uhrzeit", layer: "Straßen zeigen",
+    none: "nichts", now: "jetzt", whole: "ganzer Zeitraum", period: "Werte",
+    search: "Straße suchen", noHit: "Keine Straße dieses Namens", mine: "Meine Straße", tour: "Rundgang",
+    layers: "Ebenen", theme: "Hell oder dunkel", help: "Hilfe", language: "English", close: "Schließen",
+    speaker: "Sprechtext", next: "Weiter", previous: "Zurück", print: "Drucken", full: "Vollbild",
+    overview: "Ganze Stadt", north: "Norden oben", menu: "Menü",
+    buildings: "Gebäude", trees: "Bäume", nature: "Grün und Wasser", vehicles: "Fahrzeuge",
+    signals: "Ampeln", values: "Werte der Straßen", shadows: "Schatten", labels: "Straßennamen",
+    drives: "fährt", stands: "steht", larger: "von fern größer gezeichnet",
+    oneDay: (n) => (n > 1 ? `Fahrzeuge: einer von ${n} zufälligen Tagen. Farben: Mittel aus allen.` : "Fahrzeuge und Farben: ein zufälliger Tag."),
+    legendGap: "B minus A", less: "weniger", more: "mehr", thin: "dünn: nicht sicher vom Zufall zu trennen",
+    noValue: "kein Verkehr", m: "m", km: "km",
+    building: "Gebäude", height: "Höhe", assumed: "angenommen", floor: "Geschossfläche", use: "Nutzung",
+    uses: ["Wohnen", "Büro", "Handel", "Gewerbe", "Bildung", "Gesundheit", "öffentlich", "andere"],
+    unnamed: "Straße ohne Namen", lane: "Fahrstreifen", lanes: "Fahrstreifen", section: "dieser Abschnitt, ganzer Zeitraum", limit: "erlaubt", length: "Länge",
+    touched: "Was hier gemacht wird", closed: "gesperrt", from: "ab", until: "bis", lasting: "die ganze Zeit",
+    clear: "deutlich", notClear: "nicht sicher", toMine: "Was sich in dieser Straße ändert",
+    mineTitle: "Was ändert sich in meiner Straße?", mineChoose: "Geben Sie den Namen Ihrer Straße ein.",
+    mineNone: "In dieser Straße selbst wird nichts gemacht.", mineAlone: "Es gibt nur einen Lauf, also nichts zu vergleichen.",
+    noWebgl: "Dieses Gerät kann die Stadt nicht in 3D zeichnen (WebGL fehlt). „Meine Straße“ geht trotzdem.",
+    vehiclesHour: "Fahrzeuge je Stunde", secondsEach: "s Verlust je Fahrzeug", kmh: "km/h",
+    said: {
+      vehicles: (r) => `Verkehr: vorher ${r.base} Fahrzeuge je Stunde, mit „${r.run}“ ${r.mean}.`,
+      lost: (r) => `Warten: Jedes Fahrzeug verlor in dieser Straße vorher ${r.base} Sekunden, mit „${r.run}“ ${r.mean}.`,
+      speed: (r) => `Geschwindigkeit: vorher ${r.base} km/h, mit „${r.run}“ ${r.mean} km/h.`,
+      up: (r) => `Das sind ${r.size}${r.unit} mehr (95-%-Vertrauensbereich ${r.low} bis ${r.high}).`,
+      down: (r) => `Das sind ${r.size}${r.unit} weniger (95-%-Vertrauensbereich ${r.low} bis ${r.high}).`,
+      unclear: (r) => `Nicht sicher: ${r.diff}${r.unit} (95-%-Vertrauensbereich ${r.low} bis ${r.high}).`,
+      one: "Mit nur einem zufälligen Tag lässt sich über Zufall nichts sagen.",
+      same: "Es ändert sich nichts.",
+      unknown: "In der Simulation fährt hier niemand.",
+    },
+    source: (n) => `Eine Simulation; Mittel aus ${n} zufälligen ${n === 1 ? "Tag" : "Tagen"}. Jeder Bereich gilt für diese Straße allein.`,
+    waiting: "stehen", driving: "unterwegs", of: "von", keys: [
+      ["Leertaste", "abspielen oder anhalten"], ["← →", "eine Minute zurück oder vor (mit Umschalt: 10)"],
+      ["1 2 3 4", "vorher, nachher, wischen, Unterschied"], ["Bild ↑ ↓", "Rundgang: zurück, weiter"],
+      ["N", "Sprechtext"], ["/", "suchen"], ["M", "meine Straße"], ["V", "nächste Werte"],
+      ["W A S D", "verschieben"], ["Q E", "drehen"], ["+ −", "näher, weiter weg"], ["0", "ganze Stadt"],
+      ["L", "English"], ["T", "hell, dunkel"], ["F", "Vollbild"], ["Esc", "schließen"],
+    ],
+  },
+};
+
+/** A number as people write it in a language; as many digits as are given. */
+export function number(value, lang, digits = null, sign = false) {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  const d = digits ?? (size >= 100 || Number.isInteger(size) ? 0 : size >= 10 ? 1 : 2);
+  let text = size.toLocaleString(lang === "de" ? "de-DE" : "en-US",
+    { minimumFractionDigits: d, maximumFractionDigits: d });
+  if (lang === "en") text = text.replaceAll(",", "\u202f");
+  if (!/[1-9]/.test(text)) return text;
+  return (value < 0 ? "−" : sign ? "+" : "") + text;
+}
+
+/** A second of the day as a clock shows it. */
+export function clock(seconds, withSeconds = false) {
+  const s = Math.floor(seconds + 1e-6);
+  const two = (v) => String(v).padStart(2, "0");
+  const text = `${two(Math.floor(s / 3600) % 24)}:${two(Math.floor(s / 60) % 60)}`;
+  return withSeconds ? `${text}:${two(s % 60)}` : text;
+}
