@@ -9,7 +9,7 @@ import numpy as np
 from twin.errors import OutputError
 from viz.gl import opengl_available, render_window
 from viz.light import AMBIENT, DIFFUSE
-from viz.scene.scene import FAR, ORDER
+from viz.scene.scene import FAR, ORDER, magnified
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 SKY, FLOOR = "#fbfaf7", "#e2e4e6"
 # A pixel's width in mid-picture up to which markings, small things and trees are seen.
 FINE_M, NEAR_M, TREES_M = 0.7, 1.5, 3.0
-LEAST_PX = 6.0  # length of a car in the picture, which is drawn larger where it has to be
 
 
 class Stage:
@@ -201,13 +200,6 @@ class Stage:
             look.SetColor(*(rgb(CROWN) / 255.0))
         self.plotter.renderer.AddActor(actor)
         return data, mapper, actor
-
-
-def magnified(pixel_m: float) -> float:
-    """Return how many times larger than they are vehicles are drawn, by `Camera.pixel_m`."""
-    from viz.scene.vehicles import SIZES
-
-    return max(1.0, LEAST_PX * pixel_m / SIZES["car"][0])
 
 
 def polydata(mesh: Mesh) -> pyvista.PolyData:

@@ -18,10 +18,10 @@ from viz.film import write_film
 from viz.gltf import write_gltf
 from viz.palette import Scale, rgb
 from viz.picture import Panel, save_picture
-from viz.render import Stage, magnified
+from viz.render import Stage
 from viz.scene.ground import GREEN, GROUND
 from viz.scene.lights import COLOURS
-from viz.scene.scene import Part, city_scene, signal_part
+from viz.scene.scene import Part, city_scene, magnified, signal_part
 from viz.scene.vehicles import DRIVES, STANDS, fleet_at
 
 if TYPE_CHECKING:

@@ -166,8 +166,10 @@ def _triangles(shapes: Any) -> tuple[Floats, Rows]:
         if not len(some):
             continue
         u, v = (k + 1) % 3, (k + 2) % 3
-        seen = shapely.transform(shapes[some], lambda p, u=u, v=v, k=k: p[:, [u, v, k]], include_z=True)
-        seen = shapely.force_2d(seen)
+        turned = shapely.transform(
+            shapes[some], lambda p, axes=(u, v, k): p[:, axes], include_z=True
+        )
+        seen = shapely.force_2d(turned)
         usable = shapely.is_valid(seen)
         corners, whose = triangulate(seen[usable])
         poly = some[usable][whose]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SHADOW_DARKNESS = 0.24
 SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth their time
 FAR = "buildings from afar"
+LEAST_PX = 6.0  # length of a car in the picture, which is drawn larger where it has to be
 # Faces that lie on each other are drawn in this order, the last one on top.
 ORDER = ("ground", "green", "water", "roads", "markings", "shade", "values", "touched", "bars")
 
@@ -162,11 +163,18 @@ def tree_mesh(some: Trees) -> Mesh:
     return Mesh(points.reshape(-1, 3), (shape.faces[None] + before).reshape(-1, 3), colours)
 
 
-def all_meshes(scene: Scene, fleet: Fleet | None = None) -> list[Part]:
-    """Return every part in the order of drawing, trees and vehicles as meshes."""
+def all_meshes(scene: Scene, fleet: Fleet | None = None, larger: float = 1.0) -> list[Part]:
+    """Return every part in the order of drawing, trees and (larger) vehicles as meshes."""
     from viz.scene.vehicles import fleet_mesh
 
     first = [scene.parts[name] for name in ORDER if name in scene.parts]
     rest = [part for name, part in scene.parts.items() if name not in (*ORDER, FAR)]
-    moving = [] if fleet is None else [Part(fleet_mesh(fleet))]
+    moving = [] if fleet is None else [Part(fleet_mesh(fleet, larger))]
     return [*first, *rest, Part(tree_mesh(scene.trees)), *moving]
+
+
+def magnified(pixel_m: float) -> float:
+    """Return how many times larger than they are vehicles are drawn, by `Camera.pixel_m`."""
+    from viz.scene.vehicles import SIZES
+
+    return max(1.0, LEAST_PX * pixel_m / SIZES["car"][0])
