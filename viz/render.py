@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SKY, FLOOR = "#fbfaf7", "#e2e4e6"
 # A pixel's width in mid-picture up to which markings, small things and trees are seen.
 FINE_M, NEAR_M, TREES_M = 0.7, 1.5, 3.0
+AFAR = 1e-5  # what flat things are lifted from afar, as a share of the camera's distance
 
 
 class Stage:
@@ -90,7 +91,7 @@ class Stage:
         if part.mesh.smooth is not None:
             actor.GetProperty().SetInterpolationToPhong()
         if name in ORDER:
-            _on_top(actor, ORDER.index(name))
+            _on_top(actor, ORDER.index(name), 0.0)
         self._actors[name] = actor
 
     def drop(self, name: str) -> None:
@@ -120,6 +121,9 @@ class Stage:
         ):
             if name in self._actors:
                 self._actors[name].SetVisibility(seen)
+        for name, actor in self._actors.items():
+            if name in ORDER:
+                _on_top(actor, ORDER.index(name), 0.0 if near else AFAR * camera.distance_m)
         if self._wood is not None:
             self._wood.SetVisibility(self._pixel_m < TREES_M)
 
@@ -236,8 +240,13 @@ def _instances(data: Any, points: Any, heading: Any, colours: Any, size: Any = N
     data.Modified()
 
 
-def _on_top(actor: Any, place: int) -> None:
-    """Draw faces that lie on others in front of them, by their place in the order."""
+def _on_top(actor: Any, place: int, lift_m: float) -> None:
+    """Draw faces that lie on others in front of them, by their place in the order.
+
+    From near their depth is shifted; from afar they are lifted, which takes half the time.
+    """
     mapper = actor.GetMapper()
+    shift = 0.0 if lift_m else -0.5 * place
     mapper.SetResolveCoincidentTopologyToPolygonOffset()
-    mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, -0.5 * place)
+    mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
+    actor.SetPosition(0.0, 0.0, lift_m * place)

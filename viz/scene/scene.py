@@ -105,7 +105,7 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
         Second of the day for which signals show their fixed programs; without it they show none.
     """
     ground = Ground.of(city)
-    towards = light.sun(view_azimuth_deg)
+    towards, hilly = light.sun(view_azimuth_deg), ground.terrain is not None
     lanes, movements = lane_lines(city, ground), movement_lines(city, ground)
     green, water = green_and_water(city, ground)
     some, faces = building_blocks(city, ground), building_faces(city, ground)
@@ -113,9 +113,9 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
     parts = {
         "ground": Part(ground.mesh()),
         "side": Part(ground.side()),
-        "green": Part(ground.drape(green, rgb(GREEN))),
-        "water": Part(ground.drape(water, rgb(WATER))),
-        "roads": Part(merge([paving, road_mesh(lanes, city, ground)])),
+        "green": Part(ground.drape(green, rgb(GREEN)), lit=hilly),
+        "water": Part(ground.drape(water, rgb(WATER)), lit=hilly),
+        "roads": Part(merge([paving, road_mesh(lanes, city, ground)]), lit=hilly),
         "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
         "buildings": Part(block_mesh(some)),
         FAR: Part(block_mesh(coarser(some))),
