@@ -54,7 +54,7 @@ def trees(city: City, ground: Ground, most: int = MOST) -> Trees:
     import shapely
 
     xy = _named(city, ground)
-    xy = xy[_clear(xy, city, ground, 0.0)]  # none in the way of vehicles
+    xy = xy[_clear(xy, city, ground, 0.0)][:most]  # none in the way of vehicles
     named = len(xy)
     land = city.landuse[city.landuse["kind"].isin(list(SPACING_M))]
     shapes = ground.moved(land.geometry.to_numpy())
