@@ -38,7 +38,6 @@ class App {
     const canvas = h("canvas", { id: "picture", tabIndex: 0, "aria-label": this.header.title });
     this.renderer = rendererOf(canvas);
     this.webgl = Boolean(this.renderer);
-    mark("renderer");
     document.documentElement.lang = this.state.lang;
     document.getElementById("wait").remove();
     if (!this.webgl) {
@@ -51,7 +50,6 @@ class App {
     document.getElementById("app").append(stage);
     this.canvas = canvas;
     this.scene = new Scene({ header, array });
-    mark("scene");
     this.values = new Values(header, array);
     this.index = new StreetIndex(array("street.points"), array("street.xy"));
     this.view = new View(canvas, header.city.box, this.hull(), this.scene.ground.height, () => this.invalidate());
@@ -87,12 +85,22 @@ class App {
   resize() {
     const { clientWidth: w, clientHeight: hgt } = this.canvas.parentElement;
     if (!w || !hgt) return;
-    this.renderer.setPixelRatio(this.ratio ||= this.software ? 1 : Math.min(devicePixelRatio, 2));
-    this.renderer.setSize(w, hgt, false);
+    this.full ||= Math.min(devicePixelRatio, 2);
+    this.ratio ||= this.full;
+    this.size = [w, hgt];
+    this.sharpen(this.ratio);
     this.view.resize(w, hgt);
     shared.uMpp.value = this.view.unitMpp;
     this.ui.measure();
     this.invalidate();
+  }
+
+  /** Draw with so many pixels a pixel of the page from now on. */
+  sharpen(ratio) {
+    if (this.renderer.getPixelRatio() === ratio && this.sized === this.size) return;
+    this.sized = this.size;
+    this.renderer.setPixelRatio(ratio);
+    this.renderer.setSize(...this.size, false);
   }
 
   /** State has changed: everything that shows it follows. */
@@ -136,6 +144,7 @@ class App {
       goesOn = true;
     }
     this.last = goesOn ? now : 0;
+    this.sharpen(this.ratio);
     this.draw();
     document.documentElement.dataset.ready = "yes";
     this.pace(passed, goesOn);
@@ -150,16 +159,16 @@ class App {
     this.mean = 0.9 * (this.mean || 0.03) + 0.1 * passed;
     this.frames = (this.frames || 0) + 1;
     if (this.frames % 20 || this.mean < 0.055) return;
-    if (!this.slow) { this.slow = true; this.changed(); } else if (this.ratio > 0.7) {
-      this.ratio *= 0.8;
-      this.resize();
-    }
+    if (!this.slow) { this.slow = true; this.changed(); } else if (this.ratio > 0.6) this.ratio *= 0.8;
   }
 
   settled() {
     this.hash = written(this);
     history.replaceState(null, "", this.hash);
-    this.labels.place();
+    if (this.ratio < this.full && !this.state.playing && !this.waiting) {
+      this.sharpen(this.full); // what stands still is drawn as fine as it can be
+      this.draw();
+    }
   }
 
   /** Sides of the picture: run, place in the pile of colours, and from where to where. */
@@ -212,7 +221,7 @@ class App {
 
   /** What lies under a pixel: a building before a street. */
   pick(px, py, touch) {
-    const { view, scene, renderer } = this;
+    const { view } = this;
     const building = this.state.show.buildings ? this.buildingAt(px, py) : -1;
     if (building >= 0) return this.set({ building, street: null });
     const at = view.groundAt(px, py);
@@ -220,7 +229,6 @@ class App {
     const depth = Math.hypot(view.camera.position.x - at[0], view.camera.position.y - at[1], view.camera.position.z);
     const within = Math.max(7, (touch ? 24 : 14) * view.unitMpp * depth);
     const street = this.index.nearest(at[0], at[1], within);
-    void scene; void renderer;
     return this.set({ street: street < 0 ? null : street, building: null });
   }
 
@@ -327,10 +335,8 @@ function rendererOf(canvas) {
   }
 }
 
-THREE.ColorManagement.enabled = false;
-const mark = (name) => performance.mark(name);
+THREE.ColorManagement.enabled = false; // colours are meant as written
 openPayload().then((payload) => {
-  mark('opened');
   const app = new App(payload);
   app.start();
   window.twin = app;

@@ -103,7 +103,7 @@ export class MyStreet {
   }
 
   fill() {
-    const { header, array, state } = this.app;
+    const { header, state } = this.app;
     const t = TEXTS[state.lang];
     const parts = [];
     if (this.name === null) parts.push(h("p", { className: "faint" }, t.mineChoose));
@@ -111,7 +111,6 @@ export class MyStreet {
     parts.push(h("p", { className: "faint small" }, `${header.title} · ${header.time ? `${header.time.day}, ${clock(header.time.begin)}–${clock(header.time.end)} · ` : ""}${
       header.runs.length ? t.source(header.runs[0].days) : ""} ${header.city.attribution.join(", ")}`));
     this.body.replaceChildren(...parts);
-    void array;
   }
 
   about(name) {

@@ -57,7 +57,6 @@ export class Interface {
 
   buildTitle() {
     const { header, state } = this.app;
-    const t = this.t;
     let sub = "";
     if (header.runs.length > 1) {
       const [a, b] = [this.runTitle(0), this.runTitle(state.run)];
@@ -68,7 +67,6 @@ export class Interface {
       tag.hidden = state.mode !== "swipe" || header.runs.length < 2;
       if (!tag.hidden) tag.textContent = `${k ? "B" : "A"}  ${this.runTitle(k ? state.run : 0)}`;
     });
-    void t;
   }
 
   buildTools() {
@@ -163,7 +161,6 @@ export class Interface {
     const shown = state.layer && header.runs.length && state.show.values;
     if (shown) {
       const about = app.values.layer(state.layer);
-      const key = [state.layer, state.mode, state.now, state.lang, state.theme].join();
       const difference = state.mode === "difference";
       const many = about.starts.length > 1;
       const now = state.now && many;
@@ -182,7 +179,6 @@ export class Interface {
         h("div", { className: "bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }),
         h("div", { className: "ticks" }, h("span", {}, say(limits[0])), h("span", {}, say(middle)), h("span", {}, say(limits[1]))));
       if (difference && !now && about.better !== undefined) parts.push(h("p", { className: "faint wide" }, t.thin));
-      void key;
     }
     const driven = app.scene.traffic.some(Boolean) && state.show.vehicles && state.mode !== "difference";
     if (driven) {
