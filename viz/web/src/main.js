@@ -8,6 +8,7 @@ import { openPayload } from "./payload.js";
 import { StreetIndex } from "./picking.js";
 import { Scene } from "./scene.js";
 import { restored, written } from "./state.js";
+import { MOVING, STILL, Still } from "./still.js";
 import { THEMES } from "./theme.js";
 import { Interface } from "./ui.js";
 import { Values } from "./values.js";
@@ -36,7 +37,8 @@ class App {
 
   start() {
     const canvas = h("canvas", { id: "picture", tabIndex: 0, "aria-label": this.header.title });
-    this.renderer = rendererOf(canvas);
+    this.keeps = software();
+    this.renderer = rendererOf(canvas, !this.keeps);
     this.webgl = Boolean(this.renderer);
     document.documentElement.lang = this.state.lang;
     document.getElementById("wait").remove();
@@ -153,13 +155,17 @@ class App {
     this.later = setTimeout(() => this.settled(), 220);
   }
 
-  /** Draw less where frames take long: first without shadows, then with larger pixels. */
+  /** Draw less where frames take long: first vehicles alone, then larger pixels; without shadows in flight. */
   pace(passed, goesOn) {
     if (!goesOn || passed > 1) return;
-    this.mean = 0.9 * (this.mean || 0.03) + 0.1 * passed;
+    this.mean = 0.75 * (this.mean || 0.03) + 0.25 * passed;
     this.frames = (this.frames || 0) + 1;
-    if (this.frames % 20 || this.mean < 0.055) return;
-    if (!this.slow) { this.slow = true; this.changed(); } else if (this.ratio > 0.6) this.ratio *= 0.8;
+    if (this.frames % 6 || this.mean < 0.05) return;
+    if (!this.keeps) this.keeps = true;
+    else if (this.view.flight && !this.slow) {
+      this.slow = true;
+      this.changed();
+    } else if (this.ratio > 0.65 * this.full) this.ratio *= 0.8;
   }
 
   settled() {
@@ -202,21 +208,54 @@ class App {
 
   draw() {
     const { renderer, view, scene } = this;
-    const [w, height] = view.size;
     this.paint();
     shared.uFogFrom.value = 1.3 * view.distance + 0.9 * Math.hypot(...scene.header.city.box.slice(2));
     renderer.setClearColor(THEMES[this.state.theme].ground, 1);
-    renderer.setScissorTest(true);
-    scene.adapt(view.metresPerPixel);
-    for (const [run, side, x, width] of this.sides()) {
-      if (width < 1) continue;
-      scene.prepare(run, this.state.time, side);
-      renderer.setViewport(0, 0, w, height);
-      renderer.setScissor(x, 0, width, height);
-      renderer.render(scene.root, view.camera);
+    scene.adapt(view.metresPerPixel, this.slow);
+    const key = this.stillKey();
+    if (this.keeps && this.state.playing && key === this.lastKey) {
+      this.still ||= new Still(renderer);
+      view.camera.layers.set(STILL);
+      this.still.show(key, view.size, renderer.getPixelRatio(), (aim) => this.drawSides(aim, false));
+      view.camera.layers.set(MOVING);
+      renderer.autoClear = false;
+      this.drawSides(null, true);
+      renderer.autoClear = true;
+    } else {
+      view.camera.layers.enableAll();
+      this.drawSides(null, true);
     }
+    this.lastKey = key;
     this.ui.overlay();
     this.labels.place();
+  }
+
+  /** What the still part of the picture follows from. */
+  stillKey() {
+    const { state, view } = this;
+    return [this.painted, state.theme, state.split, state.street, state.building, this.ratio, ...view.size,
+      ...Object.values(state.show), ...view.camera.position.toArray(), ...view.camera.quaternion.toArray()].join();
+  }
+
+  /** Draw each side of the picture; onto the canvas unless `aim` turns to another place. */
+  drawSides(aim, moving) {
+    const { renderer, view, scene } = this;
+    const [w, height] = view.size;
+    for (const [run, side, x, width] of this.sides()) {
+      if (width < 1) continue;
+      scene.turn(side);
+      if (moving) scene.place(run, this.state.time);
+      // A part of one picture: what lies beside it is culled.
+      view.camera.setViewOffset(w, height, x, 0, width, height);
+      if (aim) aim(x, width);
+      else {
+        renderer.setScissorTest(true);
+        renderer.setViewport(x, 0, width, height);
+        renderer.setScissor(x, 0, width, height);
+      }
+      renderer.render(scene.root, view.camera);
+    }
+    view.camera.clearViewOffset();
   }
 
   /** What lies under a pixel: a building before a street. */
@@ -239,6 +278,7 @@ class App {
     const hidden = scene.root.children.filter((c) => c.visible && !scene.blocks.includes(c));
     for (const c of hidden) c.visible = false;
     scene.root.overrideMaterial = scene.picking;
+    view.camera.layers.set(STILL);
     view.camera.setViewOffset(w, height, px, py, 1, 1);
     renderer.setScissorTest(false);
     renderer.setRenderTarget(target);
@@ -322,11 +362,11 @@ function software() {
   return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
 
-function rendererOf(canvas) {
+function rendererOf(canvas, antialias) {
   try {
-    const context = canvas.getContext("webgl2", { antialias: !software(), stencil: true, alpha: false, powerPreference: "high-performance" });
+    const context = canvas.getContext("webgl2", { antialias, stencil: true, alpha: false, powerPreference: "high-performance" });
     if (!context) return null;
-    const renderer = new THREE.WebGLRenderer({ canvas, context, antialias: true, stencil: true });
+    const renderer = new THREE.WebGLRenderer({ canvas, context, antialias, stencil: true });
     renderer.outputColorSpace = THREE.LinearSRGBColorSpace; // colours are meant as written
     renderer.sortObjects = true;
     return renderer;
