@@ -65,12 +65,12 @@ def show(
             showing.show(what)
             return
         from viz import picture
-        from viz.render import magnified
+        from viz.scene.scene import magnified
 
         view = _view(what, layer, compare, alternative, at, street, size)
         time_s, scene = view.choice.time_s, view.scene
         panels = [view.drawn(shown, time_s) for shown in view.panels]
-        larger = magnified(view.camera.pixel_m)
+        larger = (magnified(view.camera.pixel_m),)
         made = picture.still(
             scene, panels, view.camera, view.choice.size, view.caption(time_s, larger)
         )
@@ -118,6 +118,7 @@ def movie(
     with language(lang):
         view = _view(what, layer, compare, alternative, at, street, size)
         flight = filming.flight_of(view, path, tour)
+        view.near = view.near or path == "tour"
         with screen.counted("frames") as say:
             drawn = filming.frames(view, flight, seconds=seconds, fps=fps, speed=speed, say=say)
             write_film(out, drawn, view.choice.size, fps)

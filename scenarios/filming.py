@@ -65,13 +65,34 @@ def _orbit(view: View) -> Flight:
 
 
 def _views(view: View, tour: Path | None) -> list[Any]:
-    """Return what the bookmarks of a tour look at."""
+    """Return what the bookmarks of a tour look at.
+
+    Of each bookmark the camera or the street counts; layer, time and mode are those of the film.
+    """
     from scenarios.present_tour import bookmarks
+    from scenarios.views import near_camera
+    from twin.system import layers
+    from viz.camera import NEAR_VIEW_ANGLE_DEG
+    from viz.flight import View as Seen
 
     if tour is None:
         msg = "--path tour: which one? Add --tour FILE, a YAML file of bookmarks"
         raise InputError(msg)
-    raise NotImplementedError(bookmarks)
+    names = set(view.city.streets["name"]) - {""}
+    runs = [p.run.name for p in view.panels if p.run is not None]
+    found = []
+    x, y, _ = view.scene.ground.origin
+    for stop in bookmarks(tour, names, layers(), runs):
+        if stop.camera is not None:
+            place = np.array([[stop.camera.x - x, stop.camera.y - y]])
+            focal = (*place[0].tolist(), float(view.scene.ground.height(place)[0]))
+            found.append(Seen(focal, stop.camera.distance_m, -stop.camera.heading_deg,
+                              90.0 - stop.camera.tilt_deg, NEAR_VIEW_ANGLE_DEG))  # fmt: skip
+        elif stop.street is not None:
+            found.append(Seen.of(near_camera(view.city, stop.street, view.panel_size)))
+        else:
+            found.append(Seen.of(view.camera))
+    return found
 
 
 def frames(
@@ -99,20 +120,21 @@ def frames(
         Told how many frames of how many are done.
     """
     from viz.caption import Overlay
-    from viz.render import Stage
+    from viz.picture import stage_of
+    from viz.scene.scene import magnified
 
     size, begin_s = view.choice.size, view.choice.time_s
     n = max(1, round(seconds * fps))
-    stages = [Stage(view.scene, view.panel_size) for _ in view.panels]
+    stages = [stage_of(view.scene, view.panel_size) for _ in view.panels]
     try:
-        larger = 1.0
         for stage, shown in zip(stages, view.panels, strict=True):
             panel = view.drawn(shown, begin_s)
             for name, part in panel.parts.items():
                 stage.put(name, part)
             stage.look(flight(0.0))
             if panel.fleet is not None:
-                larger = max(larger, stage.drive(panel.fleet))
+                stage.drive(panel.fleet)
+        larger = tuple(magnified(flight(k / 4.0).pixel_m) for k in range(5))
         words = Overlay.of(size, view.caption(begin_s, larger))
         for k in range(n):
             camera = flight(k / max(1, n - 1))

@@ -103,6 +103,8 @@ class View:
         Which values are shown, in one scale for all panels.
     notes
         What cannot be shown, and why: a line each.
+    near
+        Whether single lanes are seen: then values and measures are as wide as they are.
     """
 
     city: City
@@ -113,6 +115,7 @@ class View:
     layer: Layer | None = None
     scale: Scale | None = None
     notes: list[str] = field(default_factory=list)
+    near: bool = False
 
     @property
     def panel_size(self) -> tuple[int, int]:
@@ -122,24 +125,12 @@ class View:
     @cached_property
     def camera(self) -> Camera:
         """The camera of every panel: on the chosen street, else over all of the city."""
-        from viz.camera import looking
         from viz.picture import FRAME, FRAME_BESIDE, overview
-        from viz.scene.ground import Ground
 
         if self.choice.street is None:
             frame = FRAME if len(self.panels) == 1 else FRAME_BESIDE
             return overview(self.city, self.panel_size, frame)
-        line = street_line(self.city, self.choice.street)
-        ground = Ground.of(self.city)
-        (middle,) = ground.moved([line.interpolate(0.5, normalized=True)])
-        a, b = line.coords[0], line.coords[-1]
-        # along the street, from the side from which north is rather ahead
-        azimuth = float(np.degrees(np.arctan2(-(b[0] - a[0]), b[1] - a[1])))
-        azimuth = (azimuth + 90.0) % 180.0 - 90.0
-        xy = np.array([[middle.x, middle.y]])
-        focal = (middle.x, middle.y, float(ground.height(xy)[0]))
-        distance = NEAR_M + 0.25 * min(line.length, 1200.0)
-        return looking(focal, distance, azimuth - 24.0, NEAR_DEG, self.panel_size)
+        return near_camera(self.city, self.choice.street, self.panel_size)
 
     @cached_property
     def scene(self) -> Scene:
@@ -168,13 +159,9 @@ class View:
         return Panel(shown.label, parts, self.fleet(shown.run, time_s))
 
     @property
-    def _near(self) -> bool:
-        return self.choice.street is not None
-
-    @property
     def _unit_m(self) -> float:
         """What sizes that grow with the picture are measured in; 0 from near."""
-        return 0.0 if self._near else self.scene.ground.diagonal_m / 1000.0
+        return 0.0 if self.near else self.scene.ground.diagonal_m / 1000.0
 
     def fleet(self, run: RunInfo | None, time_s: float) -> Fleet | None:
         """Return the vehicles of a run at a time; None where it keeps no record of them."""
@@ -197,8 +184,11 @@ class View:
             return recorded(self.scene.bars, known[0].lights_at(time_s))
         return np.stack([rgb(COLOURS[c]) for c in programmed(self.city, self.scene.bars, time_s)])
 
-    def caption(self, time_s: float | None, larger: float = 1.0) -> Caption:
-        """Return the words around the picture."""
+    def caption(self, time_s: float | None, larger: tuple[float, ...] = ()) -> Caption:
+        """Return the words around a picture or film.
+
+        `larger` says how many times larger than they are vehicles are drawn, now and later.
+        """
         from viz.caption import Caption
         from viz.picture import attribution
         from viz.scene.vehicles import DRIVES, STANDS
@@ -208,8 +198,10 @@ class View:
         note = ""
         if time_s is not None and any(self._record(p.run) for p in self.panels):
             keys += [(DRIVES, word("drives")), (STANDS, word("stands"))]
-            if larger > 1.5:
-                note = word("vehicles drawn {n} times larger").format(n=round(larger))
+            if max(larger, default=1.0) > 1.5:
+                note = word("vehicles drawn {n} times larger").format(n=round(larger[0]))
+                if min(larger) < 0.8 * max(larger):
+                    note = word("vehicles drawn larger from afar")
         if any(len(self._streets(p.run)[0]) for p in self.panels):
             keys.append((" ".join(STRIPES), word("measure here")))
         return Caption(
@@ -304,12 +296,12 @@ def open_view(what: str, choice: Choice, say: Callable[[str], None]) -> View:
     from twin.city import City
     from twin.city.opening import open_city
 
-    folder = Path(what)
+    folder, near = Path(what), choice.street is not None
     if not ((folder / MANIFEST).is_file() or (folder / BASE / MANIFEST).is_file()):
         city = open_city(what, say=say)
         _refuse_of_a_city(what, choice)
         title = city.name if any(c.isupper() for c in city.name) else city.name.title()
-        return View(city, choice, [Shown(None)], choice.street or title)
+        return View(city, choice, [Shown(None)], choice.street or title, near=near)
     runs = open_runs(folder)
     done = [run for run in runs if run.seeds]
     if not done:
@@ -337,7 +329,7 @@ def open_view(what: str, choice: Choice, say: Callable[[str], None]) -> View:
     labels = [run.title for run in shown] if len(shown) > 1 else [""]
     panels = [Shown(r, t, v) for r, t, v in zip(shown, labels, values, strict=True)]
     alone = f"{scenario}: {shown[0].title}" if len(shown) == 1 and len(runs) > 1 else scenario
-    return View(city, choice, panels, alone, when, layer, scale)
+    return View(city, choice, panels, alone, when, layer, scale, near=near)
 
 
 def _mode(choice: Choice, first: RunInfo, other: RunInfo | None) -> Mode:
@@ -442,7 +434,8 @@ def _difference(
         layer=layer_title(layer), alternative=shown[1].title, base=shown[0].title
     )
     panel = Shown(shown[1], "", values)
-    view = View(city, choice, [panel], title, f"{scenario}. {when}", layer, scale)
+    near = choice.street is not None
+    view = View(city, choice, [panel], title, f"{scenario}. {when}", layer, scale, near=near)
     if not values.notna().any():
         view.notes.append(
             f"{layer_title(layer)}: no street changes more than chance alone could explain; "
@@ -467,6 +460,29 @@ def street_line(city: City, name: str) -> Any:
     merged = shapely.line_merge(shapely.union_all(city.streets.geometry.to_numpy()[rows]))
     parts = shapely.get_parts(merged)
     return parts[int(np.argmax(shapely.length(parts)))]
+
+
+def near_camera(city: City, street: str, size: tuple[int, int]) -> Camera:
+    """Return a camera that looks along a street from near, north rather ahead.
+
+    Raises
+    ------
+    InputError
+        Where there is no such street.
+    """
+    from viz.camera import looking
+    from viz.scene.ground import Ground
+
+    line = street_line(city, street)
+    ground = Ground.of(city)
+    (middle,) = ground.moved([line.interpolate(0.5, normalized=True)])
+    a, b = line.coords[0], line.coords[-1]
+    azimuth = float(np.degrees(np.arctan2(-(b[0] - a[0]), b[1] - a[1])))
+    azimuth = (azimuth + 90.0) % 180.0 - 90.0
+    xy = np.array([[middle.x, middle.y]])
+    focal = (middle.x, middle.y, float(ground.height(xy)[0]))
+    distance = NEAR_M + 0.25 * min(line.length, 1200.0)
+    return looking(focal, distance, azimuth - 24.0, NEAR_DEG, size)
 
 
 def seconds_of(text: str, option: str) -> float:

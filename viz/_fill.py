@@ -49,5 +49,5 @@ def fill(
                 depth[j, i] = z
                 for k in range(3):
                     value = a * colours[t, 0, k] + b * colours[t, 1, k] + c * colours[t, 2, k]
-                    picture[j, i, k] = np.uint8(value)
+                    picture[j, i, k] = np.uint8(value + 0.5)
                 picture[j, i, 3] = 255

@@ -28,6 +28,7 @@ GERMAN = {
     "stands": "steht",
     "measure here": "Maßnahme hier",
     "vehicles drawn {n} times larger": "Fahrzeuge {n}-fach vergrößert",
+    "vehicles drawn larger from afar": "Fahrzeuge von fern vergrößert",
     "in mid-picture": "in der Bildmitte",
 }
 _CURRENT: ContextVar[Language] = ContextVar("language", default="en")

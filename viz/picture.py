@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from twin.city import City
     from viz.camera import Camera
+    from viz.plain import PlainStage
+    from viz.render import Stage
     from viz.scene.scene import Part, Scene
     from viz.scene.vehicles import Fleet
 
@@ -144,25 +146,26 @@ def draw(
     scene: Scene, panel: Panel, camera: Camera, size: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
     """Return (height, width, rgba), larger than the size by `OVERSAMPLING`."""
-    from viz.raster import rasterise
-    from viz.render import Stage
-    from viz.scene.scene import all_meshes
-
-    large = (size[0] * OVERSAMPLING, size[1] * OVERSAMPLING)
-    for name, part in panel.parts.items():
-        scene = scene.with_part(name, part)
-    available, text = opengl_available()
-    _LOG.info("rendering by %s", text if available else f"the built-in rasteriser ({text})")
-    if not available:
-        return rasterise(all_meshes(scene, panel.fleet), scene.light, camera, large)
-    stage = Stage(scene, large)
+    stage = stage_of(scene, (size[0] * OVERSAMPLING, size[1] * OVERSAMPLING))
     try:
+        for name, part in panel.parts.items():
+            stage.put(name, part)
         stage.look(camera)
         if panel.fleet is not None:
             stage.drive(panel.fleet)
         return stage.cut_out()
     finally:
         stage.close()
+
+
+def stage_of(scene: Scene, size: tuple[int, int]) -> Stage | PlainStage:
+    """Return a stage by OpenGL where there is one, else one that draws the same without."""
+    from viz.plain import PlainStage
+    from viz.render import Stage
+
+    available, text = opengl_available()
+    _LOG.info("rendering by %s", text if available else f"the built-in rasteriser ({text})")
+    return Stage(scene, size) if available else PlainStage(scene, size)
 
 
 def write(picture: Image, path: Path) -> None:

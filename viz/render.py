@@ -9,7 +9,7 @@ import numpy as np
 from twin.errors import OutputError
 from viz.gl import opengl_available, render_window
 from viz.light import AMBIENT, DIFFUSE
-from viz.scene.scene import FAR, ORDER
+from viz.scene.scene import FAR, ORDER, magnified
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SKY, FLOOR = "#fbfaf7", "#e2e4e6"
 # A pixel's width in mid-picture up to which markings, small things and trees are seen.
 FINE_M, NEAR_M, TREES_M = 0.7, 1.5, 3.0
-LEAST_PX = 6.0  # length of a car in the picture, which is drawn larger where it has to be
+AFAR = 1e-5  # what flat things are lifted from afar, as a share of the camera's distance
 
 
 class Stage:
@@ -79,11 +79,11 @@ class Stage:
             scalars="rgb",
             rgb=True,
             lighting=part.lit,
-            ambient=AMBIENT,
-            diffuse=DIFFUSE,
+            ambient=AMBIENT if part.lit else 0.0,
+            diffuse=DIFFUSE if part.lit else 1.0,
             specular=0.0,
             opacity=part.opacity,
-            culling="back",
+            culling=None if part.two_sided else "back",
             show_scalar_bar=False,
             reset_camera=False,
             render=False,
@@ -91,7 +91,7 @@ class Stage:
         if part.mesh.smooth is not None:
             actor.GetProperty().SetInterpolationToPhong()
         if name in ORDER:
-            _on_top(actor, ORDER.index(name))
+            _on_top(actor, ORDER.index(name), 0.0)
         self._actors[name] = actor
 
     def drop(self, name: str) -> None:
@@ -121,6 +121,9 @@ class Stage:
         ):
             if name in self._actors:
                 self._actors[name].SetVisibility(seen)
+        for name, actor in self._actors.items():
+            if name in ORDER:
+                _on_top(actor, ORDER.index(name), 0.0 if near else AFAR * camera.distance_m)
         if self._wood is not None:
             self._wood.SetVisibility(self._pixel_m < TREES_M)
 
@@ -203,13 +206,6 @@ class Stage:
         return data, mapper, actor
 
 
-def magnified(pixel_m: float) -> float:
-    """Return how many times larger than they are vehicles are drawn, by `Camera.pixel_m`."""
-    from viz.scene.vehicles import SIZES
-
-    return max(1.0, LEAST_PX * pixel_m / SIZES["car"][0])
-
-
 def polydata(mesh: Mesh) -> pyvista.PolyData:
     """Return the triangles as VTK holds them."""
     import pyvista
@@ -244,8 +240,13 @@ def _instances(data: Any, points: Any, heading: Any, colours: Any, size: Any = N
     data.Modified()
 
 
-def _on_top(actor: Any, place: int) -> None:
-    """Draw faces that lie on others in front of them, by their place in the order."""
+def _on_top(actor: Any, place: int, lift_m: float) -> None:
+    """Draw faces that lie on others in front of them, by their place in the order.
+
+    From near their depth is shifted; from afar they are lifted, which takes half the time.
+    """
     mapper = actor.GetMapper()
+    shift = 0.0 if lift_m else -0.5 * place
     mapper.SetResolveCoincidentTopologyToPolygonOffset()
-    mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, -0.5 * place)
+    mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
+    actor.SetPosition(0.0, 0.0, lift_m * place)

@@ -160,3 +160,11 @@ def test_shade_darkens_once_where_its_triangles_overlap() -> None:
     seen = rasterise([ground, shade], ABOVE, camera, (40, 40))
     assert seen[20, 20, 0] == 50
     assert seen[1, 1, 0] == 200
+
+
+def test_ground_under_the_camera_is_seen_up_to_it() -> None:
+    ground = Part(flat([shapely.box(-900, -900, 900, 900)], 0.0, GREY), lit=False)
+    camera = looking((0.0, 0.0, 0.0), 40.0, 30.0, 35.0, (60, 40))
+    seen = rasterise([ground], ABOVE, camera, (60, 40))
+    assert (seen[..., 3] == 255).mean() > 0.95
+    assert (seen[20:, :, 0] == 200).all()

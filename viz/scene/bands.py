@@ -69,7 +69,7 @@ def _on_lanes(city: City, ground: Ground, known: Floats, scale: Scale) -> Mesh:
     kept = np.flatnonzero(np.isfinite(known)[street])
     _, of = np.unique(lanes.of[point], return_inverse=True)
     some = Lines(lanes.xy[point], of, lanes.width[kept] * LANE_SHARE, kept)
-    return some.mesh(ground, 0.05, scale.rgb(known[street[kept]]))
+    return some.mesh(ground, 0.0, scale.rgb(known[street[kept]]))
 
 
 def band_tops(

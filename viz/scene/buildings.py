@@ -134,7 +134,10 @@ def building_faces(city: City, ground: Ground) -> Faces:
     low = np.full(len(city.buildings), np.inf)
     xy = corners[:, :2] - ground.origin[:2]
     np.minimum.at(low, building[whose], ground.height(xy))
-    points[:, :, 2] += (low - foot)[row][:, None]
+    points[:, :, 2] += (low[row] - foot[row])[:, None]
+    across = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
+    down = roof & (across[:, 2] < 0.0)  # files do not agree on which side is outside
+    points[down] = points[down][:, ::-1]
     return Faces(points, roof, row)
 
 
@@ -163,8 +166,10 @@ def _triangles(shapes: Any) -> tuple[Floats, Rows]:
         if not len(some):
             continue
         u, v = (k + 1) % 3, (k + 2) % 3
-        seen = shapely.transform(shapes[some], lambda p, u=u, v=v, k=k: p[:, [u, v, k]], include_z=True)
-        seen = shapely.force_2d(seen)
+        turned = shapely.transform(
+            shapes[some], lambda p, axes=(u, v, k): p[:, axes], include_z=True
+        )
+        seen = shapely.force_2d(turned)
         usable = shapely.is_valid(seen)
         corners, whose = triangulate(seen[usable])
         poly = some[usable][whose]
@@ -189,17 +194,24 @@ def roof_colours(row: Rows, colour: str = ROOF) -> npt.NDArray[np.uint8]:
     return np.asarray(np.round(rgb(colour)[None, :] * shade[:, None]), np.uint8)
 
 
-def building_mesh(some: Blocks, faces: Faces) -> Mesh:
-    """Return all buildings in one mesh."""
-    solid = blocks(some.footprints, some.base, some.top, roof_colours(some.row))
+def block_mesh(some: Blocks) -> Mesh:
+    """Return the buildings with level roofs in one mesh."""
+    return blocks(some.footprints, some.base, some.top, roof_colours(some.row))
+
+
+def face_mesh(faces: Faces) -> Mesh:
+    """Return the buildings whose roofs and walls are known in one mesh, walls darker at the foot.
+
+    Walls may be turned inside out, so they must be drawn from both sides.
+    """
     if not len(faces.points):
-        return solid
+        return merge([])
     walls, tiles = roof_colours(faces.row), roof_colours(faces.row, TILES)
-    shown = np.repeat(np.where(faces.roof[:, None], tiles, walls), 3, axis=0)
-    points = faces.points.reshape(-1, 3)
-    low = np.zeros(int(faces.row.max()) + 1) + np.inf
-    np.minimum.at(low, np.repeat(faces.row, 3), points[:, 2])
-    foot = ~np.repeat(faces.roof, 3) & (points[:, 2] < low[np.repeat(faces.row, 3)] + 0.5)
-    shown[foot] = np.round(shown[foot] * FOOT_SHADE)
-    detailed = Mesh(points, np.arange(len(points)).reshape(-1, 3), shown.astype(np.uint8))
-    return merge([solid, detailed])
+    shown = np.repeat(np.where(faces.roof[:, None], tiles, walls), 3, axis=0).astype(float)
+    points, row = faces.points.reshape(-1, 3), np.repeat(faces.row, 3)
+    low = np.full(int(row.max()) + 1, np.inf)
+    np.minimum.at(low, row, points[:, 2])
+    foot = ~np.repeat(faces.roof, 3) & (points[:, 2] < low[row] + 0.5)
+    shown[foot] *= FOOT_SHADE
+    colours = np.round(shown).astype(np.uint8)
+    return Mesh(points, np.arange(len(points)).reshape(-1, 3), colours)

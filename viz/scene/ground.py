@@ -14,9 +14,9 @@ from viz.palette import rgb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from twin.city.terrain import Terrain
 
     from twin.city import City
+    from twin.city.terrain import Terrain
 
     Floats = npt.NDArray[np.float64]
 

@@ -141,8 +141,8 @@ def junction_areas(lanes: Lines, city: City) -> Any:
     if not len(xy):
         return np.zeros(0, object)
     count = np.bincount(of)
-    middle = np.column_stack([np.bincount(of, xy[:, k]) for k in range(2)])
-    middle = middle / np.maximum(count, 1)[:, None]
+    total = np.column_stack([np.bincount(of, xy[:, k]) for k in range(2)])
+    middle = total / np.maximum(count, 1)[:, None]
     turn = np.arctan2(*(xy - middle[of])[:, ::-1].T)
     order = np.lexsort([turn, of])
     keep = count[of[order]] >= 6  # a dead end has nothing between its lanes

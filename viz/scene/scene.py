@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from viz import light
 from viz.mesh import Mesh, flat, merge, shadows
 from viz.palette import rgb
-from viz.scene.buildings import building_blocks, building_faces, building_mesh, coarser
+from viz.scene.buildings import block_mesh, building_blocks, building_faces, coarser, face_mesh
 from viz.scene.ground import GREEN, WATER, Ground, green_and_water, paved
 from viz.scene.lights import COLOURS, bar_mesh, programmed, stop_bars
 from viz.scene.roads import MARKING, ROAD, Lines, lane_lines, markings, movement_lines, road_mesh
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 SHADOW_DARKNESS = 0.24
 SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth their time
 FAR = "buildings from afar"
+LEAST_PX = 6.0  # length of a car in the picture, which is drawn larger where it has to be
 # Faces that lie on each other are drawn in this order, the last one on top.
-ORDER = ("ground", "green", "water", "roads", "markings", "shade", "touched", "values", "bars")
+ORDER = ("ground", "green", "water", "roads", "markings", "shade", "values", "touched", "bars")
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,14 @@ class Part:
         Below 1, what lies behind shines through.
     lit
         Whether light falls on it; else it shows its colours as they are.
+    two_sided
+        Whether its faces are seen from behind, too.
     """
 
     mesh: Mesh
     opacity: float = 1.0
     lit: bool = True
+    two_sided: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
         Second of the day for which signals show their fixed programs; without it they show none.
     """
     ground = Ground.of(city)
-    towards = light.sun(view_azimuth_deg)
+    towards, hilly = light.sun(view_azimuth_deg), ground.terrain is not None
     lanes, movements = lane_lines(city, ground), movement_lines(city, ground)
     green, water = green_and_water(city, ground)
     some, faces = building_blocks(city, ground), building_faces(city, ground)
@@ -109,12 +113,13 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
     parts = {
         "ground": Part(ground.mesh()),
         "side": Part(ground.side()),
-        "green": Part(ground.drape(green, rgb(GREEN))),
-        "water": Part(ground.drape(water, rgb(WATER))),
-        "roads": Part(merge([paving, road_mesh(lanes, city, ground)])),
+        "green": Part(ground.drape(green, rgb(GREEN)), lit=hilly),
+        "water": Part(ground.drape(water, rgb(WATER)), lit=hilly),
+        "roads": Part(merge([paving, road_mesh(lanes, city, ground)]), lit=hilly),
         "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
-        "buildings": Part(building_mesh(some, faces)),
-        FAR: Part(building_mesh(coarser(some), faces)),
+        "buildings": Part(block_mesh(some)),
+        FAR: Part(block_mesh(coarser(some))),
+        "modelled": Part(face_mesh(faces), two_sided=True),
     }
     if len(city.buildings) <= SHADOWS_UP_TO:
         parts["shade"] = Part(_shade(city, ground, towards), SHADOW_DARKNESS, lit=False)
@@ -158,11 +163,18 @@ def tree_mesh(some: Trees) -> Mesh:
     return Mesh(points.reshape(-1, 3), (shape.faces[None] + before).reshape(-1, 3), colours)
 
 
-def all_meshes(scene: Scene, fleet: Fleet | None = None) -> list[Part]:
-    """Return every part in the order of drawing, trees and vehicles as meshes."""
+def all_meshes(scene: Scene, fleet: Fleet | None = None, larger: float = 1.0) -> list[Part]:
+    """Return every part in the order of drawing, trees and (larger) vehicles as meshes."""
     from viz.scene.vehicles import fleet_mesh
 
     first = [scene.parts[name] for name in ORDER if name in scene.parts]
     rest = [part for name, part in scene.parts.items() if name not in (*ORDER, FAR)]
-    moving = [] if fleet is None else [Part(fleet_mesh(fleet))]
+    moving = [] if fleet is None else [Part(fleet_mesh(fleet, larger))]
     return [*first, *rest, Part(tree_mesh(scene.trees)), *moving]
+
+
+def magnified(pixel_m: float) -> float:
+    """Return how many times larger than they are vehicles are drawn, by `Camera.pixel_m`."""
+    from viz.scene.vehicles import SIZES
+
+    return max(1.0, LEAST_PX * pixel_m / SIZES["car"][0])

@@ -8,7 +8,7 @@ import numpy as np
 
 from viz.mesh import Mesh, merge
 from viz.palette import rgb
-from viz.scene.roads import Lines
+from viz.scene.roads import Lines, lines_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,26 +27,33 @@ def touched_mesh(
     city: City, ground: Ground, lanes: Lines, streets: Rows, *,
     unit_m: float = 0.0, above: npt.NDArray[np.float64] | None = None,
 ) -> Mesh:  # fmt: skip
-    """Return stripes in two colours across the lanes of streets that a measure touches.
+    """Return stripes in two colours across the streets that a measure touches.
 
-    They grow with the picture, by a unit, and lie so high `above` each street of the city, where
-    that has a band.
+    From near (`unit_m` 0) they lie on the lanes; else they are as wide as the picture needs, once
+    for both directions. They lie so high `above` each street of the city, where that has a band.
     """
-    chosen = np.flatnonzero(np.isin(city.lanes["street"].to_numpy(), streets))
+    if unit_m:
+        pairs = np.sort(city.streets[["from_junction", "to_junction"]].to_numpy()[streets], axis=1)
+        streets = streets[np.unique(pairs, axis=0, return_index=True)[1]]
+        shapes = city.streets.geometry.to_numpy()[streets]
+        width = np.full(len(streets), 5.0 * unit_m)
+        lines, street = lines_of(shapes, width, streets, ground), streets
+        chosen = np.arange(len(streets))
+    else:
+        lines, street = lanes, city.lanes["street"].to_numpy()
+        chosen = np.flatnonzero(np.isin(street, streets))
     if not len(chosen):
         return merge([])
-    every = max(EVERY_M, 4.0 * unit_m)
-    count = 2 * np.maximum((lanes.lengths()[chosen] / every).astype(int), 1)
-    lane = np.repeat(chosen, count)
-    k = np.arange(len(lane)) - np.repeat(np.cumsum(count) - count, count)
-    stripe = np.repeat(lanes.lengths()[chosen] / count, count)
-    a, _ = lanes.along(lane, k * stripe)
-    b, _ = lanes.along(lane, (k + 1) * stripe)
+    length = lines.lengths()[chosen]
+    count = 2 * np.maximum((length / max(EVERY_M, 5.0 * unit_m)).astype(int), 1)
+    line = np.repeat(chosen, count)
+    k = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
+    stripe = np.repeat(length / count, count)
+    a, _ = lines.along(line, k * stripe)
+    b, _ = lines.along(line, (k + 1) * stripe)
     xy = np.stack([a, b], axis=1).reshape(-1, 2)
-    width = np.maximum(lanes.width[lane], 4.0 * unit_m)
-    dashes = Lines(xy, np.repeat(np.arange(len(lane)), 2), width, lane)
-    street = city.lanes["street"].to_numpy()[lane]
-    lift = np.zeros(len(lane)) if above is None else above[street] + 0.1
+    dashes = Lines(xy, np.repeat(np.arange(len(line)), 2), lines.width[line], line)
+    lift = np.zeros(len(line)) if above is None else above[street[line]] + 0.1
     colours = np.stack([rgb(c) for c in STRIPES])[k % 2]
     return dashes.mesh(ground, np.repeat(lift, 2), colours)
 
