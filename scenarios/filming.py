@@ -119,11 +119,15 @@ def frames(
     say
         Told how many frames of how many are done.
     """
+    from scenarios.views import refuse_outside
     from viz.caption import Overlay
     from viz.picture import stage_of
     from viz.scene.scene import magnified
 
     size, begin_s = view.choice.size, view.choice.time_s
+    run = view.panels[0].run
+    if begin_s is not None and run is not None:
+        refuse_outside(run, begin_s + seconds * speed, "a film that runs to")
     n = max(1, round(seconds * fps))
     stages = [stage_of(view.scene, view.panel_size) for _ in view.panels]
     try:

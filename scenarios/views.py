@@ -316,6 +316,8 @@ def open_view(what: str, choice: Choice, say: Callable[[str], None]) -> View:
         msg = f"{what}: holds one run, so there is nothing to compare; name the folder of all runs"
         raise InputError(msg)
     scenario, period = str(first.manifest.get("scenario")), first.manifest["period"]
+    if choice.time_s is not None:
+        refuse_outside(first, choice.time_s, "--at")
     when = f"{city.name.title()}, {period['begin']}–{period['end']}"
     if mode == "alone":
         shown = [other if choice.alternative and other is not None else first]
@@ -330,6 +332,25 @@ def open_view(what: str, choice: Choice, say: Callable[[str], None]) -> View:
     panels = [Shown(r, t, v) for r, t, v in zip(shown, labels, values, strict=True)]
     alone = f"{scenario}: {shown[0].title}" if len(shown) == 1 and len(runs) > 1 else scenario
     return View(city, choice, panels, alone, when, layer, scale, near=near)
+
+
+def refuse_outside(run: RunInfo, time_s: float, option: str) -> None:
+    """Refuse a time that a run does not simulate.
+
+    Raises
+    ------
+    InputError
+        With the times that it does.
+    """
+    period = run.manifest["period"]
+    begin_s = times.seconds(period["begin"]) - 60.0 * float(period.get("warmup_minutes", 0.0))
+    end_s = times.seconds(period["end"])
+    if not begin_s <= time_s <= end_s:
+        msg = (
+            f"{option} {times.text(time_s)}: {run.folder} simulates "
+            f"{times.text(begin_s)} to {times.text(end_s)}"
+        )
+        raise InputError(msg)
 
 
 def _mode(choice: Choice, first: RunInfo, other: RunInfo | None) -> Mode:

@@ -229,6 +229,10 @@ def _plain(mesh: Mesh) -> pyvista.PolyData:
 
 def _instances(data: Any, points: Any, heading: Any, colours: Any, size: Any = None) -> None:
     """Set places, directions and colours of instances."""
+    if not len(points):
+        data.points = np.zeros((0, 3), np.float32)
+        data.Modified()
+        return
     data.points = np.ascontiguousarray(points, np.float32)
     turn = np.zeros((len(points), 3), np.float32)
     turn[:, 2] = np.degrees(heading)

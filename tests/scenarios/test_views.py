@@ -1,0 +1,248 @@
+"""`twin show`, `twin movie` and `twin scene` on a city and on runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from scenarios import cli
+from scenarios.runs import open_run
+from scenarios.views import Choice, View, open_view, record_of, seconds_of, size_of
+from twin.errors import InputError
+from viz.palette import rgb
+from viz.scene.vehicles import DRIVES, STANDS
+from viz.scene.works import STRIPES
+
+TIME = "12:05"
+
+
+def quiet(_: str) -> None:
+    return
+
+
+def view(folder: Path, **choice: object) -> View:
+    return open_view(str(folder), Choice(size=(640, 360), **choice), quiet)
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(a) for a in arguments])
+    captured = capsys.readouterr()
+    return int(ended.value.code or 0), captured.out, captured.err
+
+
+def share_of(path: Path, colour: str, within: int = 40) -> float:
+    with Image.open(path) as image:
+        away = np.abs(np.asarray(image.convert("RGB"), int) - rgb(colour).astype(int))
+    return float((away.max(axis=2) <= within).mean())
+
+
+def test_a_folder_of_runs_shows_what_the_first_alternative_changes(ran_once: Path) -> None:
+    found = view(ran_once)
+    assert len(found.panels) == 1
+    assert found.scale is not None
+    assert found.scale.diverging
+    assert found.layer is not None
+    from scenarios.compare import compare
+
+    runs = [ran_once / "base", found.panels[0].run.folder]
+    streets = compare(runs).streets.set_index("street")
+    shown = found.panels[0].values.dropna()
+    column = streets[f"diff_{found.layer.name}"]
+    assert (shown == column.loc[shown.index]).all()
+    assert (streets.loc[shown.index, f"q_{found.layer.name}"] <= 0.05).all()
+
+
+def test_a_time_shows_vehicles_of_both_in_one_camera(ran_once: Path) -> None:
+    found = view(ran_once, time_s=seconds_of(TIME, "--at"))
+    assert [p.label for p in found.panels] == [
+        open_run(ran_once / "base").title, found.panels[1].run.title
+    ]  # fmt: skip
+    assert found.layer is None
+    fleets = [found.fleet(p.run, found.choice.time_s) for p in found.panels]
+    for panel, fleet in zip(found.panels, fleets, strict=True):
+        trips = pd.read_parquet(panel.run.replication(panel.run.seeds[0]) / "trips.parquet")
+        away = trips["arrival_s"].fillna(np.inf) > found.choice.time_s
+        assert len(fleet) == int((away & (trips["depart_s"] <= found.choice.time_s)).sum())
+    assert found.panel_size == (320, 360)
+
+
+def test_beside_each_other_one_scale_holds_for_both(ran_once: Path) -> None:
+    found = view(ran_once, mode="beside", layer="load")
+    every = pd.concat([p.values for p in found.panels])
+    assert found.scale.low == 0.0
+    assert not found.scale.diverging
+    assert every.quantile(0.98) <= found.scale.high
+    assert found.caption(None).labels == tuple(p.label for p in found.panels)
+
+
+def test_a_street_is_seen_from_near(ran_once: Path) -> None:
+    found = view(ran_once, street="Mannerheimintie", mode="alone", layer="load")
+    assert found.near
+    assert found.camera.distance_m < 600.0
+    values = found.drawn(found.panels[0], None).parts["values"].mesh
+    assert np.ptp(values.points[:, 2]) == 0.0
+
+
+def test_pictures_from_the_command_line(
+    ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.png"
+    code, told, _ = call(capsys, "show", ran_once, "--at", TIME, "-o", out, "--size", "640x360",
+                         "--lang", "de")  # fmt: skip
+    assert code == 0
+    assert "Picture: " in told
+    with Image.open(out) as image:
+        assert image.size == (640, 360)
+    assert share_of(out, DRIVES) > 0.0002
+    assert share_of(out, STANDS) > 0.0002
+
+
+def test_films_from_the_command_line(
+    ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import imageio_ffmpeg
+
+    tour = tmp_path / "tour.yaml"
+    tour.write_text(
+        "stops:\n- {title: All}\n- {title: Near, street: Mannerheimintie}\n"
+        "- {title: There, camera: {x: 385900, y: 6672300, distance_m: 300, heading_deg: 90}}\n"
+    )
+    short = ["--seconds", "0.4", "--fps", "5", "--size", "320x180"]
+    for more in (["--at", TIME], ["--compare", "difference", "--path", "still"],
+                 ["--path", "street", "--street", "Mannerheimintie", "--at", TIME],
+                 ["--path", "tour", "--tour", tour, "--compare", "alone"]):  # fmt: skip
+        out = tmp_path / "a.mp4"
+        code, told, err = call(capsys, "movie", ran_once, "-o", out, *short, *more)
+        assert code == 0, err
+        assert "Film: " in told
+        read = subprocess.run(
+            [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", out, "-f", "rawvideo",
+             "-pix_fmt", "rgb24", "-"], capture_output=True, check=True,
+        )  # fmt: skip
+        assert len(read.stdout) == 2 * 320 * 180 * 3
+        assert np.frombuffer(read.stdout, np.uint8).std() > 10.0
+        out.unlink()
+
+
+def test_a_scene_from_the_command_line(
+    ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import trimesh
+
+    out = tmp_path / "a.glb"
+    code, _, _ = call(capsys, "scene", ran_once, "--at", TIME, "--layer", "load", "-o", out)
+    assert code == 0
+    found = trimesh.load(out)
+    assert {"roads", "buildings", "vehicles", "values", "bars"} <= set(found.geometry)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--layer", "nothing"], "--layer nothing: is unknown; there are delay_h"),
+        (["--layer", "pci_end"], "has no table 'road_streets'"),
+        (["--alternative", "other"], "--alternative other:"),
+        (["--at", "25h"], "--at 25h: is no time of day"),
+        (["--at", "07:05:99"], "is no time of day"),
+        (["--at", "07:05"], "simulates 11:55 to 12:10"),
+        (["--street", "Nowhere"], "is not in the city"),
+        (["--size", "huge"], "--size huge: is no size"),
+        (["--size", "9000x9000"], "from 160x120 to 3840x2160"),
+        (["--layer", "none", "--compare", "difference"], "a difference needs a layer"),
+    ],
+)
+def test_what_cannot_be_shown_is_told_in_one_line(
+    arguments: list[str], words: str, ran_once: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    code, _, err = call(capsys, "show", ran_once, "-o", tmp_path / "a.png", *arguments)
+    assert code == 1
+    assert words in " ".join(err.split())
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_films_that_cannot_be_made_are_told_in_one_line(
+    ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more, words in (
+        (["--path", "street"], "--path street: which one?"),
+        (["--path", "tour"], "--path tour: which one?"),
+        (["--path", "tour", "--tour", tmp_path / "no.yaml"], "cannot be read"),
+        (["--size", "321x181"], "even numbers"),
+        (["--at", "12:09", "--speed", "60"], "a film that runs to 12:29:"),
+    ):
+        code, _, err = call(capsys, "movie", ran_once, "-o", tmp_path / "a.mp4", *more)
+        assert code == 1
+        assert words in " ".join(err.split())
+    code, _, err = call(capsys, "movie", ran_once, "-o", tmp_path / "a.avi", "--seconds", "0.2")
+    assert "films are written as .mp4" in " ".join(err.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_city_takes_no_choices_of_runs(
+    city_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.png"
+    code, _, err = call(capsys, "show", city_folder, "--layer", "load", "-o", out)
+    assert code == 1
+    assert "is a city, not a run" in err
+    code, _, _ = call(capsys, "show", city_folder, "--at", "08:00", "-o", out, "--size", "320x180")
+    assert code == 0
+    assert out.is_file()
+
+
+def test_a_run_without_movements_is_shown_and_said(
+    ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = open_run(ran / "base")
+    (run.replication(run.seeds[0]) / "passages.parquet").unlink()
+    from twin.city import City
+
+    assert record_of(run, City.load(run.city_folder)) is None
+    out = tmp_path / "a.png"
+    code, told, _ = call(capsys, "show", ran / "base", "--at", TIME, "-o", out, "--size", "320x180")
+    assert code == 0
+    assert out.is_file()
+    assert "keeps no movements of vehicles" in " ".join(told.split())
+
+
+def test_streets_of_a_measure_are_striped_and_barred(ran: Path, tmp_path: Path) -> None:
+    base = open_run(ran / "base")
+    scenario = ran / "base" / "scenario.yaml"
+    if not scenario.is_file():
+        pytest.skip("this run keeps no scenario")
+    text = scenario.read_text()
+    other = next(p for p in ran.iterdir() if (p / "scenario.yaml").is_file() and p.name != "base")
+    found = view(ran, mode="alone", alternative=other.name, layer="none")
+    streets, closed = found._streets(found.panels[0].run)
+    assert text
+    assert len(closed) <= len(streets)
+    drawn = found.drawn(found.panels[0], None)
+    assert ("touched" in drawn.parts) == (len(streets) > 0)
+    if len(streets):
+        colours = {tuple(c) for c in drawn.parts["touched"].mesh.colours.tolist()}
+        assert colours == {tuple(rgb(c).tolist()) for c in STRIPES}
+    assert base.name == "base"
+
+
+def test_sizes_and_times_are_read() -> None:
+    assert size_of("4k") == (3840, 2160)
+    assert size_of("1280×720") == (1280, 720)
+    assert seconds_of("07:45", "--at") == 27900.0
+    assert seconds_of("07:45:30", "--at") == 27930.0
+    with pytest.raises(InputError):
+        seconds_of("7.45", "--at")
+
+
+def test_an_unfinished_run_is_told(ran: Path) -> None:
+    for folder in ran.glob("*/seed-*"):
+        shutil.rmtree(folder)
+    with pytest.raises(InputError, match="no replication is complete yet"):
+        view(ran)
