@@ -25,7 +25,7 @@ class App {
       lang: header.lang, theme: dark ? "dark" : "light", time: header.time ? header.time.begin + 900 : 0,
       playing: false, speed: 20, mode: compared ? "swipe" : "a", run: compared ? 1 : 0, split: 0.5,
       layer: header.layers.length ? (header.layers.find((l) => l.name === "load") || header.layers[0]).name : null,
-      now: false, street: null, building: null, stop: null, speech: false,
+      now: false, street: null, building: null, card: true, stop: null, speech: false,
       show: { values: true, vehicles: true, signals: true, buildings: true, shadows: true, trees: true, nature: true, labels: true },
     };
     if (header.time) this.state.time = Math.min(this.state.time, header.time.end);
@@ -262,13 +262,13 @@ class App {
   pick(px, py, touch) {
     const { view } = this;
     const building = this.state.show.buildings ? this.buildingAt(px, py) : -1;
-    if (building >= 0) return this.set({ building, street: null });
+    if (building >= 0) return this.set({ building, street: null, card: true });
     const at = view.groundAt(px, py);
     if (!at) return this.set({ street: null, building: null });
     const depth = Math.hypot(view.camera.position.x - at[0], view.camera.position.y - at[1], view.camera.position.z);
     const within = Math.max(7, (touch ? 24 : 14) * view.unitMpp * depth);
     const street = this.index.nearest(at[0], at[1], within);
-    return this.set({ street: street < 0 ? null : street, building: null });
+    return this.set({ street: street < 0 ? null : street, building: null, card: true });
   }
 
   buildingAt(px, py) {
@@ -297,7 +297,7 @@ class App {
   /** Choose a street by name and look at it. */
   goTo(name, still = false) {
     const rows = this.streetsOf(name);
-    this.set({ street: rows[0] ?? null, building: null });
+    this.set({ street: rows[0] ?? null, building: null, card: true });
     this.view.fly(this.view.framed(this.boxOf(rows), { heading: this.view.heading, tilt: 45, least: 420 }), still);
   }
 
@@ -320,7 +320,7 @@ class App {
     const stop = this.header.tour[k];
     if (!stop) return;
     const { header } = this;
-    const changes = { stop: k, speech: true, playing: Boolean(stop.play), building: null, street: null };
+    const changes = { stop: k, speech: true, playing: Boolean(stop.play), building: null, street: null, card: false };
     if (stop.mode && header.runs.length > 1) changes.mode = stop.mode;
     if (stop.layer) changes.layer = stop.layer;
     const run = header.runs.findIndex((r) => r.name === stop.alternative);
@@ -377,7 +377,10 @@ function rendererOf(canvas, antialias) {
 
 THREE.ColorManagement.enabled = false; // colours are meant as written
 openPayload().then((payload) => {
-  const app = new App(payload);
-  app.start();
-  window.twin = app;
+  window.twin = new App(payload);
+  window.twin.start();
+}).catch((error) => {
+  const wait = document.getElementById("wait");
+  if (wait) wait.textContent = "Dieser Browser ist zu alt. This browser is too old: Chrome 80, Firefox 113, Safari 16.4 or later.";
+  throw error;
 });

@@ -221,7 +221,7 @@ export class Interface {
 
   buildCard() {
     const { state } = this.app;
-    const parts = state.building !== null ? this.aboutBuilding(state.building)
+    const parts = !state.card ? null : state.building !== null ? this.aboutBuilding(state.building)
       : state.street !== null ? this.aboutStreet(state.street) : null;
     this.card.hidden = !parts;
     if (parts) {
@@ -439,7 +439,10 @@ export class Interface {
   measure() {
     const { view } = this.app;
     const [w, height] = view.size;
-    this.stage.style.setProperty("--dock", `${this.dock.offsetHeight}px`);
+    const dock = this.dock.offsetHeight;
+    const speech = this.speech.hidden ? 0 : this.speech.offsetHeight + 12;
+    this.stage.style.setProperty("--dock", `${dock}px`);
+    this.stage.style.setProperty("--low", `${dock + speech}px`);
     const top = this.title.getBoundingClientRect().bottom;
     const low = this.speech.hidden ? this.dock.hidden ? height - 40 : this.dock.getBoundingClientRect().top : this.speech.getBoundingClientRect().top;
     const small = w < 760;
