@@ -352,6 +352,18 @@ def test_every_layer_of_the_registry_that_the_runs_have_is_shown(shown, ran_once
     assert all(run["vehicles"] > 50 for run in header["runs"])
 
 
+def test_runs_without_traffic_show_what_they_have(ran, tmp_path):
+    for table in ("streets", "passages", "lights"):
+        for file in ran.glob(f"*/seed-*/{table}.parquet"):
+            file.unlink()
+    text = present([ran], tmp_path / "a.html").read_text()
+    header = json.loads(text.split('id="twin-header">')[1].split("</script>")[0])
+    assert [layer["name"] for layer in header["layers"]] == ["queue"]
+    assert header["time"] is None
+    assert header["my"] is None
+    assert len(header["tour"]) == 1
+
+
 def test_what_is_there_stays_unless_told(shown, ran_once, tmp_path):
     with pytest.raises(OutputError, match="--overwrite"):
         present([ran_once], shown)

@@ -43,7 +43,7 @@ export function works(header, streets, lang) {
   const found = (header.touched || []).filter((e) => e.streets.some((s) => own.has(s)));
   const lines = found.map((e) => {
     const run = header.runs.find((r) => r.name === e.run);
-    const { begin, end } = header.time;
+    const { begin, end } = header.time || { begin: 0, end: 86400 };
     const when = e.begin <= begin && (e.end === null || e.end >= end) ? t.lasting
       : `${t.from} ${clock(e.begin)}${e.end === null ? "" : ` ${t.until} ${clock(e.end)}`}`;
     return `${run.title}: ${e.text[lang]} (${when})`;

@@ -178,7 +178,7 @@ export class Interface {
       parts.push(h("p", { className: "head" }, h("strong", {}, about.title[state.lang]), ` ${about.unit[state.lang]}${per}${difference ? ` · ${t.legendGap}` : ""}`),
         h("div", { className: "bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }),
         h("div", { className: "ticks" }, h("span", {}, say(limits[0])), h("span", {}, say(middle)), h("span", {}, say(limits[1]))));
-      if (difference && !now && about.better !== undefined) parts.push(h("p", { className: "faint wide" }, t.thin));
+      if (difference && !now && app.values.clear(state.layer, state.run)) parts.push(h("p", { className: "faint wide" }, t.thin));
     }
     const driven = app.scene.traffic.some(Boolean) && state.show.vehicles && state.mode !== "difference";
     if (driven) {
