@@ -198,12 +198,14 @@ def usual_tour(
     if len(runs) == 1:
         return [_stop("overview", _alone(runs[0]), mode="a", play=True, **seen)]
     base, run = runs[0], runs[1]
-    change = found[run.name]["vehicles"]
     stops = [
         _stop(
             "overview", _compared(base, run), mode="swipe", play=True, alternative=run.name, **seen
         )
     ]
+    if not found:
+        return stops
+    change = found[run.name]["vehicles"]
     for k in _clearest(change)[:2]:
         stop = _stop("overview", _street(names.names[k], found[run.name], k), mode="difference",
                      alternative=run.name, street=names.names[k], **seen)  # fmt: skip

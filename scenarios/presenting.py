@@ -143,9 +143,12 @@ class _Content:
             for run, own in zip(self.runs[1:], seeds[1:], strict=True)
         }
         pack_clear(self.pack, self.city, self.runs[1:], changes)
-        found = of_names(self.city, self.names, self.runs, seeds, (end - begin) / 3600.0)
-        pack_names(self.pack, found)
-        known["my"] = list(OF_STREET)
+        found: dict[str, Any] = {}
+        days = [run.replication(s) for run, own in zip(self.runs, seeds, strict=True) for s in own]
+        if all((day / "streets.parquet").is_file() for day in days):
+            found = of_names(self.city, self.names, self.runs, seeds, (end - begin) / 3600.0)
+            pack_names(self.pack, found)
+            known["my"] = list(OF_STREET)
         known["runs"] = [
             {
                 "name": run.name,
@@ -156,6 +159,9 @@ class _Content:
             }
             for k, (run, own) in enumerate(zip(self.runs, seeds, strict=True))
         ]
+        moves = any(run["vehicles"] for run in known["runs"])
+        if not moves and all(len(layer["starts"]) < 2 for layer in known["layers"]):
+            known["time"] = None  # nothing goes by the clock
         known["touched"] = _touched(self.runs, self.city)
         from twin.traffic.parameters import DEFAULT_TYPES
 

@@ -299,6 +299,22 @@ def test_on_a_phone_nothing_sticks_out_and_a_tap_finds_a_street(browser, shown):
 
 
 @in_browser
+@pytest.mark.parametrize("size", [(1920, 1080), (1366, 768), (1024, 768)])
+def test_no_panel_lies_on_another(browser, shown, size):
+    with opened(browser, shown, size) as tab:
+        tab.evaluate("twin.goToStop(0, true)")
+        boxes = tab.evaluate(
+            """[...document.querySelectorAll('.panel')].filter((e) => !e.hidden).map((e) => {
+              const r = e.getBoundingClientRect(); return [e.id, r.left, r.right, r.top, r.bottom]; })"""
+        )
+        assert len(boxes) >= 6
+        for a in boxes:
+            for b in boxes:
+                apart = a[3] >= b[4] or b[3] >= a[4] or a[1] >= b[2] or b[1] >= a[2]
+                assert a[0] == b[0] or apart, (a, b)
+
+
+@in_browser
 def test_without_webgl_my_street_still_works(playwright, shown):
     plain = playwright.chromium.launch(
         executable_path=CHROMIUM, args=["--no-sandbox", "--disable-3d-apis"]
@@ -321,6 +337,31 @@ def test_a_folder_and_a_city_alone_open_too(browser, helsinki: City, tmp_path):
         assert tab.locator("#dock").is_hidden()
         assert "OpenStreetMap" in tab.locator("#foot").inner_text()
         assert tab.evaluate("twin.renderer.info.render.triangles") > 1000
+
+
+def test_every_layer_of_the_registry_that_the_runs_have_is_shown(shown, ran_once):
+    from twin.system import layers
+
+    text = shown.read_text().split('id="twin-header">')[1].split("</script>")[0]
+    header = json.loads(text)
+    folder = open_run(ran_once / "base").replication(1)
+    there = [k for k, v in layers().items() if (folder / f"{v.table}.parquet").is_file()]
+    assert len(there) >= 5
+    assert [layer["name"] for layer in header["layers"]] == there
+    assert [run["name"] for run in header["runs"]] == ["base", "slow", "idle"]
+    assert all(run["vehicles"] > 50 for run in header["runs"])
+
+
+def test_runs_without_traffic_show_what_they_have(ran, tmp_path):
+    for table in ("streets", "passages", "lights"):
+        for file in ran.glob(f"*/seed-*/{table}.parquet"):
+            file.unlink()
+    text = present([ran], tmp_path / "a.html").read_text()
+    header = json.loads(text.split('id="twin-header">')[1].split("</script>")[0])
+    assert [layer["name"] for layer in header["layers"]] == ["queue"]
+    assert header["time"] is None
+    assert header["my"] is None
+    assert len(header["tour"]) == 1
 
 
 def test_what_is_there_stays_unless_told(shown, ran_once, tmp_path):

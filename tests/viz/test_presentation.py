@@ -112,3 +112,27 @@ def test_a_page_names_nothing_outside_itself_and_carries_licences():
     for place in ("src=", "href="):
         named = [p.split('"')[1] for p in parts["index.html"].split(place)[1:]]
         assert all(n in parts or n == "data:," for n in named)
+
+
+def test_without_the_viewer_pyvista_shows_the_city_or_one_line_says_what_lacks(
+    helsinki, tmp_path, monkeypatch
+):
+    from importlib.util import find_spec
+
+    from twin.errors import OutputError
+    from viz.gl import opengl_available
+    from viz.presentation.fallback import export
+
+    usable, why = opengl_available()
+    if not usable:
+        pytest.skip(why)
+    file = tmp_path / "city.html"
+    if find_spec("trame_pyvista") is None:
+        with pytest.raises(OutputError, match="make web"):
+            export(helsinki, file, "Helsinki", "en")
+        assert not file.exists()
+        return
+    text = export(helsinki, file, "Helsinki <1>", "en").read_text()
+    assert "OpenStreetMap" in text
+    assert "<title>Helsinki &lt;1&gt;</title>" in text
+    assert "vtk-js/icon" not in text  # it asks for nothing outside

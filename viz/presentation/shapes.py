@@ -102,7 +102,8 @@ def _streets(pack: Pack, city: City, ground: Ground, lanes: Lines) -> None:
     from viz.scene.roads import lines_of
 
     streets = city.streets
-    width = np.bincount(city.lanes["street"].to_numpy(), lanes.width, len(streets)).astype(float)
+    of = city.lanes["street"].to_numpy()
+    width = np.asarray(np.bincount(of, lanes.width, len(streets)), np.float64).astype(float)
     lines = lines_of(street_axes(city), width, np.arange(len(streets)), ground)
     _lines(pack, "street", lines, XY_M)
     pack.add("street.width", np.maximum(width, 2.5), step=0.1)

@@ -26,7 +26,7 @@ export class Labels {
     for (const k of this.order) k.rows.sort((a, b) => length[b] - length[a]);
     this.touched = (header.touched || []).map((e) => ({
       run: header.runs.findIndex((r) => r.name === e.run), text: e.text,
-      row: e.streets.reduce((best, s) => (length[s] > length[best] ? s : best)),
+      rows: [...e.streets].sort((a, b) => length[b] - length[a]),
     })).filter((e, k, all) => all.findIndex((o) => o.run === e.run && o.text.en === e.text.en) === k);
   }
 
@@ -36,7 +36,7 @@ export class Labels {
     if (state.mode === "a" || !this.app.header.runs.length) return [];
     const from = state.mode === "swipe" ? state.split * view.size[0] : 0;
     return this.touched.filter((e) => e.run === state.run).slice(0, 6)
-      .map((e) => ({ name: e.text[state.lang], rows: [e.row], pin: true, from }));
+      .map((e) => ({ name: e.text[state.lang], rows: e.rows, pin: true, from }));
   }
 
   hide() { this.root.hidden = true; }

@@ -8,6 +8,7 @@ import { openPayload } from "./payload.js";
 import { StreetIndex } from "./picking.js";
 import { Scene } from "./scene.js";
 import { restored, written } from "./state.js";
+import { MOVING, STILL, Still } from "./still.js";
 import { THEMES } from "./theme.js";
 import { Interface } from "./ui.js";
 import { Values } from "./values.js";
@@ -24,7 +25,7 @@ class App {
       lang: header.lang, theme: dark ? "dark" : "light", time: header.time ? header.time.begin + 900 : 0,
       playing: false, speed: 20, mode: compared ? "swipe" : "a", run: compared ? 1 : 0, split: 0.5,
       layer: header.layers.length ? (header.layers.find((l) => l.name === "load") || header.layers[0]).name : null,
-      now: false, street: null, building: null, stop: null, speech: false,
+      now: false, street: null, building: null, card: true, stop: null, speech: false,
       show: { values: true, vehicles: true, signals: true, buildings: true, shadows: true, trees: true, nature: true, labels: true },
     };
     if (header.time) this.state.time = Math.min(this.state.time, header.time.end);
@@ -36,9 +37,9 @@ class App {
 
   start() {
     const canvas = h("canvas", { id: "picture", tabIndex: 0, "aria-label": this.header.title });
-    this.renderer = rendererOf(canvas);
+    this.keeps = software();
+    this.renderer = rendererOf(canvas, !this.keeps);
     this.webgl = Boolean(this.renderer);
-    mark("renderer");
     document.documentElement.lang = this.state.lang;
     document.getElementById("wait").remove();
     if (!this.webgl) {
@@ -51,7 +52,6 @@ class App {
     document.getElementById("app").append(stage);
     this.canvas = canvas;
     this.scene = new Scene({ header, array });
-    mark("scene");
     this.values = new Values(header, array);
     this.index = new StreetIndex(array("street.points"), array("street.xy"));
     this.view = new View(canvas, header.city.box, this.hull(), this.scene.ground.height, () => this.invalidate());
@@ -87,12 +87,22 @@ class App {
   resize() {
     const { clientWidth: w, clientHeight: hgt } = this.canvas.parentElement;
     if (!w || !hgt) return;
-    this.renderer.setPixelRatio(this.ratio ||= this.software ? 1 : Math.min(devicePixelRatio, 2));
-    this.renderer.setSize(w, hgt, false);
+    this.full ||= Math.min(devicePixelRatio, 2);
+    this.ratio ||= this.full;
+    this.size = [w, hgt];
+    this.sharpen(this.ratio);
     this.view.resize(w, hgt);
     shared.uMpp.value = this.view.unitMpp;
     this.ui.measure();
     this.invalidate();
+  }
+
+  /** Draw with so many pixels a pixel of the page from now on. */
+  sharpen(ratio) {
+    if (this.renderer.getPixelRatio() === ratio && this.sized === this.size) return;
+    this.sized = this.size;
+    this.renderer.setPixelRatio(ratio);
+    this.renderer.setSize(...this.size, false);
   }
 
   /** State has changed: everything that shows it follows. */
@@ -136,6 +146,7 @@ class App {
       goesOn = true;
     }
     this.last = goesOn ? now : 0;
+    this.sharpen(this.ratio);
     this.draw();
     document.documentElement.dataset.ready = "yes";
     this.pace(passed, goesOn);
@@ -144,22 +155,26 @@ class App {
     this.later = setTimeout(() => this.settled(), 220);
   }
 
-  /** Draw less where frames take long: first without shadows, then with larger pixels. */
+  /** Draw less where frames take long: first vehicles alone, then larger pixels; without shadows in flight. */
   pace(passed, goesOn) {
     if (!goesOn || passed > 1) return;
-    this.mean = 0.9 * (this.mean || 0.03) + 0.1 * passed;
+    this.mean = 0.75 * (this.mean || 0.03) + 0.25 * passed;
     this.frames = (this.frames || 0) + 1;
-    if (this.frames % 20 || this.mean < 0.055) return;
-    if (!this.slow) { this.slow = true; this.changed(); } else if (this.ratio > 0.7) {
-      this.ratio *= 0.8;
-      this.resize();
-    }
+    if (this.frames % 6 || this.mean < 0.05) return;
+    if (!this.keeps) this.keeps = true;
+    else if (this.view.flight && !this.slow) {
+      this.slow = true;
+      this.changed();
+    } else if (this.ratio > 0.65 * this.full) this.ratio *= 0.8;
   }
 
   settled() {
     this.hash = written(this);
     history.replaceState(null, "", this.hash);
-    this.labels.place();
+    if (this.ratio < this.full && !this.state.playing && !this.waiting) {
+      this.sharpen(this.full); // what stands still is drawn as fine as it can be
+      this.draw();
+    }
   }
 
   /** Sides of the picture: run, place in the pile of colours, and from where to where. */
@@ -193,35 +208,67 @@ class App {
 
   draw() {
     const { renderer, view, scene } = this;
-    const [w, height] = view.size;
     this.paint();
     shared.uFogFrom.value = 1.3 * view.distance + 0.9 * Math.hypot(...scene.header.city.box.slice(2));
     renderer.setClearColor(THEMES[this.state.theme].ground, 1);
-    renderer.setScissorTest(true);
-    scene.adapt(view.metresPerPixel);
-    for (const [run, side, x, width] of this.sides()) {
-      if (width < 1) continue;
-      scene.prepare(run, this.state.time, side);
-      renderer.setViewport(0, 0, w, height);
-      renderer.setScissor(x, 0, width, height);
-      renderer.render(scene.root, view.camera);
+    scene.adapt(view.metresPerPixel, this.slow);
+    const key = this.stillKey();
+    if (this.keeps && this.state.playing && key === this.lastKey) {
+      this.still ||= new Still(renderer);
+      view.camera.layers.set(STILL);
+      this.still.show(key, view.size, renderer.getPixelRatio(), (aim) => this.drawSides(aim, false));
+      view.camera.layers.set(MOVING);
+      renderer.autoClear = false;
+      this.drawSides(null, true);
+      renderer.autoClear = true;
+    } else {
+      view.camera.layers.enableAll();
+      this.drawSides(null, true);
     }
+    this.lastKey = key;
     this.ui.overlay();
     this.labels.place();
   }
 
+  /** What the still part of the picture follows from. */
+  stillKey() {
+    const { state, view } = this;
+    return [this.painted, state.theme, state.split, state.street, state.building, this.ratio, ...view.size,
+      ...Object.values(state.show), ...view.camera.position.toArray(), ...view.camera.quaternion.toArray()].join();
+  }
+
+  /** Draw each side of the picture; onto the canvas unless `aim` turns to another place. */
+  drawSides(aim, moving) {
+    const { renderer, view, scene } = this;
+    const [w, height] = view.size;
+    for (const [run, side, x, width] of this.sides()) {
+      if (width < 1) continue;
+      scene.turn(side);
+      if (moving) scene.place(run, this.state.time);
+      // A part of one picture: what lies beside it is culled.
+      view.camera.setViewOffset(w, height, x, 0, width, height);
+      if (aim) aim(x, width);
+      else {
+        renderer.setScissorTest(true);
+        renderer.setViewport(x, 0, width, height);
+        renderer.setScissor(x, 0, width, height);
+      }
+      renderer.render(scene.root, view.camera);
+    }
+    view.camera.clearViewOffset();
+  }
+
   /** What lies under a pixel: a building before a street. */
   pick(px, py, touch) {
-    const { view, scene, renderer } = this;
+    const { view } = this;
     const building = this.state.show.buildings ? this.buildingAt(px, py) : -1;
-    if (building >= 0) return this.set({ building, street: null });
+    if (building >= 0) return this.set({ building, street: null, card: true });
     const at = view.groundAt(px, py);
     if (!at) return this.set({ street: null, building: null });
     const depth = Math.hypot(view.camera.position.x - at[0], view.camera.position.y - at[1], view.camera.position.z);
     const within = Math.max(7, (touch ? 24 : 14) * view.unitMpp * depth);
     const street = this.index.nearest(at[0], at[1], within);
-    void scene; void renderer;
-    return this.set({ street: street < 0 ? null : street, building: null });
+    return this.set({ street: street < 0 ? null : street, building: null, card: true });
   }
 
   buildingAt(px, py) {
@@ -231,6 +278,7 @@ class App {
     const hidden = scene.root.children.filter((c) => c.visible && !scene.blocks.includes(c));
     for (const c of hidden) c.visible = false;
     scene.root.overrideMaterial = scene.picking;
+    view.camera.layers.set(STILL);
     view.camera.setViewOffset(w, height, px, py, 1, 1);
     renderer.setScissorTest(false);
     renderer.setRenderTarget(target);
@@ -249,7 +297,7 @@ class App {
   /** Choose a street by name and look at it. */
   goTo(name, still = false) {
     const rows = this.streetsOf(name);
-    this.set({ street: rows[0] ?? null, building: null });
+    this.set({ street: rows[0] ?? null, building: null, card: true });
     this.view.fly(this.view.framed(this.boxOf(rows), { heading: this.view.heading, tilt: 45, least: 420 }), still);
   }
 
@@ -272,7 +320,7 @@ class App {
     const stop = this.header.tour[k];
     if (!stop) return;
     const { header } = this;
-    const changes = { stop: k, speech: true, playing: Boolean(stop.play), building: null, street: null };
+    const changes = { stop: k, speech: true, playing: Boolean(stop.play), building: null, street: null, card: false };
     if (stop.mode && header.runs.length > 1) changes.mode = stop.mode;
     if (stop.layer) changes.layer = stop.layer;
     const run = header.runs.findIndex((r) => r.name === stop.alternative);
@@ -314,11 +362,11 @@ function software() {
   return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
 
-function rendererOf(canvas) {
+function rendererOf(canvas, antialias) {
   try {
-    const context = canvas.getContext("webgl2", { antialias: !software(), stencil: true, alpha: false, powerPreference: "high-performance" });
+    const context = canvas.getContext("webgl2", { antialias, stencil: true, alpha: false, powerPreference: "high-performance" });
     if (!context) return null;
-    const renderer = new THREE.WebGLRenderer({ canvas, context, antialias: true, stencil: true });
+    const renderer = new THREE.WebGLRenderer({ canvas, context, antialias, stencil: true });
     renderer.outputColorSpace = THREE.LinearSRGBColorSpace; // colours are meant as written
     renderer.sortObjects = true;
     return renderer;
@@ -327,11 +375,12 @@ function rendererOf(canvas) {
   }
 }
 
-THREE.ColorManagement.enabled = false;
-const mark = (name) => performance.mark(name);
+THREE.ColorManagement.enabled = false; // colours are meant as written
 openPayload().then((payload) => {
-  mark('opened');
-  const app = new App(payload);
-  app.start();
-  window.twin = app;
+  window.twin = new App(payload);
+  window.twin.start();
+}).catch((error) => {
+  const wait = document.getElementById("wait");
+  if (wait) wait.textContent = "Dieser Browser ist zu alt. This browser is too old: Chrome 80, Firefox 113, Safari 16.4 or later.";
+  throw error;
 });

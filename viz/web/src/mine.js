@@ -43,7 +43,7 @@ export function works(header, streets, lang) {
   const found = (header.touched || []).filter((e) => e.streets.some((s) => own.has(s)));
   const lines = found.map((e) => {
     const run = header.runs.find((r) => r.name === e.run);
-    const { begin, end } = header.time;
+    const { begin, end } = header.time || { begin: 0, end: 86400 };
     const when = e.begin <= begin && (e.end === null || e.end >= end) ? t.lasting
       : `${t.from} ${clock(e.begin)}${e.end === null ? "" : ` ${t.until} ${clock(e.end)}`}`;
     return `${run.title}: ${e.text[lang]} (${when})`;
@@ -103,7 +103,7 @@ export class MyStreet {
   }
 
   fill() {
-    const { header, array, state } = this.app;
+    const { header, state } = this.app;
     const t = TEXTS[state.lang];
     const parts = [];
     if (this.name === null) parts.push(h("p", { className: "faint" }, t.mineChoose));
@@ -111,7 +111,6 @@ export class MyStreet {
     parts.push(h("p", { className: "faint small" }, `${header.title} · ${header.time ? `${header.time.day}, ${clock(header.time.begin)}–${clock(header.time.end)} · ` : ""}${
       header.runs.length ? t.source(header.runs[0].days) : ""} ${header.city.attribution.join(", ")}`));
     this.body.replaceChildren(...parts);
-    void array;
   }
 
   about(name) {

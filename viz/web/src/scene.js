@@ -3,11 +3,12 @@ import * as THREE from "three";
 import { blocks, flatAreas, ribbons } from "./geometry.js";
 import * as M from "./materials.js";
 import { groundOf } from "./ground.js";
+import { MOVING } from "./still.js";
 import { LIGHTS_OFF, THEMES } from "./theme.js";
 import { Traffic, Ways } from "./traffic.js";
 
 // What lies on the ground, from below to above.
-const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "edge", "band", "bar"];
+const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "edge", "band"];
 const order = (name) => ORDER.indexOf(name);
 
 export class Scene {
@@ -260,7 +261,7 @@ export class Scene {
     shape.setAttribute("at", this.at);
     shape.setAttribute("kind", this.look);
     shape.instanceCount = 0;
-    this.add("vehicles", new THREE.Mesh(shape, M.vehicleMaterial()), 23);
+    this.add("vehicles", new THREE.Mesh(shape, M.vehicleMaterial()), 23).layers.set(MOVING);
     this.buildBars();
   }
 
@@ -284,7 +285,8 @@ export class Scene {
     shape.setAttribute("size", new THREE.InstancedBufferAttribute(size, 2));
     this.light = new THREE.InstancedBufferAttribute(new Float32Array(this.bars).fill(LIGHTS_OFF), 1);
     shape.setAttribute("light", this.light);
-    this.add("bars", new THREE.Mesh(shape, M.lightMaterial(this.onGround("bar"))), order("bar"));
+    this.add("bars", new THREE.Mesh(shape, M.lightMaterial({ depthWrite: false, polygonOffset: true, polygonOffsetFactor: -12, polygonOffsetUnits: -200 })), 22)
+      .layers.set(MOVING);
     this.parts.bars.material.uniforms.uTable.value =
       this.header.palette.lights.map((c) => new THREE.Color(c));
   }
@@ -340,7 +342,7 @@ export class Scene {
   }
 
   /** Leave out what is too small to be seen, at so many metres a pixel. */
-  adapt(mpp) {
+  adapt(mpp, slow) {
     const { parts, shown } = this;
     const set = (list, on) => { for (const o of list) o.visible = on; };
     set(this.shadows, shown.buildings && shown.shadows && mpp < 5);
@@ -350,15 +352,19 @@ export class Scene {
     if (parts.bars) parts.bars.visible = shown.signals && mpp < 1;
     if (parts.trees) {
       const all = parts.trees.geometry.getAttribute("at").count;
-      parts.trees.geometry.instanceCount = Math.ceil(all * Math.min(1, Math.max(0.35, 2.2 / mpp)));
+      parts.trees.geometry.instanceCount = Math.ceil(all * Math.min(slow ? 0.5 : 1, Math.max(slow ? 0.12 : 0.35, 2.2 / mpp)));
     }
   }
 
-  /** Draw one side: traffic of a run at a time, streets in the colours of a side (0 or 1). */
-  prepare(run, time, side) {
+  /** Streets in the colours of a side (0 or 1). */
+  turn(side) {
     for (const name of ["edge", "band"]) {
       if (this.parts[name]) this.parts[name].material.uniforms.uColours.value = this.colours[side];
     }
+  }
+
+  /** Vehicles and lights of a run (none where it is null) at a time. */
+  place(run, time) {
     const traffic = run === null ? null : this.traffic[run];
     const shape = this.parts.vehicles.geometry;
     shape.instanceCount = 0;

@@ -57,7 +57,6 @@ export class Interface {
 
   buildTitle() {
     const { header, state } = this.app;
-    const t = this.t;
     let sub = "";
     if (header.runs.length > 1) {
       const [a, b] = [this.runTitle(0), this.runTitle(state.run)];
@@ -68,7 +67,6 @@ export class Interface {
       tag.hidden = state.mode !== "swipe" || header.runs.length < 2;
       if (!tag.hidden) tag.textContent = `${k ? "B" : "A"}  ${this.runTitle(k ? state.run : 0)}`;
     });
-    void t;
   }
 
   buildTools() {
@@ -163,7 +161,6 @@ export class Interface {
     const shown = state.layer && header.runs.length && state.show.values;
     if (shown) {
       const about = app.values.layer(state.layer);
-      const key = [state.layer, state.mode, state.now, state.lang, state.theme].join();
       const difference = state.mode === "difference";
       const many = about.starts.length > 1;
       const now = state.now && many;
@@ -181,8 +178,7 @@ export class Interface {
       parts.push(h("p", { className: "head" }, h("strong", {}, about.title[state.lang]), ` ${about.unit[state.lang]}${per}${difference ? ` · ${t.legendGap}` : ""}`),
         h("div", { className: "bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }),
         h("div", { className: "ticks" }, h("span", {}, say(limits[0])), h("span", {}, say(middle)), h("span", {}, say(limits[1]))));
-      if (difference && !now && about.better !== undefined) parts.push(h("p", { className: "faint wide" }, t.thin));
-      void key;
+      if (difference && !now && app.values.clear(state.layer, state.run)) parts.push(h("p", { className: "faint wide" }, t.thin));
     }
     const driven = app.scene.traffic.some(Boolean) && state.show.vehicles && state.mode !== "difference";
     if (driven) {
@@ -225,7 +221,7 @@ export class Interface {
 
   buildCard() {
     const { state } = this.app;
-    const parts = state.building !== null ? this.aboutBuilding(state.building)
+    const parts = !state.card ? null : state.building !== null ? this.aboutBuilding(state.building)
       : state.street !== null ? this.aboutStreet(state.street) : null;
     this.card.hidden = !parts;
     if (parts) {
@@ -443,7 +439,10 @@ export class Interface {
   measure() {
     const { view } = this.app;
     const [w, height] = view.size;
-    this.stage.style.setProperty("--dock", `${this.dock.offsetHeight}px`);
+    const dock = this.dock.offsetHeight;
+    const speech = this.speech.hidden ? 0 : this.speech.offsetHeight + 12;
+    this.stage.style.setProperty("--dock", `${dock}px`);
+    this.stage.style.setProperty("--low", `${dock + speech}px`);
     const top = this.title.getBoundingClientRect().bottom;
     const low = this.speech.hidden ? this.dock.hidden ? height - 40 : this.dock.getBoundingClientRect().top : this.speech.getBoundingClientRect().top;
     const small = w < 760;

@@ -120,7 +120,7 @@ export class View {
   }
 
   fly(pose, still) {
-    if (still) { this.flight = null; this.pose = pose; return; }
+    if (still || matchMedia("(prefers-reduced-motion: reduce)").matches) { this.flight = null; this.pose = pose; return; }
     const from = this.pose;
     let turn = (pose.heading - from.heading) % 360;
     if (turn > 180) turn -= 360;
