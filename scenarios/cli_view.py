@@ -150,7 +150,7 @@ def scene(
         view.panels = view.panels[1:]
     panel = view.drawn(view.panels[0], view.choice.time_s)
     write_gltf(view.scene, panel, view.city, out)
-    _tell(view, f"Scene: {out}")
+    _tell(view, f"Scene: {out}", drawn=False)
 
 
 def _view(
@@ -170,9 +170,13 @@ def _view(
     return open_view(what, choice, screen.say)
 
 
-def _tell(view: View, line: str) -> None:
+def _tell(view: View, line: str, *, drawn: bool = True) -> None:
     from scenarios import screen
+    from viz.gl import opengl_available
 
     for note in view.notes:
         screen.say(note)
+    available, text = opengl_available() if drawn else (True, "")
+    if not available:
+        screen.say(f"{text}. Drawn without it, which takes longer")
     screen.say(line)

@@ -225,7 +225,8 @@ class Network:
         if len(types) > 250:
             msg = f"{len(types)} vehicle types: the kernel holds 250, merge those that are alike"
             raise InputError(msg)
-        city.need_streets()
+        if not len(city.streets):
+            city.need_streets()
         if not bool((city.lanes["cars"] | city.lanes["lorries"] | city.lanes["buses"]).any()):
             msg = f"{city.name}: no street that vehicles may use; take an extract with roads"
             raise InputError(msg)

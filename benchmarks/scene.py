@@ -1,0 +1,149 @@
+"""A large city drawn: 50,000 buildings and 20,000 vehicles, made up from Helsinki's.
+
+    python benchmarks/scene.py
+
+Prints how long the scene takes, a frame of a film at 1280x720 while the camera goes around and all
+vehicles move, both from afar and from near, and how much memory. Beside each frame's time stands
+that of the same triangles without corners in common, measured in turn in the same run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+
+from twin.city import City
+from viz.camera import looking
+from viz.flight import orbit
+from viz.mesh import Mesh
+from viz.picture import FRAME_FILM, overview
+from viz.render import Stage
+from viz.scene.scene import FAR, Scene, city_scene
+from viz.scene.vehicles import Fleet
+
+if TYPE_CHECKING:
+    from viz.flight import Flight
+
+SIZE = (1280, 720)
+BUILDINGS, VEHICLES, FRAMES = 50_000, 20_000, 12
+STREET_COPIES = 36  # 50,000 buildings of a town have about 15,000 sections of street
+
+
+def large_city() -> City:
+    """Return copies of central Helsinki side by side."""
+    one = City.from_osm("helsinki")
+    west, south, east, north = one.bounds
+    copies = -(-BUILDINGS // len(one.buildings))
+    wide = int(np.ceil(np.sqrt(copies)))
+
+    def moved(table: Any, k: int) -> Any:
+        by = ((k % wide) * (east - west), (k // wide) * (north - south))
+        shapes = shapely.transform(table.geometry.to_numpy(), lambda xy: xy + by)
+        return table.assign(geometry=shapes)
+
+    def many(name: str, n: int, refers: dict[str, str] | None = None) -> Any:
+        parts = []
+        for k in range(n):
+            part = moved(getattr(one, name), k)
+            for column, to in (refers or {}).items():
+                part[column] += k * len(getattr(one, to))
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
+    n = STREET_COPIES
+    streets = {"from_junction": "junctions", "to_junction": "junctions"}
+    moves = {"lane": "lanes", "to_lane": "lanes", "street": "streets", "to_street": "streets",
+             "junction": "junctions"}  # fmt: skip
+    return dataclasses.replace(
+        one,
+        buildings=many("buildings", copies).iloc[:BUILDINGS],
+        junctions=many("junctions", n),
+        streets=many("streets", n, streets),
+        lanes=many("lanes", n, {"street": "streets"}),
+        movements=many("movements", n, moves),
+        landuse=many("landuse", n),
+        water=many("water", n),
+        places=one.places.iloc[:0],
+    )
+
+
+def fleet(scene: Scene, seconds: float) -> Fleet:
+    """Return vehicles that drive along lanes."""
+    rng = np.random.default_rng(1)
+    lane = rng.integers(0, len(scene.lanes.width), VEHICLES)
+    length = scene.lanes.lengths()[lane]
+    at = (rng.uniform(size=VEHICLES) * length + 10.0 * seconds) % np.maximum(length, 1.0)
+    place, way = scene.lanes.along(lane, at)
+    points = np.column_stack([place, scene.ground.height(place)])
+    kind = np.where(rng.uniform(size=VEHICLES) > 0.93, 1, 0)
+    return Fleet(points, np.arctan2(way[:, 1], way[:, 0]), kind, rng.uniform(size=VEHICLES) < 0.3)
+
+
+def loose(scene: Scene) -> Scene:
+    """Return the scene with three corners of its own for every triangle."""
+    for name, part in scene.parts.items():
+        mesh = part.mesh
+        own = Mesh(
+            mesh.points[mesh.faces].reshape(-1, 3),
+            np.arange(3 * len(mesh)).reshape(-1, 3),
+            mesh.colours[mesh.faces].reshape(-1, 3),
+        )
+        scene = scene.with_part(name, dataclasses.replace(part, mesh=own))
+    return scene
+
+
+def frames(stages: list[Stage], flight: Flight) -> list[list[float]]:
+    """Return the seconds of each frame by stage; the stages take turns."""
+    took: list[list[float]] = [[] for _ in stages]
+    for k in range(FRAMES):
+        for stage, found in zip(stages, took, strict=True):
+            begun = time.perf_counter()
+            stage.look(flight(k / FRAMES))
+            stage.drive(fleet(stage.scene, 0.6 * k))
+            stage.frame()
+            found.append(time.perf_counter() - begun)
+    return [found[2:] for found in took]
+
+
+def main() -> None:
+    """Measure and print."""
+    city = large_city()
+    city_scene(City.from_osm("helsinki"))  # what is imported and compiled once
+    begun = time.perf_counter()
+    scene = city_scene(city)
+    took = time.perf_counter() - begun
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{len(city.buildings):,} buildings, {len(city.lanes):,} lanes, "
+          f"{len(scene.parts['buildings'].mesh):,} triangles of buildings")  # fmt: skip
+    print(f"scene: {took:.2f} s, {memory:.2f} GiB so far")
+    stage = Stage(scene, SIZE)
+    near = looking((0.0, 0.0, 0.0), 600.0, 20.0, 35.0, SIZE)
+    ways = {
+        "from afar": orbit(overview(city, SIZE), scene.hold, FRAME_FILM, 90.0),
+        "from near": lambda share: dataclasses.replace(
+            near, focal=(300.0 * share, 0.0, 0.0),
+            position=(near.position[0] + 300.0 * share, *near.position[1:]),
+        ),
+    }  # fmt: skip
+    for name, way in ways.items():
+        (own,) = frames([stage], way)
+        print(f"frame {name}: {1e3 * statistics.median(own):.0f} ms "
+              f"({1e3 * min(own):.0f} to {1e3 * max(own):.0f})")  # fmt: skip
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"memory at most: {memory:.2f} GiB")
+    whole = scene.with_part(FAR, scene.parts["buildings"])
+    pair = [Stage(loose(whole), SIZE), stage]
+    other, own = frames(pair, ways["from afar"])
+    ratio = statistics.median(a / b for a, b in zip(other, own, strict=True))
+    print(f"the same from afar with loose triangles and all details: {ratio:.1f} times as long")
+
+
+if __name__ == "__main__":
+    main()
