@@ -53,7 +53,7 @@ export class Interface {
     this.measure();
   }
 
-  runTitle(k) { return this.app.header.runs[k].title; }
+  runTitle(k) { return this.app.header.runs[k].title[this.app.state.lang]; }
 
   buildTitle() {
     const { header, state } = this.app;
@@ -115,7 +115,7 @@ export class Interface {
       second.push(modes);
       if (header.runs.length > 2) {
         const b = h("select", { id: "alternative", "aria-label": "B", onchange: () => app.set({ run: Number(b.value) }) },
-          ...header.runs.slice(1).map((r, k) => h("option", { value: k + 1, selected: k + 1 === state.run }, `B: ${r.title}`)));
+          ...header.runs.slice(1).map((r, k) => h("option", { value: k + 1, selected: k + 1 === state.run }, `B: ${r.title[state.lang]}`)));
         second.push(b);
       }
     }
@@ -255,7 +255,7 @@ export class Interface {
       parts.push(this.table(k));
       const run = header.runs[state.run];
       if (name >= 0 && header.runs.length > 1) {
-        const said = sentences(changeOf(array, "vehicles", run.name, name), "vehicles", run.title, state.lang);
+        const said = sentences(changeOf(array, "vehicles", run.name, name), "vehicles", run.title[state.lang], state.lang);
         if (said) parts.push(h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));
         parts.push(h("button", { type: "button", className: "link", id: "card-mine", onclick: () => app.mine.open(name) }, t.toMine));
       }
