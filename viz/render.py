@@ -250,7 +250,7 @@ def _on_top(actor: Any, place: int, lift_m: float) -> None:
     From near their depth is shifted; from afar they are lifted, which takes half the time.
     """
     mapper = actor.GetMapper()
-    shift = 0.0 if lift_m else -0.5 * place
+    shift = 0.0 if lift_m else -0.1 * place
     mapper.SetResolveCoincidentTopologyToPolygonOffset()
     mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, shift)
     actor.SetPosition(0.0, 0.0, lift_m * place)

@@ -150,7 +150,8 @@ USE_BY_LANDUSE: dict[str, str] = {
 }
 """Use of a building of which OSM says no more than `building=yes`, by the land around it."""
 
-PLACE_KEYS = ("amenity", "shop", "office", "tourism", "leisure", "public_transport", "highway")
+PLACE_KEYS = ("amenity", "shop", "office", "tourism", "leisure", "public_transport", "highway",
+              "natural")  # fmt: skip
 """OSM keys that make a place, the most telling first."""
 
 PLACE_KINDS: dict[str, frozenset[str] | None] = {
@@ -173,6 +174,7 @@ PLACE_KINDS: dict[str, frozenset[str] | None] = {
     ),
     "public_transport": frozenset({"station"}),
     "highway": frozenset({"bus_stop"}),
+    "natural": frozenset({"tree"}),
 }  # fmt: skip
 """Values of each key that make a place; None takes every value, under the key's name."""
 

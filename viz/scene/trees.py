@@ -24,6 +24,7 @@ SPACING_M = {
     "scrub": 20.0, "allotments": 24.0, "recreation_ground": 34.0, "village_green": 26.0,
 }  # fmt: skip
 CLEAR_M = 2.5  # from a lane's edge or a building
+LANE_M = 2.2  # from a lane's middle to the kerb's outer edge
 MOST = 20_000
 SIDES = 5
 
@@ -52,7 +53,8 @@ def trees(city: City, ground: Ground, most: int = MOST) -> Trees:
     """
     import shapely
 
-    xy, named = _named(city, ground), 0
+    xy = _named(city, ground)
+    xy = xy[_clear(xy, city, ground, 0.0)][:most]  # none in the way of vehicles
     named = len(xy)
     land = city.landuse[city.landuse["kind"].isin(list(SPACING_M))]
     shapes = ground.moved(land.geometry.to_numpy())
@@ -63,7 +65,7 @@ def trees(city: City, ground: Ground, most: int = MOST) -> Trees:
     spacing = spacing * max(1.0, np.sqrt(expected / max(1, most - named)))
     for step in np.unique(spacing):
         xy = np.concatenate([xy, _grid(shapes[spacing == step], float(step))])
-    xy = np.concatenate([xy[:named], xy[named:][_clear(xy[named:], city, ground)]])
+    xy = np.concatenate([xy[:named], xy[named:][_clear(xy[named:], city, ground, CLEAR_M)]])
     size = 7.0 + 6.0 * _unit(xy, 3)
     return Trees(np.column_stack([xy, ground.height(xy)]), size)
 
@@ -99,8 +101,8 @@ def _grid(shapes: Any, step: float) -> Floats:
     return found
 
 
-def _clear(xy: Floats, city: City, ground: Ground) -> npt.NDArray[np.bool_]:
-    """Return which places are away from lanes, buildings and water."""
+def _clear(xy: Floats, city: City, ground: Ground, away_m: float) -> npt.NDArray[np.bool_]:
+    """Return which places are so far away from lanes and buildings, and not in water."""
     import shapely
 
     free = np.ones(len(xy), bool)
@@ -109,9 +111,9 @@ def _clear(xy: Floats, city: City, ground: Ground) -> npt.NDArray[np.bool_]:
     wet = wet[np.isin(shapely.get_type_id(wet), (3, 6))]
     lanes = city.lanes
     for shapes, away in (
-        (city.buildings.geometry.to_numpy(), CLEAR_M),
+        (city.buildings.geometry.to_numpy(), away_m),
         (wet, 0.0),
-        (lanes.geometry.to_numpy(), CLEAR_M + 1.6),
+        (lanes.geometry.to_numpy(), away_m + LANE_M),
     ):
         near = points.query(ground.moved(shapes), predicate="dwithin", distance=away)[1]
         free[near] = False
