@@ -186,9 +186,14 @@ export class Interface {
       parts.push(h("p", { className: "cars" }, car(state.theme === "dark" ? "#58b7ff" : header.palette.drives, t.drives),
         car(header.palette.stands, t.stands), h("span", { className: "faint wide" }, t.larger)));
     }
-    if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? t.oneDay(header.runs[0].days) : t.said && this.days()));
+    if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? this.oneDay(shown) : this.days()));
     this.legend.hidden = !parts.length;
     this.legend.replaceChildren(...parts);
+  }
+
+  oneDay(coloured) {
+    const said = this.t.oneDay(this.app.header.runs[0].days);
+    return coloured ? said : said.split(". ")[0];
   }
 
   days() { return this.t.source(this.app.header.runs[0].days).split(/[;.]/).slice(0, 2).join(";"); }
