@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scenarios.schema import BASE
 from twin.errors import InputError
 from viz.language import LANGUAGES, language
 from viz.palette import number
@@ -147,6 +148,7 @@ def _told(stop: Stop) -> dict[str, Any]:
 
 
 WORDS = {
+    "base": {"en": "Base", "de": "Vergleichsfall"},
     "overview": {"en": "Overview", "de": "Überblick"},
     "closing": {"en": "To sum up", "de": "Zusammengefasst"},
     "city": {
@@ -238,6 +240,12 @@ def _counts(city: Mapping[str, Any], code: str) -> dict[str, str]:
                 "buildings": number(city["count"], 0)}  # fmt: skip
 
 
+def title_of(run: RunInfo) -> dict[str, str]:
+    """Return what a run is called in each language."""
+    plain = run.name == BASE and run.title == BASE.capitalize()
+    return {code: WORDS["base"][code] if plain else run.title for code in LANGUAGES}
+
+
 def measures_of(run: RunInfo, code: str) -> list[str]:
     """Return what is done in a run, a line a measure."""
     key = "describe_de" if code == "de" else "describe"
@@ -248,7 +256,7 @@ def measures_of(run: RunInfo, code: str) -> list[str]:
 def _compared(base: RunInfo, run: RunInfo) -> dict[str, str]:
     return {
         code: WORDS["compared"][code].format(
-            a=base.title, b=run.title, n=len(run.seeds),
+            a=title_of(base)[code], b=run.title, n=len(run.seeds),
             measures="; ".join(measures_of(run, code)) or run.title,
         )
         for code in LANGUAGES
@@ -256,7 +264,7 @@ def _compared(base: RunInfo, run: RunInfo) -> dict[str, str]:
 
 
 def _alone(run: RunInfo) -> dict[str, str]:
-    return {c: WORDS["alone"][c].format(a=run.title, n=len(run.seeds)) for c in LANGUAGES}
+    return {c: WORDS["alone"][c].format(a=title_of(run)[c], n=len(run.seeds)) for c in LANGUAGES}
 
 
 def _street(name: str, found: Mapping[str, Change], k: int) -> dict[str, str]:

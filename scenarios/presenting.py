@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scenarios.present_tour import measures_of, read_tour, usual_tour
+from scenarios.present_tour import measures_of, read_tour, title_of, usual_tour
 from scenarios.present_values import (
     OF_STREET,
     named,
@@ -152,7 +152,7 @@ class _Content:
         known["runs"] = [
             {
                 "name": run.name,
-                "title": run.title,
+                "title": title_of(run),
                 "measures": {code: measures_of(run, code) for code in LANGUAGES},
                 "days": len(own),
                 "vehicles": self._traffic(run, k, (begin, end)),

@@ -122,7 +122,7 @@ export function bandMaterial(settings, role, edge) {
       uniform float uChosen; uniform float uRole; uniform vec3 uInk; varying vec3 vColour;
       void main() { int k = int(street + 0.5); ivec2 at = ivec2(k % 1024, k / 1024);
         vec4 t = texelFetch(uColours, at, 0); vColour = t.rgb;
-        if (uRole != 1.0 && t.a < 0.9) narrow = 0.4;
+        if (t.a < 0.9) narrow = 0.4;
         gl_Position = ribbon();
         if (uRole == 1.0) { bool mine = uChosen >= 0.0
             && abs(texelFetch(uNames, at, 0).r - uChosen) < 0.5;

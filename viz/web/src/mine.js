@@ -46,7 +46,7 @@ export function works(header, streets, lang) {
     const { begin, end } = header.time || { begin: 0, end: 86400 };
     const when = e.begin <= begin && (e.end === null || e.end >= end) ? t.lasting
       : `${t.from} ${clock(e.begin)}${e.end === null ? "" : ` ${t.until} ${clock(e.end)}`}`;
-    return `${run.title}: ${e.text[lang]} (${when})`;
+    return `${run.title[lang]}: ${e.text[lang]} (${when})`;
   });
   return [...new Set(lines)];
 }
@@ -124,10 +124,10 @@ export class MyStreet {
     } else parts.push(h("p", {}, t.mineAlone));
     const first = header.runs[0];
     for (const run of header.runs.slice(1)) {
-      parts.push(h("h4", {}, `${first.title} → ${run.title}`));
+      parts.push(h("h4", {}, `${first.title[state.lang]} → ${run.title[state.lang]}`));
       let any = false;
       for (const what of header.my || []) {
-        const said = sentences(changeOf(array, what, run.name, name), what, run.title, state.lang);
+        const said = sentences(changeOf(array, what, run.name, name), what, run.title[state.lang], state.lang);
         if (!said) continue;
         any = true;
         parts.push(h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));

@@ -358,7 +358,7 @@ export class Scene {
 
   /** Streets in the colours of a side (0 or 1). */
   turn(side) {
-    for (const name of ["edge", "band"]) {
+    for (const name of ["halo", "edge", "band"]) {
       if (this.parts[name]) this.parts[name].material.uniforms.uColours.value = this.colours[side];
     }
   }

@@ -53,7 +53,7 @@ export class Interface {
     this.measure();
   }
 
-  runTitle(k) { return this.app.header.runs[k].title; }
+  runTitle(k) { return this.app.header.runs[k].title[this.app.state.lang]; }
 
   buildTitle() {
     const { header, state } = this.app;
@@ -115,7 +115,7 @@ export class Interface {
       second.push(modes);
       if (header.runs.length > 2) {
         const b = h("select", { id: "alternative", "aria-label": "B", onchange: () => app.set({ run: Number(b.value) }) },
-          ...header.runs.slice(1).map((r, k) => h("option", { value: k + 1, selected: k + 1 === state.run }, `B: ${r.title}`)));
+          ...header.runs.slice(1).map((r, k) => h("option", { value: k + 1, selected: k + 1 === state.run }, `B: ${r.title[state.lang]}`)));
         second.push(b);
       }
     }
@@ -186,9 +186,14 @@ export class Interface {
       parts.push(h("p", { className: "cars" }, car(state.theme === "dark" ? "#58b7ff" : header.palette.drives, t.drives),
         car(header.palette.stands, t.stands), h("span", { className: "faint wide" }, t.larger)));
     }
-    if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? t.oneDay(header.runs[0].days) : t.said && this.days()));
+    if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? this.oneDay(shown) : this.days()));
     this.legend.hidden = !parts.length;
     this.legend.replaceChildren(...parts);
+  }
+
+  oneDay(coloured) {
+    const said = this.t.oneDay(this.app.header.runs[0].days);
+    return coloured ? said : said.split(". ")[0];
   }
 
   days() { return this.t.source(this.app.header.runs[0].days).split(/[;.]/).slice(0, 2).join(";"); }
@@ -255,7 +260,7 @@ export class Interface {
       parts.push(this.table(k));
       const run = header.runs[state.run];
       if (name >= 0 && header.runs.length > 1) {
-        const said = sentences(changeOf(array, "vehicles", run.name, name), "vehicles", run.title, state.lang);
+        const said = sentences(changeOf(array, "vehicles", run.name, name), "vehicles", run.title[state.lang], state.lang);
         if (said) parts.push(h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));
         parts.push(h("button", { type: "button", className: "link", id: "card-mine", onclick: () => app.mine.open(name) }, t.toMine));
       }
