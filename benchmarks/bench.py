@@ -31,6 +31,7 @@ PARTS = {
     "Assignment": "static_assignment.py",
     "Assignment in time": "dynamic_assignment.py",
     "Comparison": "compare.py",
+    "Pictures": "scene.py",
 }
 
 

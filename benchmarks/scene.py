@@ -1,10 +1,8 @@
 """A large city drawn: 50,000 buildings and 20,000 vehicles, made up from Helsinki's.
 
-    python benchmarks/scene.py
-
-Prints how long the scene takes, a frame of a film at 1280x720 while the camera goes around and all
-vehicles move, both from afar and from near, and how much memory. Beside each frame's time stands
-that of the same triangles without corners in common, measured in turn in the same run.
+The time of the scene, and of a film's frame while the camera moves and all vehicles drive, from
+afar and from near. Beside a frame stands that of the same triangles without corners in common,
+measured in turn in the same run; memory is that of both together.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import shapely
+from table import Found, Row, command_line, seconds
 
 from twin.city import City
 from viz.camera import looking
@@ -25,22 +24,25 @@ from viz.flight import orbit
 from viz.mesh import Mesh
 from viz.picture import FRAME_FILM, overview
 from viz.render import Stage
-from viz.scene.scene import FAR, Scene, city_scene
+from viz.scene.scene import Scene, city_scene
 from viz.scene.vehicles import Fleet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from viz.flight import Flight
 
 SIZE = (1280, 720)
 BUILDINGS, VEHICLES, FRAMES = 50_000, 20_000, 12
+SCENE_S, FRAME_S = 3.0, 0.1
 STREET_COPIES = 36  # 50,000 buildings of a town have about 15,000 sections of street
 
 
-def large_city() -> City:
+def large_city(buildings: int = BUILDINGS) -> City:
     """Return copies of central Helsinki side by side."""
     one = City.from_osm("helsinki")
     west, south, east, north = one.bounds
-    copies = -(-BUILDINGS // len(one.buildings))
+    copies = -(-buildings // len(one.buildings))
     wide = int(np.ceil(np.sqrt(copies)))
 
     def moved(table: Any, k: int) -> Any:
@@ -63,7 +65,7 @@ def large_city() -> City:
              "junction": "junctions"}  # fmt: skip
     return dataclasses.replace(
         one,
-        buildings=many("buildings", copies).iloc[:BUILDINGS],
+        buildings=many("buildings", copies).iloc[:buildings],
         junctions=many("junctions", n),
         streets=many("streets", n, streets),
         lanes=many("lanes", n, {"street": "streets"}),
@@ -112,18 +114,16 @@ def frames(stages: list[Stage], flight: Flight) -> list[list[float]]:
     return [found[2:] for found in took]
 
 
-def main() -> None:
-    """Measure and print."""
-    city = large_city()
+def rows(short: bool) -> Iterator[Found]:
+    """Yield a row for the scene, and one for its frames from afar and from near."""
+    city = large_city(5_000 if short else BUILDINGS)
     city_scene(City.from_osm("helsinki"))  # what is imported and compiled once
     begun = time.perf_counter()
     scene = city_scene(city)
     took = time.perf_counter() - begun
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{len(city.buildings):,} buildings, {len(city.lanes):,} lanes, "
-          f"{len(scene.parts['buildings'].mesh):,} triangles of buildings")  # fmt: skip
-    print(f"scene: {took:.2f} s, {memory:.2f} GiB so far")
-    stage = Stage(scene, SIZE)
+    size = f"{len(city.buildings):,} buildings, {VEHICLES:,} vehicles"
+    yield Row(f"scene of {size}", seconds(took), reach=f"{SCENE_S:g} s", met=took <= SCENE_S)
+    stage, other = Stage(scene, SIZE), Stage(loose(scene), SIZE)
     near = looking((0.0, 0.0, 0.0), 600.0, 20.0, 35.0, SIZE)
     ways = {
         "from afar": orbit(overview(city, SIZE), scene.hold, FRAME_FILM, 90.0),
@@ -133,17 +133,19 @@ def main() -> None:
         ),
     }  # fmt: skip
     for name, way in ways.items():
-        (own,) = frames([stage], way)
-        print(f"frame {name}: {1e3 * statistics.median(own):.0f} ms "
-              f"({1e3 * min(own):.0f} to {1e3 * max(own):.0f})")  # fmt: skip
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"memory at most: {memory:.2f} GiB")
-    whole = scene.with_part(FAR, scene.parts["buildings"])
-    pair = [Stage(loose(whole), SIZE), stage]
-    other, own = frames(pair, ways["from afar"])
-    ratio = statistics.median(a / b for a, b in zip(other, own, strict=True))
-    print(f"the same from afar with loose triangles and all details: {ratio:.1f} times as long")
+        own, loosely = frames([stage, other], way)
+        took = statistics.median(own)
+        ratio = statistics.median(a / b for a, b in zip(loosely, own, strict=True))
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        yield Row(
+            f"a frame at {SIZE[0]}x{SIZE[1]} {name}, {memory:.1f} GiB",
+            seconds(took),
+            seconds(statistics.median(loosely)),
+            f"{ratio:.1f} times as fast",
+            reach=f"{FRAME_S:g} s",
+            met=took <= FRAME_S,
+        )
 
 
 if __name__ == "__main__":
-    main()
+    command_line(__doc__, rows)

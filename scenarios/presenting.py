@@ -294,31 +294,17 @@ def _hex(colours: Any) -> str:
 
 def _touched(runs: Sequence[RunInfo], city: City) -> list[dict[str, Any]]:
     """Return what measures do to streets, and when; nothing where a scenario file is gone."""
-    from scenarios.checking import measure_lists, outlook
-    from scenarios.loading import load_scenario
-    from scenarios.runs import SCENARIO
-    from twin.errors import TwinError
+    from scenarios.touched import effects_of
 
-    found = []
-    for run in runs:
-        if not (run.folder / SCENARIO).is_file():
-            continue
-        try:
-            source = load_scenario(run.folder / SCENARIO)
-            known = outlook(source, city)
-            for _, measure in measure_lists(source).get(run.name, []):
-                found += [
-                    {
-                        "run": run.name,
-                        "text": {code: measure.describe(code) for code in LANGUAGES},
-                        "streets": sorted(map(int, e.streets)),
-                        "begin": max(0.0, float(e.begin_s)),
-                        "end": float(e.end_s) if np.isfinite(e.end_s) else None,
-                        "closes": bool(e.closes),
-                    }
-                    for e in measure.effects(known)
-                    if e.touches and e.streets
-                ]
-        except (TwinError, OSError):
-            continue
-    return found
+    return [
+        {
+            "run": run.name,
+            "text": {code: measure.describe(code) for code in LANGUAGES},
+            "streets": sorted(map(int, effect.streets or ())),
+            "begin": max(0.0, float(effect.begin_s)),
+            "end": float(effect.end_s) if np.isfinite(effect.end_s) else None,
+            "closes": bool(effect.closes),
+        }
+        for run in runs
+        for measure, effect in effects_of(run, city)
+    ]

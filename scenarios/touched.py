@@ -22,8 +22,11 @@ def effects_of(run: RunInfo, city: City) -> list[tuple[Measure, Effect]]:
 
     if not (run.folder / SCENARIO).is_file():
         return []
-    source = load_scenario(run.folder / SCENARIO)
-    known = outlook(source, city)
+    try:
+        source = load_scenario(run.folder / SCENARIO)
+        known = outlook(source, city)
+    except (TwinError, OSError):
+        return []
     found: list[tuple[Measure, Effect]] = []
     for _, measure in measure_lists(source).get(run.name, []):
         try:

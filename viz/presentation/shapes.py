@@ -10,7 +10,7 @@ from viz.mesh import polygons_of
 from viz.outlines import street_axes
 from viz.picture import attribution
 from viz.scene.buildings import building_blocks, building_faces
-from viz.scene.ground import green_and_water
+from viz.scene.ground import green_and_water, paved
 from viz.scene.lights import stop_bars
 from viz.scene.roads import junction_areas, lane_lines, markings, movement_lines
 from viz.scene.trees import trees
@@ -130,7 +130,7 @@ def _roads(pack: Pack, city: City, ground: Ground, lanes: Lines) -> None:
     pack.add("move.wait", moves["wait_m"].to_numpy(), step=0.05)
     pack.add("move.lane", moves["lane"].to_numpy(), delta=True)
     pack.add("move.to", moves["to_lane"].to_numpy(), delta=True)
-    _areas(pack, "junction", junction_areas(lanes, city))
+    _areas(pack, "junction", np.concatenate([junction_areas(lanes, city), paved(city, ground)]))
     _lines(pack, "marking", markings(lanes, city), XY_M)
     bars = stop_bars(city, lanes)
     pack.add("bar.ends", np.column_stack([bars.a, bars.b]), step=0.05)

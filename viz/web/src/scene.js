@@ -89,6 +89,9 @@ export class Scene {
   buildRoads() {
     const { array } = this;
     const settings = this.onGround("road");
+    const junctions = this.areas("junction");
+    if (junctions) this.add("junctions", new THREE.Mesh(junctions, M.flatMaterial("#fff", settings)),
+      order("road"));
     const lanePoints = array("lane.points");
     if (!lanePoints.length) return;
     const laneXy = array("lane.xy");
@@ -102,9 +105,6 @@ export class Scene {
       M.ribbonMaterial("#fff", 1.3, settings)), order("road"));
     this.add("moves", new THREE.Mesh(this.ribbon(movePoints, moveXy, Float32Array.from(from, wide)),
       M.ribbonMaterial("#fff", 0, settings)), order("road"));
-    const junctions = this.areas("junction");
-    if (junctions) this.add("junctions", new THREE.Mesh(junctions, M.flatMaterial("#fff", settings)),
-      order("road"));
     const dashes = array("marking.points");
     if (dashes && dashes.length) {
       this.add("markings", new THREE.Mesh(
