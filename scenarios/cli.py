@@ -153,7 +153,7 @@ def run(
     for line in [*refused_rows(done[0]), *gridlock_rows(done)]:
         screen.say(line)
     if len(done) > 1:
-        screen.say(f"Next: twin compare {out} -o {out}-compared")
+        screen.say(f"Next: twin compare {out} -o {out}-compared, twin present {out} -o {out}.html")
 
 
 @app.command()

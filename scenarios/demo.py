@@ -163,7 +163,7 @@ def _report(city: City, comparisons: list[Comparison], folder: Path) -> Path:
     """Draw the picture and write the report."""
     from scenarios.report import write_report
 
-    _step(STEPS, "The picture and the report")
+    _step(STEPS, "The picture, the report and the presentation")
     picture = _picture(city, comparisons[0], folder / "picture.png")
     report: Path = write_report(
         comparisons,
@@ -172,10 +172,23 @@ def _report(city: City, comparisons: list[Comparison], folder: Path) -> Path:
         picture=picture,
         extra={},
     )
-    for what, path in (("Report", report), ("Picture", picture), ("Everything", folder)):
+    page = _presentation([c.base.folder.parent for c in comparisons], folder / "presentation.html")
+    made = (("Report", report), ("Picture", picture), ("Presentation", page), ("Everything", folder))
+    for what, path in made:
         if path is not None:
             screen.say(f"{what}: {path}")
     return report
+
+
+def _presentation(runs: list[Path], path: Path) -> Path | None:
+    """Write the presentation of the last scenario; None, and a line, where it cannot be made."""
+    from scenarios.presenting import present
+
+    try:
+        return present(runs[-1:], path, overwrite=True, say=screen.say)
+    except TwinError as error:
+        screen.say(f"no presentation: {error}")
+        return None
 
 
 def _picture(city: City, comparison: Comparison, path: Path) -> Path | None:
