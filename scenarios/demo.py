@@ -173,8 +173,8 @@ def _report(city: City, comparisons: list[Comparison], folder: Path) -> Path:
         extra={},
     )
     page = _presentation([c.base.folder.parent for c in comparisons], folder / "presentation.html")
-    made = (("Report", report), ("Picture", picture), ("Presentation", page), ("Everything", folder))
-    for what, path in made:
+    made = {"Report": report, "Picture": picture, "Presentation": page, "Everything": folder}
+    for what, path in made.items():
         if path is not None:
             screen.say(f"{what}: {path}")
     return report
