@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scenarios import worker
-from scenarios.worker import Job, Took, Variant
+from scenarios.worker import Job, Took
 from twin.errors import InputError, OutputError, SimulationError, TwinError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class _Shared:
     Parameters
     ----------
     job
-        A job; of the others only seed and variants differ. Its paths are those in `files`.
+        A job; the others differ in what `_own` returns. Its paths are those in `files`.
     files
         Contents by path.
     key
@@ -116,8 +116,7 @@ def _run(ray: Any, jobs: Sequence[Job], tally: Tally, most: int | None) -> None:
         limit = max(2, 2 * cores if most is None else most)
         while waiting and len(sent) < limit:
             job = waiting.popleft()
-            variants = [replace(v, folder=Path(v.folder.name)) for v in job.variants]
-            sent[task.remote([shared], job.seed, job.seed_folder, tuple(variants))] = job
+            sent[task.remote([shared], _own(job))] = job
         done, _ = ray.wait(list(sent), timeout=POLL_S)
         for ref in done:
             job = sent.pop(ref)
@@ -280,16 +279,20 @@ def _pack(job: Job) -> _Shared:
     return _Shared(bare, files, total.hexdigest()[:24], program, program_versions())
 
 
-def _replicate(
-    shared: Sequence[Any], seed: int, seed_folder: str, variants: tuple[Variant, ...]
-) -> _Done:
+def _own(job: Job) -> dict[str, Any]:
+    """Return what a job has for itself, its folders by name."""
+    fields = ("seed", "seed_folder", "again", "record")
+    variants = tuple(replace(v, folder=Path(v.folder.name)) for v in job.variants)
+    return {"variants": variants, **{name: getattr(job, name) for name in fields}}
+
+
+def _replicate(shared: Sequence[Any], own: dict[str, Any]) -> _Done:
     """Do a job on a node of the cluster."""
-    job = _unpacked(shared[0])
     with tempfile.TemporaryDirectory(prefix="stadtzwilling-") as out:
-        here = tuple(replace(v, folder=Path(out) / v.folder) for v in variants)
-        job = replace(job, seed=seed, seed_folder=seed_folder, variants=here)
+        here = tuple(replace(v, folder=Path(out) / v.folder) for v in own["variants"])
+        job = replace(_unpacked(shared[0]), **{**own, "variants": here})
         took = worker.run_timed(job)
-        found = {v.folder.name: _read(v.folder / seed_folder) for v in here}
+        found = {v.folder.name: _read(v.folder / job.seed_folder) for v in here}
     return _Done(found, took)
 
 
