@@ -81,7 +81,7 @@ def present(
     runs, city = _opened(what, say)
     if page.bundle() is None:
         return _fallback(city, out, title or _title(city, runs), lang, say)
-    content = _Content(city, runs)
+    content = Content(city, runs)
     header = content.header(lang, title, tour)
     files = page.files(header, content.pack, folder=out.suffix != ".html")
     if out.suffix == ".html":
@@ -91,7 +91,7 @@ def present(
     return out / page.PAGE
 
 
-class _Content:
+class Content:
     """What a presentation holds, packed as it is asked for."""
 
     def __init__(self, city: City, runs: list[RunInfo]) -> None:

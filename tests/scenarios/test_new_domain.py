@@ -9,8 +9,10 @@ import pytest
 from ten_minutes import TEXT, scenario
 
 from scenarios.compare import compare
+from scenarios.presenting import Content
 from scenarios.runner import run_scenario
 from scenarios.schema import json_schema, measure_models
+from scenarios.views import Choice, open_view
 from twin import system
 from twin.ledger import Results
 
@@ -41,6 +43,17 @@ def test_a_new_domain_needs_no_change_elsewhere(
     streets = comparison.streets[comparison.streets["alternative"] == "seated"]
     assert streets["diff_bench_number"].sum() == 4
     assert "bench_number" in system.layers()
+    seen = open_view(
+        str(tmp_path / "out"), Choice("bench_number", "beside", "seated"), lambda _: None
+    )
+    shown = seen.panels[1].values
+    assert shown is not None
+    assert shown.sum() == 4
+    assert seen.caption(None).unit == system.layers()["bench_number"].unit
+    header = Content(comparison.city, [comparison.base, *comparison.alternatives]).header(
+        "de", None, None
+    )
+    assert "bench_number" in {layer["name"] for layer in header["layers"]}
     events = Results.load(tmp_path / "out" / "seated" / "seed-0001").tables["events"]
     assert "benches" in set(events["system"])
 
