@@ -34,17 +34,21 @@ of it, km/h."""
 def pack_layers(
     pack: Pack, city: City, runs: Sequence[RunInfo], seeds: Sequence[Sequence[int]]
 ) -> list[dict[str, Any]]:
-    """Add every registered map layer that all runs have; return what the header says of them.
+    """Add every registered map layer that a run has; return what the header says of them.
 
     A layer whose table has intervals has a row for each interval; others have one. Values are
-    means over the replications `seeds` of each run. A street that a table lacks counts as 0.
+    means over the replications `seeds` of each run. A street that a table lacks counts as 0, and
+    so does every street of a run without the table.
     """
     found = []
     for layer in layers().values():
         grids = [_grid(city, run, own, layer) for run, own in zip(runs, seeds, strict=True)]
-        if any(g is None for g in grids):
+        known = next((g for g in grids if g is not None), None)
+        if known is None:
             continue
-        found.append(_pack_layer(pack, layer, grids, [run.name for run in runs]))
+        none = (*known[:2], np.zeros_like(known[2]))
+        filled = [none if g is None else g for g in grids]
+        found.append(_pack_layer(pack, layer, filled, [run.name for run in runs]))
     return found
 
 
@@ -118,7 +122,7 @@ def _grid(
         if starts:
             at = np.searchsorted(starts, table["interval_start_s"].to_numpy())
             at = np.minimum(at, len(starts) - 1)
-        np.add.at(total, (at, table["street"].to_numpy()), table[layer.column].to_numpy(float))
+        np.add.at(total, (at, table["street"].to_numpy(np.intp)), table[layer.column].to_numpy(float))
         number += 1
     return None if total is None else (starts, length, total / number)
 

@@ -412,8 +412,8 @@ def _layer_values(
         return cache[key]
 
     def have(layer: Layer) -> bool:
-        values = means(runs[0], layer)
-        return values is not None and bool(values.notna().any())
+        found = (means(run, layer) for run in runs)
+        return any(v is not None and bool(v.notna().any()) for v in found)
 
     layer = _layer(choice, have, what)
     if layer is None:
