@@ -10,7 +10,7 @@ import typer
 from viz.language import Language
 
 if TYPE_CHECKING:
-    from scenarios.views import View
+    from scenarios.views import Choice, View
 
 What = Annotated[
     str, typer.Argument(help="A city (name, folder, source), a run, or a folder of 'twin run'.")
@@ -27,6 +27,7 @@ Alternative = Annotated[str | None, typer.Option(help="Which alternative; the fi
 At = Annotated[
     str | None, typer.Option("--at", help="Time of day (HH:MM:SS): vehicles and lights are shown.")
 ]
+Title = Annotated[str | None, typer.Option(help="What stands above.")]
 Street = Annotated[str | None, typer.Option(help="Look at this street from near.")]
 Lang = Annotated[Language, typer.Option("--lang", help="Language: en or de (German).")]
 
@@ -42,6 +43,7 @@ def show(
     at: At = None,
     street: Street = None,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT, hd or 4k.")] = "hd",
+    title: Title = None,
     lang: Lang = "en",
 ) -> None:
     """Show what a city or a run holds; with -o also as a picture in 3D.
@@ -64,10 +66,14 @@ def show(
         if out is None:
             showing.show(what)
             return
+        from scenarios import screen
+        from scenarios.viewing import open_view
         from viz import picture
         from viz.scene.scene import magnified
 
-        view = _view(what, layer, compare, alternative, at, street, size)
+        view = open_view(
+            what, _choice(layer, compare, alternative, at, street, size, title), screen.say
+        )
         time_s, scene = view.choice.time_s, view.scene
         panels = [view.drawn(shown, time_s) for shown in view.panels]
         larger = (magnified(view.camera.pixel_m),)
@@ -99,6 +105,7 @@ def movie(
     ] = 15.0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT, hd or 4k.")] = "1280x720",
     fps: Annotated[int, typer.Option(min=1, max=60, help="Frames a second.")] = 25,
+    title: Title = None,
     lang: Lang = "en",
 ) -> None:
     """Film a city or runs while the clock runs; no screen is needed.
@@ -112,16 +119,19 @@ def movie(
       twin movie results --compare difference -o change.mp4
     """
     from scenarios import filming, screen
-    from viz.film import write_film
+    from scenarios.viewing import open_view
+    from viz.film import check_film, write_film
     from viz.language import language
 
     with language(lang):
-        view = _view(what, layer, compare, alternative, at, street, size)
-        flight = filming.flight_of(view, path, tour)
-        view.near = view.near or path == "tour"
+        choice = _choice(layer, compare, alternative, at, street, size, title)
+        check_film(out, choice.size)
+        view = open_view(what, choice, screen.say)
+        pieces = filming.takes(view, path, tour, lambda c: open_view(what, c, screen.say))
         with screen.counted("frames") as say:
-            drawn = filming.frames(view, flight, seconds=seconds, fps=fps, speed=speed, say=say)
+            drawn = filming.frames(pieces, seconds=seconds, fps=fps, speed=speed, say=say)
             write_film(out, drawn, view.choice.size, fps)
+        view.notes = list(dict.fromkeys(n for piece in pieces for n in piece.view.notes))
         _tell(view, f"Film: {out}")
 
 
@@ -143,9 +153,11 @@ def scene(
 
       twin scene results --layer load -o load.glb
     """
+    from scenarios import screen
+    from scenarios.viewing import open_view
     from viz.gltf import write_gltf
 
-    view = _view(what, layer, compare, alternative, at, None, "hd")
+    view = open_view(what, _choice(layer, compare, alternative, at, None, "hd", None), screen.say)
     if len(view.panels) > 1:
         view.panels = view.panels[1:]
     panel = view.drawn(view.panels[0], view.choice.time_s)
@@ -153,21 +165,20 @@ def scene(
     _tell(view, f"Scene: {out}", drawn=False)
 
 
-def _view(
-    what: str,
+def _choice(
     layer: str | None,
     compare: Literal["alone", "beside", "difference"] | None,
     alternative: str | None,
     at: str | None,
     street: str | None,
     size: str,
-) -> View:
-    from scenarios import screen
-    from scenarios.views import Choice, open_view, seconds_of, size_of
+    title: str | None,
+) -> Choice:
+    from scenarios.viewing import seconds_of, size_of
+    from scenarios.views import Choice
 
     time_s = None if at is None else seconds_of(at, "--at")
-    choice = Choice(layer, compare, alternative, time_s, street, size_of(size))
-    return open_view(what, choice, screen.say)
+    return Choice(layer, compare, alternative, time_s, street, size_of(size), title)
 
 
 def _tell(view: View, line: str, *, drawn: bool = True) -> None:

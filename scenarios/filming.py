@@ -1,28 +1,69 @@
-"""Films of a view: frames along a flight of the camera, while the clock runs."""
+"""Films: along a flight of the camera while the clock runs, or from bookmark to bookmark."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scenarios.views import Choice, View, clock_of, street_line
 from twin.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from scenarios.views import View
-    from viz.camera import Camera
+    from scenarios.present_tour import Stop
+    from scenarios.runs import RunInfo
+    from viz.caption import Caption
     from viz.flight import Flight
+    from viz.flight import View as Seen
+
+    Open = Callable[[Choice], View]
 
 Route = Literal["orbit", "street", "tour", "still"]
-ORBIT_DEG = 120.0
+ORBIT_DEG = 100.0
+NEAR_M = 1200.0  # distance of a bookmark's camera up to which single lanes are seen
+MODES = {"a": "alone", "b": "alone", "swipe": "beside", "difference": "difference"}
 
 
-def flight_of(view: View, route: Route, tour: Path | None) -> Flight:
-    """Return the way of the camera.
+@dataclass(frozen=True)
+class Take:
+    """A piece of a film.
+
+    Attributes
+    ----------
+    view
+        What is seen.
+    flight
+        Way of the camera.
+    share
+        Of the film's length that it takes.
+    speech
+        What the speaker says meanwhile.
+    runs
+        Whether the clock runs.
+    """
+
+    view: View
+    flight: Flight
+    share: float = 1.0
+    speech: str = ""
+    runs: bool = True
+
+
+def takes(view: View, route: Route, tour: Path | None, reopen: Open) -> list[Take]:
+    """Return the pieces of a film: one, or one for each bookmark of a tour.
+
+    Parameters
+    ----------
+    view
+        What was chosen.
+    route, tour
+        Way of the camera, and the file of bookmarks.
+    reopen
+        Opens the view of a bookmark's choice.
 
     Raises
     ------
@@ -32,72 +73,96 @@ def flight_of(view: View, route: Route, tour: Path | None) -> Flight:
     from viz import flight
 
     if route == "still":
-        return lambda _: view.camera
+        return [Take(view, lambda _: view.camera)]
     if route == "orbit":
-        return _orbit(view)
+        return [Take(view, _orbit(view))]
     if route == "street":
-        from scenarios.views import street_line
-
         if view.choice.street is None:
             msg = "--path street: which one? Add --street NAME"
             raise InputError(msg)
         ground = view.scene.ground
         (line,) = ground.moved([street_line(view.city, view.choice.street)])
-        return flight.along(np.asarray(line.coords)[:, :2], ground.height, view.panel_size)
-    return flight.tour(_views(view, tour), view.panel_size)
+        way = np.asarray(line.coords)[:, :2]
+        return [Take(view, flight.along(way, ground.height, view.panel_size))]
+    if tour is None:
+        msg = "--path tour: which one? Add --tour FILE, a YAML file of bookmarks"
+        raise InputError(msg)
+    return _tour(view, tour, reopen)
 
 
 def _orbit(view: View) -> Flight:
     """Return the way around all of the city, or around the chosen street."""
     from viz import flight
-    from viz.picture import FRAME_FILM
+    from viz.picture import FRAME_FILM, FRAME_FILM_BESIDE
 
     if view.choice.street is None:
-        return flight.orbit(view.camera, view.scene.hold, FRAME_FILM, ORBIT_DEG)
-    start = flight.View.of(view.camera)
-    turned = [replace(start, azimuth_deg=start.azimuth_deg + k * ORBIT_DEG / 12) for k in range(13)]
-
-    def at(share: float) -> Camera:
-        k = min(int(share * 12), 11)
-        return flight.between(turned[k], turned[k + 1], share * 12 - k).camera(view.panel_size)
-
-    return at
+        frame = FRAME_FILM if len(view.panels) == 1 else FRAME_FILM_BESIDE
+        return flight.orbit(view.camera, view.scene.hold, frame, ORBIT_DEG)
+    return flight.around(flight.View.of(view.camera), ORBIT_DEG, view.panel_size)
 
 
-def _views(view: View, tour: Path | None) -> list[Any]:
-    """Return what the bookmarks of a tour look at.
-
-    Of each bookmark the camera or the street counts; layer, time and mode are those of the film.
-    """
+def _tour(view: View, path: Path, reopen: Open) -> list[Take]:
+    """Return a take for each bookmark: its mode, layer, time, text and place."""
     from scenarios.present_tour import bookmarks
-    from scenarios.views import near_camera
     from twin.system import layers
-    from viz.camera import NEAR_VIEW_ANGLE_DEG
-    from viz.flight import View as Seen
+    from viz.flight import tour
+    from viz.language import current
 
-    if tour is None:
-        msg = "--path tour: which one? Add --tour FILE, a YAML file of bookmarks"
-        raise InputError(msg)
     names = set(view.city.streets["name"]) - {""}
-    runs = [p.run.name for p in view.panels if p.run is not None]
+    stops = bookmarks(path, names, layers(), [run.name for run in view.runs])
+    views = [reopen(_choice(view, stop)) for stop in stops]
+    for other, stop in zip(views, stops, strict=True):
+        other.__dict__["scene"] = view.scene  # one city for all
+        camera = stop.camera
+        other.near = stop.street is not None or (camera is not None and camera.distance_m < NEAR_M)
     found = []
-    x, y, _ = view.scene.ground.origin
-    for stop in bookmarks(tour, names, layers(), runs):
-        if stop.camera is not None:
-            place = np.array([[stop.camera.x - x, stop.camera.y - y]])
-            focal = (*place[0].tolist(), float(view.scene.ground.height(place)[0]))
-            found.append(Seen(focal, stop.camera.distance_m, -stop.camera.heading_deg,
-                              90.0 - stop.camera.tilt_deg, NEAR_VIEW_ANGLE_DEG))  # fmt: skip
-        elif stop.street is not None:
-            found.append(Seen.of(near_camera(view.city, stop.street, view.panel_size)))
-        else:
-            found.append(Seen.of(view.camera))
+    for k, (other, stop) in enumerate(zip(views, stops, strict=True)):
+        own, before = _seen(other, stop), None
+        if k:
+            before = _seen(views[k - 1], stops[k - 1])
+        flight = tour([own] if before is None else [before, own], other.panel_size, arrive=ARRIVES)
+        text = stop.text if isinstance(stop.text, str) else getattr(stop.text, current())
+        found.append(Take(other, flight, 1.0 / len(stops), text, runs=stop.play or not stop.time))
     return found
 
 
+ARRIVES = 0.35  # share of a bookmark's time after which the camera has come to it
+
+
+def _choice(view: View, stop: Stop) -> Choice:
+    """Return what a bookmark chooses; what it leaves open is that of the film."""
+    from scenarios.viewing import seconds_of
+
+    chosen: dict[str, Any] = {"street": None}
+    if stop.mode is not None and view.runs:
+        chosen["mode"] = MODES[stop.mode]
+        other = next((run.name for run in view.runs if run.name != view.runs[0].name), None)
+        chosen["alternative"] = None if stop.mode == "a" else stop.alternative or other
+    elif stop.alternative is not None:
+        chosen["alternative"] = stop.alternative
+    if stop.layer is not None:
+        chosen["layer"] = stop.layer
+    if stop.time is not None:
+        chosen["time_s"] = seconds_of(stop.time, "time of a bookmark")
+    return replace(view.choice, **chosen)
+
+
+def _seen(view: View, stop: Stop) -> Seen:
+    """Return what the camera of a bookmark sees."""
+    from viz.camera import NEAR_VIEW_ANGLE_DEG
+    from viz.flight import View as Seen
+
+    if stop.camera is not None:
+        x, y, _ = view.scene.ground.origin
+        place = np.array([[stop.camera.x - x, stop.camera.y - y]])
+        focal = (*place[0].tolist(), float(view.scene.ground.height(place)[0]))
+        return Seen(focal, stop.camera.distance_m, -stop.camera.heading_deg,
+                    90.0 - stop.camera.tilt_deg, NEAR_VIEW_ANGLE_DEG)  # fmt: skip
+    return Seen.of(view.street_camera(stop.street) if stop.street else view.camera)
+
+
 def frames(
-    view: View,
-    flight: Flight,
+    pieces: Sequence[Take],
     *,
     seconds: float,
     fps: int,
@@ -108,10 +173,8 @@ def frames(
 
     Parameters
     ----------
-    view
-        What is seen; its `choice.time_s` is when the film begins.
-    flight
-        Way of the camera.
+    pieces
+        One after the other.
     seconds, fps
         Length of the film, and frames a second.
     speed
@@ -119,46 +182,64 @@ def frames(
     say
         Told how many frames of how many are done.
     """
-    from scenarios.views import refuse_outside
+    from scenarios.viewing import refuse_outside
+
+    n, done = max(1, round(seconds * fps)), 0
+    ends = np.round(np.cumsum([piece.share for piece in pieces]) * n).astype(int)
+    for piece in pieces:
+        run, begin_s = piece.view.panels[0].run, piece.view.choice.time_s
+        if begin_s is not None and run is not None and piece.runs:
+            last_s = begin_s + seconds * piece.share * speed
+            refuse_outside(run, last_s, "a film that runs to")
+    for piece, end in zip(pieces, ends.tolist(), strict=True):
+        for frame in _take(piece, end - done, fps, speed):
+            yield frame
+            done += 1
+            if say is not None:
+                say(done, n)
+
+
+def _take(piece: Take, n: int, fps: int, speed: float) -> Iterator[Any]:
+    """Yield the n frames of one piece."""
+    if not n:
+        return
     from viz.caption import Overlay
     from viz.picture import stage_of
     from viz.scene.scene import magnified
 
-    size, begin_s = view.choice.size, view.choice.time_s
-    run = view.panels[0].run
-    if begin_s is not None and run is not None:
-        refuse_outside(run, begin_s + seconds * speed, "a film that runs to")
-    n = max(1, round(seconds * fps))
+    view, begin_s = piece.view, piece.view.choice.time_s
     stages = [stage_of(view.scene, view.panel_size) for _ in view.panels]
     try:
         for stage, shown in zip(stages, view.panels, strict=True):
-            panel = view.drawn(shown, begin_s)
-            for name, part in panel.parts.items():
+            for name, part in view.drawn(shown, begin_s).parts.items():
                 stage.put(name, part)
-            stage.look(flight(0.0))
-            if panel.fleet is not None:
-                stage.drive(panel.fleet)
-        larger = tuple(magnified(flight(k / 4.0).pixel_m) for k in range(5))
-        words = Overlay.of(size, view.caption(begin_s, larger))
+        larger = tuple(magnified(piece.flight(k / 4.0).pixel_m) for k in range(5))
+        words = Overlay.of(view.choice.size, _words(view, larger, piece.speech))
         for k in range(n):
-            camera = flight(k / max(1, n - 1))
-            time_s = None if begin_s is None else begin_s + k / fps * speed
+            camera = piece.flight(k / max(1, n - 1))
+            time_s = begin_s
+            if begin_s is not None and piece.runs:
+                time_s = begin_s + k / fps * speed
             seen = []
             for stage, shown in zip(stages, view.panels, strict=True):
                 stage.look(camera)
                 if time_s is not None:
                     _move(view, stage, shown.run, time_s)
                 seen.append(stage.frame())
-            clock = "" if time_s is None else _clock(time_s)
+            clock = "" if time_s is None else clock_of(time_s)
             yield words.on(np.concatenate(seen, axis=1), camera, view.scene.hold, clock)
-            if say is not None:
-                say(k + 1, n)
     finally:
         for stage in stages:
             stage.close()
 
 
-def _move(view: View, stage: Any, run: Any, time_s: float) -> None:
+def _words(view: View, larger: tuple[float, ...], speech: str) -> Caption:
+    """Return the words of a piece; its clock stands apart."""
+    said = view.caption(view.choice.time_s, larger)
+    return replace(said, subtitle=view.subtitle, speech=speech)
+
+
+def _move(view: View, stage: Any, run: RunInfo | None, time_s: float) -> None:
     """Bring vehicles and lights to a time."""
     fleet = view.fleet(run, time_s)
     if fleet is not None:
@@ -166,8 +247,3 @@ def _move(view: View, stage: Any, run: Any, time_s: float) -> None:
     if len(view.scene.bars.signal):
         colours = view.lights(run, time_s)
         stage.recolour("bars", np.tile(np.repeat(colours, 2, axis=0), (2, 1)))
-
-
-def _clock(time_s: float) -> str:
-    second = int(time_s)
-    return f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}"

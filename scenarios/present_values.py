@@ -122,7 +122,8 @@ def _grid(
         if starts:
             at = np.searchsorted(starts, table["interval_start_s"].to_numpy())
             at = np.minimum(at, len(starts) - 1)
-        np.add.at(total, (at, table["street"].to_numpy(np.intp)), table[layer.column].to_numpy(float))
+        street, values = table["street"].to_numpy(np.intp), table[layer.column].to_numpy(float)
+        np.add.at(total, (at, street), values)
         number += 1
     return None if total is None else (starts, length, total / number)
 

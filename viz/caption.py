@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Box = tuple[float, float, float, float]
 
 ATTRIBUTION = "© OpenStreetMap contributors"
+ALERT = (176, 66, 0)
 INK, FAINT, PAPER = (38, 42, 51), (92, 96, 104), (250, 249, 246)
 MARGIN = 56  # at a height of 1080 pixels, as all that follows
 WIDE = 420  # of the block with scale and legend
@@ -51,6 +52,10 @@ class Caption:
         Further colours (#rrggbb, or two of them for stripes) with what they mean.
     labels
         What each of several panels shows.
+    warning
+        What the colours do not show and whoever sees them must know.
+    speech
+        What the speaker says, below in the middle.
     note
         A last remark of the legend.
     attribution
@@ -64,6 +69,8 @@ class Caption:
     scale: Scale | None = None
     keys: tuple[tuple[str, str], ...] = ()
     labels: tuple[str, ...] = ()
+    warning: str = ""
+    speech: str = ""
     note: str = ""
     attribution: str = ATTRIBUTION
 
@@ -263,33 +270,62 @@ def _words(size: tuple[int, int], caption: Caption, left: float) -> list[tuple[B
     room = size[0] * 0.42 if caption.title else 0.0
     bold = _fitting(caption.title, 44 * unit, room, bold=True)
     plain = _fitting(caption.subtitle, 24 * unit, room, bold=False)
-    wide = max(bold.getlength(caption.title), plain.getlength(caption.subtitle)) + 2 * pad
-    high = (108 if caption.subtitle else 66) * unit
+    alert = _fitting(caption.warning, 22 * unit, room, bold=True)
+    lines = ((bold, caption.title), (plain, caption.subtitle), (alert, caption.warning))
+    wide = max(chosen.getlength(text) for chosen, text in lines) + 2 * pad
+    high = (66 + 42 * bool(caption.subtitle) + 38 * bool(caption.warning)) * unit
     x, y = MARGIN * unit - pad, 32 * unit
     title = Image.new("RGBA", (max(1, round(wide)), round(high)))
     draw = ImageDraw.Draw(title)
     draw.text((pad, 6 * unit), caption.title, INK, bold)
     draw.text((pad, 68 * unit), caption.subtitle, FAINT, plain)
+    below = (104 if caption.subtitle else 68) * unit
+    draw.text((pad, below), caption.warning, ALERT, alert)
     block_high = _height(caption) * unit + pad
     top = size[1] - block_high - 30 * unit
     block = Image.new("RGBA", (round(WIDE * unit + 2 * pad), round(block_high)))
     _block(block, caption, unit)
     panels = _edges(size, len(caption.labels)) if caption.labels else []
     return [
-        *(_label(size, t, edges) for t, edges in zip(caption.labels, panels, strict=True)),
+        *(_label(size, caption, k, edges) for k, edges in enumerate(panels)),
+        *([_speech(size, caption.speech)] if caption.speech else []),
         ((x, y, x + wide, y + high), title),
         ((left - pad, top, left - pad + block.size[0], top + block_high), block),
     ]
 
 
-def _label(size: tuple[int, int], text: str, edges: tuple[int, int]) -> tuple[Box, Image]:
+def _speech(size: tuple[int, int], text: str) -> tuple[Box, Image]:
+    """Return the box below in the middle and the speaker's text in it, in lines."""
+    from PIL import Image, ImageDraw
+
+    unit, pad = size[1] / 1080.0, PAD * size[1] / 1080.0
+    chosen, room = font(25 * unit), size[0] * 0.42
+    lines: list[str] = []
+    for each in text.split():
+        longer = f"{lines[-1]} {each}" if lines else each
+        if lines and chosen.getlength(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(each)
+    wide = max(chosen.getlength(line) for line in lines) + 2 * pad
+    high = 34 * unit * len(lines) + 1.5 * pad
+    image = Image.new("RGBA", (round(wide), round(high)))
+    for k, line in enumerate(lines):
+        ImageDraw.Draw(image).text((pad, 0.6 * pad + 34 * unit * k), line, INK, chosen)
+    x, y = (size[0] - wide) / 2.0, size[1] - high - 30 * unit
+    return (x, y, x + wide, y + high), image
+
+
+def _label(
+    size: tuple[int, int], caption: Caption, k: int, edges: tuple[int, int]
+) -> tuple[Box, Image]:
     """Return the box above a panel and what it shows."""
     from PIL import Image, ImageDraw
 
-    unit = size[1] / 1080.0
+    text, unit = caption.labels[k], size[1] / 1080.0
     fitted = _fitting(text, 28 * unit, (edges[1] - edges[0]) * 0.8, bold=True)
     wide, high = round(fitted.getlength(text) + 2 * PAD * unit), round(46 * unit)
-    x, y = (edges[0] + edges[1] - wide) / 2.0, 158 * unit
+    x, y = (edges[0] + edges[1] - wide) / 2.0, (190 if caption.warning else 158) * unit
     label = Image.new("RGBA", (wide, high))
     ImageDraw.Draw(label).text((wide / 2.0, high / 2.0), text, INK, fitted, "mm")
     return (x, y, x + wide, y + high), label

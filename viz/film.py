@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 FPS = 25
 
 
+def check_film(path: Path, size: tuple[int, int]) -> None:
+    """Refuse a film that cannot be written, before its frames are drawn.
+
+    Raises
+    ------
+    OutputError
+        If its name or size does not fit.
+    """
+    if path.suffix.lower() != ".mp4":
+        msg = f"{path}: films are written as .mp4; name such a file"
+        raise OutputError(msg)
+    if size[0] % 2 or size[1] % 2:
+        msg = f"a film of {size[0]}x{size[1]} pixels cannot be encoded: give even numbers"
+        raise OutputError(msg)
+
+
 def write_film(
     path: Path, frames: Iterable[npt.NDArray[np.uint8]], size: tuple[int, int], fps: int = FPS
 ) -> Path:
@@ -40,12 +56,7 @@ def write_film(
     """
     import imageio_ffmpeg
 
-    if path.suffix.lower() != ".mp4":
-        msg = f"{path}: films are written as .mp4; name such a file"
-        raise OutputError(msg)
-    if size[0] % 2 or size[1] % 2:
-        msg = f"a film of {size[0]}x{size[1]} pixels cannot be encoded: give even numbers"
-        raise OutputError(msg)
+    check_film(path, size)
     part = path.with_name(f".{path.stem}.part.mp4")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,7 +76,7 @@ def orbit(
     Parameters
     ----------
     start
-        Its direction is the first one.
+        Its direction is that in the middle of the way.
     hold
         Points (n, xyz) that must be seen.
     frame
@@ -86,15 +86,16 @@ def orbit(
     """
     size = (round(1000 * start.aspect), 1000)
     middle = np.append((hold[:, :2].min(axis=0) + hold[:, :2].max(axis=0)) / 2.0, 0.0)
-    around = np.linspace(0.0, turn_deg, 25)
-    distance = max(
-        _far_enough(middle, hold, start.azimuth_deg + turn, start.elevation_deg, size, frame)
-        for turn in around
-    )
+    turns = np.linspace(0.0, turn_deg, 73)
+    first = start.azimuth_deg - turn_deg / 2.0
+    needed = [
+        _far_enough(middle, hold, first + turn, start.elevation_deg, size, frame) for turn in turns
+    ]
 
     def at(share: float) -> Camera:
-        azimuth = start.azimuth_deg + turn_deg * share
-        return looking(middle, distance, azimuth, start.elevation_deg, size, VIEW_ANGLE_DEG)
+        turn = turn_deg * share
+        distance = float(np.interp(turn, turns, needed))
+        return looking(middle, distance, first + turn, start.elevation_deg, size, VIEW_ANGLE_DEG)
 
     return at
 
@@ -151,16 +152,29 @@ def along(
     return at
 
 
-def tour(views: Sequence[View], size: tuple[int, int]) -> Flight:
-    """Return the way from view to view: it rests at each, and rises between those far apart."""
+def tour(views: Sequence[View], size: tuple[int, int], *, arrive: float = 1.0) -> Flight:
+    """Return the way from view to view: it rests at each, and rises between those far apart.
+
+    It has come to the last one after a share `arrive` of the time.
+    """
 
     def at(share: float) -> Camera:
         if len(views) == 1:
             return views[0].camera(size)
-        place = min(max(share, 0.0), 1.0) * (len(views) - 1)
+        place = min(max(share / arrive, 0.0), 1.0) * (len(views) - 1)
         k = min(int(place), len(views) - 2)
         part = (place - k - STAYS / 2.0) / (1.0 - STAYS)
         return between(views[k], views[k + 1], _smooth(part)).camera(size)
+
+    return at
+
+
+def around(view: View, turn_deg: float, size: tuple[int, int]) -> Flight:
+    """Return the way around a place, half of the turn to either side."""
+
+    def at(share: float) -> Camera:
+        azimuth = view.azimuth_deg + turn_deg * (share - 0.5)
+        return replace(view, azimuth_deg=azimuth).camera(size)
 
     return at
 

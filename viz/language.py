@@ -27,6 +27,9 @@ GERMAN = {
     "drives": "fährt",
     "stands": "steht",
     "measure here": "Maßnahme hier",
+    "closed": "gesperrt",
+    "{cut} of {trips} trips find no way: no colour shows their delay": "{cut} von {trips} Fahrten "
+    "finden keinen Weg: ihre Wartezeit zeigt keine Farbe",
     "vehicles drawn {n} times larger": "Fahrzeuge {n}-fach vergrößert",
     "vehicles drawn larger from afar": "Fahrzeuge von fern vergrößert",
     "in mid-picture": "in der Bildmitte",

@@ -32,7 +32,8 @@ OVERSAMPLING = 2  # rendered larger and averaged: smooth edges on any renderer
 # The room that words leave for the city: left, top, right, bottom as shares of the picture.
 FRAME = (0.02, 0.14, 0.98, 0.965)
 FRAME_BESIDE = (0.02, 0.20, 0.98, 0.80)
-FRAME_FILM = (0.03, 0.12, 0.97, 0.88)
+FRAME_FILM = (0.03, 0.12, 0.97, 0.90)
+FRAME_FILM_BESIDE = (0.02, 0.18, 0.98, 0.84)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from scenarios.compare import compare
 from scenarios.presenting import Content
 from scenarios.runner import run_scenario
 from scenarios.schema import json_schema, measure_models
-from scenarios.views import Choice, open_view
+from scenarios.viewing import open_view
+from scenarios.views import Choice
 from twin import system
 from twin.ledger import Results
 

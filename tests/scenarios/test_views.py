@@ -13,11 +13,12 @@ from PIL import Image
 
 from scenarios import cli
 from scenarios.runs import open_run
-from scenarios.views import Choice, View, open_view, record_of, seconds_of, size_of
+from scenarios.viewing import open_view, seconds_of, size_of
+from scenarios.views import Choice, View, recorded_seeds, street_line
 from twin.errors import InputError
 from viz.palette import rgb
 from viz.scene.vehicles import DRIVES, STANDS
-from viz.scene.works import STRIPES
+from viz.scene.works import EDGE
 
 TIME = "12:05"
 
@@ -202,10 +203,9 @@ def test_a_run_without_movements_is_shown_and_said(
     ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = open_run(ran / "base")
+    assert recorded_seeds(run) == [run.seeds[0]]
     (run.replication(run.seeds[0]) / "passages.parquet").unlink()
-    from twin.city import City
-
-    assert record_of(run, City.load(run.city_folder)) is None
+    assert recorded_seeds(run) == []
     out = tmp_path / "a.png"
     code, told, _ = call(capsys, "show", ran / "base", "--at", TIME, "-o", out, "--size", "320x180")
     assert code == 0
@@ -213,23 +213,61 @@ def test_a_run_without_movements_is_shown_and_said(
     assert "keeps no movements of vehicles" in " ".join(told.split())
 
 
-def test_streets_of_a_measure_are_striped_and_barred(ran: Path, tmp_path: Path) -> None:
-    base = open_run(ran / "base")
-    scenario = ran / "base" / "scenario.yaml"
-    if not scenario.is_file():
-        pytest.skip("this run keeps no scenario")
-    text = scenario.read_text()
-    other = next(p for p in ran.iterdir() if (p / "scenario.yaml").is_file() and p.name != "base")
-    found = view(ran, mode="alone", alternative=other.name, layer="none")
-    streets, closed = found._streets(found.panels[0].run)
-    assert text
-    assert len(closed) <= len(streets)
+def test_streets_of_a_measure_are_marked(ran_once: Path) -> None:
+    found = view(ran_once, mode="alone", alternative="slow", layer="load")
+    touched, closed = found._streets(found.panels[0].run)
+    names = set(found.city.streets["name"].iloc[touched])
+    assert names == {"Unioninkatu"}
+    assert not len(closed)
     drawn = found.drawn(found.panels[0], None)
-    assert ("touched" in drawn.parts) == (len(streets) > 0)
-    if len(streets):
-        colours = {tuple(c) for c in drawn.parts["touched"].mesh.colours.tolist()}
-        assert colours == {tuple(rgb(c).tolist()) for c in STRIPES}
-    assert base.name == "base"
+    assert "edges" in drawn.parts
+    assert "touched" not in drawn.parts  # tape is for closed streets
+    assert {tuple(c) for c in drawn.parts["edges"].mesh.colours.tolist()} == {
+        tuple(rgb(EDGE).tolist())
+    }  # fmt: skip
+
+
+def test_a_street_is_seen_over_the_houses(ran_once: Path) -> None:
+    from viz.standpoint import _Sight
+
+    for name in ("Unioninkatu", "Fabianinkatu", "Pohjoisesplanadi"):
+        found = view(ran_once, street=name, mode="alone")
+        line = street_line(found.city, name)
+        (line,) = found.scene.ground.moved([line])
+        xy = np.array([line.interpolate(line.length / 2 + m).coords[0] for m in (-40, 0, 40)])
+        assert _Sight(found.city, found.scene.ground).share(xy, found.camera) == 1.0
+
+
+def test_trips_without_a_way_are_told_in_the_picture(ran: Path) -> None:
+    for folder in (ran / "slow").glob("seed-*"):
+        path = folder / "indicators.parquet"
+        table = pd.read_parquet(path)
+        table.loc[table["indicator"] == "cut_off", "value"] = 290.0
+        table.to_parquet(path)
+    assert "290 of" in view(ran).warning
+    assert "290 of" in view(ran, mode="beside").caption(None).warning
+    assert view(ran, mode="alone").warning == ""
+
+
+def test_bookmarks_say_what_a_film_shows(ran_once: Path, tmp_path: Path) -> None:
+    from scenarios.filming import takes
+
+    path = tmp_path / "tour.yaml"
+    path.write_text(
+        "stops:\n- {title: A, mode: a, layer: load, text: {en: Hello, de: Hallo}}\n"
+        "- {title: B, mode: swipe, time: '12:04', play: true, street: Unioninkatu}\n"
+        "- {title: C, mode: difference, layer: delay_h, alternative: idle}\n"
+    )
+    first = view(ran_once)
+    found = takes(first, "tour", path, lambda c: open_view(str(ran_once), c, quiet))
+    a, b, c = (take.view for take in found)
+    assert [len(v.panels) for v in (a, b, c)] == [1, 2, 1]
+    assert (a.layer.name, found[0].speech, a.panels[0].run.name) == ("load", "Hello", "base")
+    assert (b.choice.time_s, b.near, found[1].runs) == (43440.0, True, True)
+    assert c.panels[0].run.name == "idle"
+    assert c.layer.name == "delay_h"
+    end = found[1].flight(1.0)
+    assert end.focal[:2] == pytest.approx(b.street_camera("Unioninkatu").focal[:2])
 
 
 def test_sizes_and_times_are_read() -> None:

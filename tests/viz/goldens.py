@@ -22,7 +22,7 @@ from viz.palette import Scale
 from viz.picture import Panel, overview, still
 from viz.scene.bands import band_mesh
 from viz.scene.scene import Part, Scene, city_scene, signal_part
-from viz.scene.works import barrier_mesh, touched_mesh
+from viz.scene.works import barrier_mesh, tape_mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def near() -> Image:
     parts = {
         "values": Part(band_mesh(city, scene.ground, values(city), scale, unit_m=0.0)),
         "bars": signal_part(scene, colours_of(scene.bars, ways.lights_at(TIME_S))),
-        "touched": Part(touched_mesh(*where, closed), lit=False),
+        "touched": Part(tape_mesh(*where, closed), lit=False),
         "barriers": Part(barrier_mesh(*where, closed)),
     }
     fleet = fleet_at(ways.at(TIME_S), kinds, scene.lanes, scene.movements, scene.ground)

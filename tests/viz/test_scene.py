@@ -19,7 +19,7 @@ from viz.scene.roads import DASH_M, lane_lines, markings
 from viz.scene.scene import Scene, city_scene
 from viz.scene.trees import trees
 from viz.scene.vehicles import SIZES, Fleet, body, fleet_mesh
-from viz.scene.works import barrier_mesh, touched_mesh
+from viz.scene.works import barrier_mesh, tape_mesh
 
 if TYPE_CHECKING:
     from twin.city import City
@@ -170,7 +170,7 @@ def test_stripes_cover_touched_streets_and_barriers_close_both_ends(
     street = int(helsinki.streets["length_m"].argmax())
     lanes = helsinki.lanes[helsinki.lanes["street"] == street]
     where = (helsinki, scene.ground, scene.lanes)
-    stripes = touched_mesh(*where, np.array([street]))
+    stripes = tape_mesh(*where, np.array([street]))
     assert {tuple(c) for c in stripes.colours.tolist()} == {
         tuple(rgb("#f5c400").tolist()), tuple(rgb("#262a33").tolist())
     }  # fmt: skip
@@ -178,7 +178,7 @@ def test_stripes_cover_touched_streets_and_barriers_close_both_ends(
     assert covered == pytest.approx((lanes["width_m"] * lanes.geometry.length).sum(), rel=0.05)
     boards = barrier_mesh(*where, np.array([street]))
     assert len(shapely.get_parts(outline(boards))) == 2 * len(lanes)
-    assert not len(touched_mesh(*where, np.zeros(0, int)))
+    assert not len(tape_mesh(*where, np.zeros(0, int)))
 
 
 def test_a_city_of_streets_alone_has_a_scene(helsinki: City) -> None:

@@ -30,7 +30,9 @@ SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth thei
 FAR = "buildings from afar"
 LEAST_PX = 6.0  # length of a car in the picture, which is drawn larger where it has to be
 # Faces that lie on each other are drawn in this order, the last one on top.
-ORDER = ("ground", "green", "water", "roads", "markings", "shade", "values", "touched", "bars")
+ORDER = (
+    "ground", "green", "water", "roads", "markings", "shade", "values", "touched", "edges", "bars",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
