@@ -267,7 +267,7 @@ def _words(size: tuple[int, int], caption: Caption, left: float) -> list[tuple[B
 
     unit = size[1] / 1080.0
     pad = PAD * unit
-    room = size[0] * 0.42 if caption.title else 0.0
+    room = size[0] * 0.56 if caption.title else 0.0
     bold = _fitting(caption.title, 44 * unit, room, bold=True)
     plain = _fitting(caption.subtitle, 24 * unit, room, bold=False)
     alert = _fitting(caption.warning, 22 * unit, room, bold=True)
