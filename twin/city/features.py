@@ -141,7 +141,7 @@ def sea_faces(
     near = [line for line in coast if line.intersects(frame)]
     edges = shapely.union_all(np.array([*near, frame.boundary], dtype=object))
     closed, cuts, dangles, _ = shapely.polygonize_full(shapely.get_parts(edges))
-    faces = shapely.orient_polygons(shapely.get_parts(closed))
+    faces = shapely.orient_polygons(shapely.normalize(shapely.get_parts(closed)))
     faces = faces[shapely.within(shapely.point_on_surface(faces), frame)]
     loose = shapely.get_parts([cuts, dangles])
     ends = shapely.STRtree(shapely.line_interpolate_point(loose, 0.5, normalized=True))
