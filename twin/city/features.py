@@ -198,17 +198,20 @@ def _coastline(path: Path, crs: pyproj.CRS) -> list[Any]:
     import shapely
 
     tagged = osmium.filter.TagFilter(("natural", "coastline"))
-    ways = {
+    ways: dict[int, list[int]] = {
         way.id: [node.ref for node in way.nodes]
         for way in osmium.FileProcessor(str(path), osmium.osm.WAY).with_filter(tagged)
+        if isinstance(way, osmium.osm.Way)
     }
-    refs = {ref for way in ways.values() for ref in way if ref >= 0}
-    if not refs:
+    wanted = {ref for way in ways.values() for ref in way if ref >= 0}
+    if not wanted:
         return []
-    nodes = osmium.FileProcessor(str(path), osmium.osm.NODE).with_filter(
-        osmium.filter.IdFilter(refs)
-    )
-    places = {n.id: (n.location.lon, n.location.lat) for n in nodes if n.location.valid()}
+    these = osmium.filter.IdFilter(wanted)
+    places = {
+        node.id: (node.location.lon, node.location.lat)
+        for node in osmium.FileProcessor(str(path), osmium.osm.NODE).with_filter(these)
+        if isinstance(node, osmium.osm.Node) and node.location.valid()
+    }
     metric = pyproj.Transformer.from_crs(4326, crs, always_xy=True)
     lines = []
     for _, way in sorted(ways.items()):
