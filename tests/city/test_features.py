@@ -150,6 +150,13 @@ def test_islands_stay_land(tmp_path: Path) -> None:
     assert whole.area - face.area == pytest.approx(CELL_M2, rel=0.01)
 
 
+def test_a_town_on_an_island_has_the_sea_around_it(tmp_path: Path) -> None:
+    shore = [(10.9965, 48.9975), (11.0035, 48.9975), (11.0035, 49.0025), (10.9965, 49.0025)]
+    (face,) = sea(coastal(tmp_path, [*shore, shore[0]]))
+    assert face.area == pytest.approx((12 * 6 - 7 * 5) * CELL_M2, rel=0.01)
+    assert len(face.interiors) == 1
+
+
 def test_without_stated_bounds_the_sea_reaches_the_edge_of_maps(tmp_path: Path) -> None:
     near = [(11.00305, 48.99), (11.00305, 49.01)]
     city = coastal(tmp_path, near, bounds="")
@@ -168,6 +175,7 @@ def test_without_stated_bounds_the_sea_reaches_the_edge_of_maps(tmp_path: Path) 
         [COAST[::-1]],
         [COAST, COAST[::-1]],
         [ISLAND],
+        [[(12.0, 48.0), (12.0, 50.0)]],
     ],
     ids=[
         "ends",
@@ -177,6 +185,7 @@ def test_without_stated_bounds_the_sea_reaches_the_edge_of_maps(tmp_path: Path) 
         "town in the sea",
         "both ways",
         "island alone",
+        "far away",
     ],
 )
 def test_a_coast_that_tells_no_sea_changes_nothing(

@@ -186,7 +186,7 @@ def _share(table: gpd.GeoDataFrame, size: Any, face: Any) -> float:
     """Return which share of a table's length or area lies within a face."""
     import shapely
 
-    shapes = table.geometry.to_numpy()
+    shapes = shapely.make_valid(table.geometry.to_numpy())
     total = size(shapes).sum()
     return float(size(shapely.intersection(shapes, face)).sum() / total) if total else 0.0
 
