@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.city import defaults
+from twin.city import City, defaults
 from twin.city.features import building_size, building_use, parse_metres, place_kind
+from viz.outlines import extent, surfaces
+
+from .tiny import tiny_osm
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Coasts beside the small town, whose streets end at 11.003 east; land is on their left.
+BOUNDS = '<bounds minlat="48.997" minlon="10.996" maxlat="49.003" maxlon="11.008"/>'
+COAST = [(11.004, 48.99), (11.004, 49.0), (11.004, 49.01)]
+ISLAND = [(11.005, 49.0), (11.006, 49.0), (11.006, 49.001), (11.005, 49.001), (11.005, 49.0)]
+CENTRED = "+proj=tmerc +lon_0=11 +ellps=GRS80 +units=m"  # the bounds stay a rectangle
+CELL_M2 = 111.2 * 111.2 * math.cos(math.radians(49.0))  # 0.001 by 0.001 degrees
 
 
 @pytest.mark.parametrize(
@@ -80,3 +96,116 @@ def test_place_takes_its_most_telling_tag() -> None:
     assert place_kind({"shop": "books"}) == "shop"
     assert place_kind({"amenity": "bench"}) == ""
     assert place_kind({"highway": "bus_stop", "shop": "no"}) == "bus_stop"
+
+
+def coastal(
+    path: Path,
+    *coasts: list[tuple[float, float]],
+    bounds: str = BOUNDS,
+    crs: str | None = CENTRED,
+) -> City:
+    """Return the small town with coastlines, one way each; equal places are one node."""
+    nodes = {place: 500 + i for i, place in enumerate(dict.fromkeys(chain(*coasts)))}
+    points = "".join(f'<node id="{i}" lon="{x}" lat="{y}"/>' for (x, y), i in nodes.items())
+    ways = ""
+    for way, coast in enumerate(coasts, 300):
+        refs = "".join(f'<nd ref="{nodes[place]}"/>' for place in coast)
+        ways += f'<way id="{way}">{refs}<tag k="natural" v="coastline"/></way>'
+    text = tiny_osm().replace("<node", bounds + "<node", 1)
+    text = text.replace("<way", points + "<way", 1).replace("<relation", ways + "<relation", 1)
+    file = path / "coast.osm"
+    file.write_text(text, encoding="utf-8")
+    return City.from_osm(file, crs=crs)
+
+
+def sea(city: City) -> list[shapely.Polygon]:
+    """Return the polygons of the sea."""
+    found = city.water[city.water["kind"] == "sea"]
+    assert found["id"].tolist() == [f"sea/{i}" for i in range(1, len(found) + 1)]
+    return found.geometry.tolist()
+
+
+def test_sea_lies_to_the_right_of_the_coast_up_to_the_bounds(tmp_path: Path, tiny: City) -> None:
+    city = coastal(tmp_path, COAST)
+    (face,) = sea(city)
+    assert face.area == pytest.approx(4 * 6 * CELL_M2, rel=0.01)  # 11.004-11.008 by 48.997-49.003
+    assert not city.streets.intersects(face).any()
+    assert face.is_valid
+    assert surfaces(city, face.bounds)[1].tolist() == [face]  # what maps and scenes draw
+    tables = coastal(tmp_path, COAST, crs=None).tables
+    assert all(tables[name].equals(tiny.tables[name]) for name in tables if name != "water")
+    assert City.load(city.save(tmp_path / "saved")).digest == city.digest
+
+
+def test_pieces_of_a_coast_make_the_same_sea_in_any_order(tmp_path: Path) -> None:
+    whole = coastal(tmp_path, COAST)
+    parts = coastal(tmp_path, COAST[1:], COAST[:2])
+    assert parts.digest == whole.digest
+
+
+def test_islands_stay_land(tmp_path: Path) -> None:
+    (whole,) = sea(coastal(tmp_path, COAST))
+    (face,) = sea(coastal(tmp_path, COAST, ISLAND))
+    assert len(face.interiors) == 1
+    assert whole.area - face.area == pytest.approx(CELL_M2, rel=0.01)
+
+
+def test_a_town_on_an_island_has_the_sea_around_it(tmp_path: Path) -> None:
+    shore = [(10.9965, 48.9975), (11.0035, 48.9975), (11.0035, 49.0025), (10.9965, 49.0025)]
+    (face,) = sea(coastal(tmp_path, [*shore, shore[0]]))
+    assert face.area == pytest.approx((12 * 6 - 7 * 5) * CELL_M2, rel=0.01)
+    assert len(face.interiors) == 1
+
+
+def test_without_stated_bounds_the_sea_reaches_the_edge_of_maps(tmp_path: Path) -> None:
+    near = [(11.00305, 48.99), (11.00305, 49.01)]
+    city = coastal(tmp_path, near, bounds="")
+    (face,) = sea(city)
+    _, low, east, high = extent(city)
+    assert face.covers(shapely.LineString([(east, low), (east, high)]))
+
+
+@pytest.mark.parametrize(
+    "coasts",
+    [
+        [COAST[:2]],
+        [COAST[:2], ISLAND],
+        [COAST, [(11.006, 49.0), (11.006, 49.01)]],
+        [[COAST[0], (11.004, 48.999)], [(11.004, 49.001), COAST[2]]],
+        [COAST[::-1]],
+        [COAST, COAST[::-1]],
+        [ISLAND],
+        [[(12.0, 48.0), (12.0, 50.0)]],
+    ],
+    ids=[
+        "ends",
+        "ends beside an island",
+        "ends in the sea",
+        "gap",
+        "town in the sea",
+        "both ways",
+        "island alone",
+        "far away",
+    ],
+)
+def test_a_coast_that_tells_no_sea_changes_nothing(
+    tmp_path: Path, tiny: City, coasts: list[list[tuple[float, float]]]
+) -> None:
+    assert coastal(tmp_path, *coasts, crs=None).digest == tiny.digest
+
+
+def test_what_is_right_of_one_coast_and_left_of_another_is_no_sea(tmp_path: Path) -> None:
+    further = [(11.006, y) for _, y in COAST]
+    (face,) = sea(coastal(tmp_path, COAST, further))
+    assert face.area == pytest.approx(2 * 6 * CELL_M2, rel=0.01)
+    (low, high) = (face.bounds[0], face.bounds[2])
+    assert high - low == pytest.approx(2 * 111.2 * math.cos(math.radians(49.0)), rel=0.01)
+
+
+def test_a_node_that_the_extract_lacks_interrupts_the_coast(tmp_path: Path, tiny: City) -> None:
+    city = coastal(tmp_path, COAST)
+    assert len(sea(city)) == 1
+    file = tmp_path / "coast.osm"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('<node id="501" lon="11.004" lat="49.0"/>', ""), encoding="utf-8")
+    assert City.from_osm(file).digest == tiny.digest

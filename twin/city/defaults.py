@@ -187,6 +187,17 @@ WATER_TAGS: dict[str, frozenset[str]] = {
 }
 """OSM tags that make water."""
 
+SEA_SHARE = 0.1
+"""A face beside the coastline that holds more than this share of the city's street length or
+building area is no sea: piers and bridges are less. A stated assumption."""
+
+SEA_MARGIN = 0.05
+"""How far the sea goes beyond streets and buildings, by their diagonal, where an extract does
+not state its bounds; as far as the terrain."""
+
+MAP_MARGIN = 0.012
+"""How far maps go beyond the streets, by their diagonal; the sea reaches at least as far."""
+
 LANDUSE_TAGS: dict[str, frozenset[str] | None] = {
     "landuse": None,
     "leisure": frozenset({"park", "garden", "pitch", "playground", "golf_course"}),

@@ -24,7 +24,9 @@ _NUMBER = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(m|ft|')?\s*(?:$|;)")
 _FOOT_M = 0.3048
 
 
-def read_features(path: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, pd.DataFrame]:
+def read_features(
+    path: Path, crs: pyproj.CRS, shown_as: Path, streets: gpd.GeoDataFrame
+) -> dict[str, pd.DataFrame]:
     """Return the tables buildings, places, landuse and water of a PBF file.
 
     Parameters
@@ -34,7 +36,10 @@ def read_features(path: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, pd.D
     crs
         The metric CRS of the tables.
     shown_as
-        The file that an error message names.
+        The extract as it was given: an error message names it, and its header says how far
+        the sea reaches.
+    streets
+        The city's streets, which do not lie in the sea.
 
     Raises
     ------
@@ -47,11 +52,16 @@ def read_features(path: Path, crs: pyproj.CRS, shown_as: Path) -> dict[str, pd.D
         # The other engine keeps its results in a folder that every user can write to.
         source = pyrosm.OSM(str(path), engine="in_memory")
         landuse = _landuse(source, crs)
+        buildings = _buildings(source, crs, landuse)
+        sea: list[Any] = []
+        coast = _coastline(path, crs)
+        if coast:
+            sea = sea_faces(coast, _frame(shown_as, crs, streets, buildings), streets, buildings)
         return {
-            "buildings": _buildings(source, crs, landuse),
+            "buildings": buildings,
             "places": _places(source, crs),
             "landuse": landuse,
-            "water": _water(source, crs),
+            "water": _water(source, crs, sea),
         }
     except (RuntimeError, ValueError, KeyError, IndexError, OSError) as error:
         raise InputError(not_osm(shown_as, error)) from error
@@ -104,6 +114,146 @@ def building_size(tags: dict[str, str | None], use: str) -> tuple[float, float, 
     kind = tags.get("building") or ""
     levels = defaults.LEVELS_BY_BUILDING.get(kind, defaults.LEVELS_BY_USE[use])
     return levels * defaults.STOREY_HEIGHT_M, levels, "default"
+
+
+def sea_faces(
+    coast: list[Any], frame: Any, streets: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame
+) -> list[Any]:
+    """Return the sea within a frame as polygons, the largest first.
+
+    Frame and coastline cut the plane into faces. Sea is a face that lies to the right of its
+    coastline everywhere. A face that lies to the left somewhere too, one in which a coastline
+    ends, and one that holds streets or buildings of note is left out.
+
+    Parameters
+    ----------
+    coast
+        Lines with the land on their left and the water on their right (OSM wiki,
+        Tag:natural=coastline), in metres.
+    frame
+        The polygon within which the coastline counts.
+    streets, buildings
+        Tables of the city. A face that holds more than `defaults.SEA_SHARE` of the streets'
+        length or of the buildings' area is no sea.
+    """
+    import shapely
+
+    near = [line for line in coast if line.intersects(frame)]
+    edges = shapely.union_all(np.array([*near, frame.boundary], dtype=object))
+    closed, cuts, dangles, _ = shapely.polygonize_full(shapely.get_parts(edges))
+    faces = shapely.orient_polygons(shapely.normalize(shapely.get_parts(closed)))
+    faces = faces[shapely.within(shapely.point_on_surface(faces), frame)]
+    loose = shapely.get_parts([cuts, dangles])
+    ends = shapely.STRtree(shapely.line_interpolate_point(loose, 0.5, normalized=True))
+    unsure = np.isin(np.arange(len(faces)), ends.query(faces, predicate="contains")[0])
+    sea = [
+        face
+        for face, side in zip(faces[~unsure], _sides(faces[~unsure], near), strict=True)
+        if side == {"right"}
+        and _share(streets, shapely.length, face) <= defaults.SEA_SHARE
+        and _share(buildings, shapely.area, face) <= defaults.SEA_SHARE
+    ]
+    return sorted(sea, key=lambda face: (-face.area, face.bounds))
+
+
+def _sides(faces: Any, coast: list[Any]) -> list[set[str]]:
+    """Return the sides of the coastline that each face lies on; it is left of its own rings."""
+    import shapely
+
+    tree = shapely.STRtree(segments := _segments(coast))
+    ahead = np.diff(shapely.get_coordinates(segments).reshape(-1, 2, 2), axis=1)[:, 0]
+    sides = []
+    for face in faces:
+        edges = _segments(shapely.get_rings(face).tolist())
+        along = np.diff(shapely.get_coordinates(edges).reshape(-1, 2, 2), axis=1)[:, 0]
+        middle = shapely.line_interpolate_point(edges, 0.5, normalized=True)
+        edge, segment = tree.query(middle, predicate="dwithin", distance=1e-4)
+        same = np.sum(along[edge] * ahead[segment], axis=1)
+        sides.append({"left" if value > 0 else "right" for value in same})
+    return sides
+
+
+def _segments(lines: list[Any]) -> Any:
+    """Return the straight pieces of all lines, in their direction."""
+    import shapely
+
+    xy, line = shapely.get_coordinates(lines, return_index=True)
+    pairs = np.stack([xy[:-1], xy[1:]], axis=1)
+    return shapely.linestrings(pairs[(line[:-1] == line[1:]) & (pairs[:, 0] != pairs[:, 1]).any(1)])
+
+
+def _share(table: gpd.GeoDataFrame, size: Any, face: Any) -> float:
+    """Return which share of a table's length or area lies within a face."""
+    import shapely
+
+    shapes = shapely.make_valid(table.geometry.to_numpy())
+    total = size(shapes).sum()
+    return float(size(shapely.intersection(shapes, face)).sum() / total) if total else 0.0
+
+
+def _coastline(path: Path, crs: pyproj.CRS) -> list[Any]:
+    """Return the coastline in its direction; a node that the extract lacks interrupts it."""
+    import osmium
+    import pyproj
+    import shapely
+
+    tagged = osmium.filter.TagFilter(("natural", "coastline"))
+    ways: dict[int, list[int]] = {
+        way.id: [node.ref for node in way.nodes]
+        for way in osmium.FileProcessor(str(path), osmium.osm.WAY).with_filter(tagged)
+        if isinstance(way, osmium.osm.Way)
+    }
+    wanted = {ref for way in ways.values() for ref in way if ref >= 0}
+    if not wanted:
+        return []
+    these = osmium.filter.IdFilter(wanted)
+    places = {
+        node.id: (node.location.lon, node.location.lat)
+        for node in osmium.FileProcessor(str(path), osmium.osm.NODE).with_filter(these)
+        if isinstance(node, osmium.osm.Node) and node.location.valid()
+    }
+    metric = pyproj.Transformer.from_crs(4326, crs, always_xy=True)
+    lines = []
+    for _, way in sorted(ways.items()):
+        lonlat = np.array([places.get(ref, (np.inf, np.inf)) for ref in way]).reshape(-1, 2)
+        xy = np.round(np.column_stack(metric.transform(*lonlat.T)), 3)
+        known = np.isfinite(xy).all(axis=1)
+        runs = np.split(xy[known], np.flatnonzero(np.diff(np.flatnonzero(known)) > 1) + 1)
+        lines += [shapely.LineString(run) for run in runs if len(np.unique(run, axis=0)) > 1]
+    return lines
+
+
+def _frame(
+    extract: Path, crs: pyproj.CRS, streets: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame
+) -> Any:
+    """Return the rectangle of the extract's header, else of streets and buildings and a margin.
+
+    It covers the streets and what maps show around them.
+    """
+    import osmium
+    import pyproj
+    import shapely
+
+    reader = osmium.io.Reader(str(extract), osmium.osm.NOTHING)
+    try:
+        stated = reader.header().box()
+    finally:
+        reader.close()
+    own = _widened(streets.total_bounds, defaults.MAP_MARGIN)
+    if stated.valid():
+        low, high = stated.bottom_left, stated.top_right
+        metric = pyproj.Transformer.from_crs(4326, crs, always_xy=True)
+        box = np.array(metric.transform_bounds(low.lon, low.lat, high.lon, high.lat))
+        if np.isfinite(box).all():
+            return shapely.union_all([shapely.box(*own), shapely.box(*box)]).envelope
+    shapes = [*streets.geometry, *buildings.geometry]
+    return shapely.box(*_widened(shapely.total_bounds(shapes), defaults.SEA_MARGIN))
+
+
+def _widened(bounds: Any, share: float) -> Any:
+    """Return bounds with a margin of a share of their diagonal."""
+    margin = share * np.hypot(bounds[2] - bounds[0], bounds[3] - bounds[1])
+    return np.asarray(bounds) + margin * np.array([-1.0, -1.0, 1.0, 1.0])
 
 
 def _buildings(source: pyrosm.OSM, crs: pyproj.CRS, landuse: pd.DataFrame) -> pd.DataFrame:
@@ -185,7 +335,7 @@ def _landuse(source: pyrosm.OSM, crs: pyproj.CRS) -> pd.DataFrame:
     return _simple("landuse", rows, crs)
 
 
-def _water(source: pyrosm.OSM, crs: pyproj.CRS) -> pd.DataFrame:
+def _water(source: pyrosm.OSM, crs: pyproj.CRS, sea: list[Any]) -> pd.DataFrame:
     tags: dict[str, Any] = {key: sorted(kinds) for key, kinds in defaults.WATER_TAGS.items()}
     found = _query(source, tags, list(tags), crs, nodes=False)
     rows = [
@@ -194,6 +344,7 @@ def _water(source: pyrosm.OSM, crs: pyproj.CRS) -> pd.DataFrame:
         if (kind := _tag(row, defaults.WATER_TAGS))
         for part in _polygons_or_lines(row["geometry"])
     ]
+    rows += [(f"sea/{number}", "sea", face) for number, face in enumerate(sea, 1)]
     return _simple("water", rows, crs)
 
 

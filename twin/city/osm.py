@@ -119,7 +119,7 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
     transit = read_transit(*pt, tables, crs, headways(folder / "roads.osm"))
     tables |= transit.tables
     say("reading buildings, places, land use and water")
-    tables |= read_features(feature_file(file, folder), crs, file)
+    tables |= read_features(feature_file(file, folder), crs, file, tables["streets"])
     tables["surfaces"] = schema.empty("surfaces", crs)
     schema.validate(tables, str(file))
     facts = {
