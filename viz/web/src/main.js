@@ -194,14 +194,14 @@ class App {
     const about = values.layer(state.layer);
     const time = state.now ? state.time : null;
     const interval = state.now ? about.starts.findLastIndex((s) => s <= state.time) : -1;
-    const key = [state.layer, state.mode, state.run, interval].join();
+    const key = [state.layer, state.mode, state.run, interval, state.theme].join();
     if (key === this.painted) return;
     this.painted = key;
     const modes = state.mode === "swipe" ? [["a", 0], ["b", state.run]]
       : [[state.mode, state.mode === "a" ? 0 : state.run]];
     modes.forEach(([mode, run], side) => {
       const texture = scene.colours[side];
-      values.paint(texture.image.data, values.shown(state.layer, mode, run, 0, time));
+      values.paint(texture.image.data, values.shown(state.layer, mode, run, 0, time), state.theme);
       texture.needsUpdate = true;
     });
   }

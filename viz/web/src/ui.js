@@ -166,7 +166,7 @@ export class Interface {
       const now = state.now && many;
       const limits = difference ? (now ? about.gap : about.wholeGap) || [-1, 1] : now ? about.scale : about.whole;
       const diverging = difference || limits[0] < 0;
-      const table = app.values.tables[diverging ? "diverging" : "sequential"];
+      const table = app.values.tables[state.theme][diverging ? "diverging" : "sequential"];
       const stops = [];
       for (let k = 0; k <= 16; k++) {
         const c = Math.round((255 * k) / 16) * 3;
