@@ -10,7 +10,7 @@ export const THEMES = {
     ground: "#15181e", green: "#1d2a22", water: "#16303f", road: "#2b303a", marking: "#5a6170",
     roof: "#4a515f", wall: "#363c48", tile: "#5d4f4c", edge: "#667086", mark: "#56b4e9", tree: "#31493a",
     trunk: "#3b3730", shadow: 0.42, moving: "#ffffff", standing: "#08090b", body: "#aeb6c6",
-    ink: "#ffffff", case: "#9aa3b5",
+    ink: "#ffffff",
   },
 };
 export const LIGHTS_OFF = 3; // of the lights red, yellow, green, none
