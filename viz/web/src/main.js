@@ -6,6 +6,7 @@ import { shared } from "./materials.js";
 import { MyStreet } from "./mine.js";
 import { openPayload } from "./payload.js";
 import { StreetIndex } from "./picking.js";
+import { printable } from "./print.js";
 import { Scene } from "./scene.js";
 import { restored, written } from "./state.js";
 import { MOVING, STILL, Still } from "./still.js";
@@ -58,6 +59,7 @@ class App {
     this.labels = new Labels(stage, this);
     this.ui = new Interface(this, stage);
     listen(this);
+    printable(this);
     new ResizeObserver(() => this.resize()).observe(stage);
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.resize();

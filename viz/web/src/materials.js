@@ -34,6 +34,9 @@ export function onGround(draped, order) {
     : { depthTest: false, depthWrite: false };
 }
 
+// Of what is seen through the houses that stand in front of it.
+const THROUGH = { depthTest: true, depthFunc: THREE.GreaterDepth, depthWrite: false, blending: THREE.CustomBlending };
+
 export function flatMaterial(colour, settings) {
   return material({
     uniforms: { uColour: { value: new THREE.Color(colour) } },
@@ -132,30 +135,31 @@ export function bandMaterial(settings, role, edge) {
     fragment: `varying vec3 vColour; varying float vD;
       void main() { gl_FragColor = vec4(vColour, ${role === 2 ? "0.6" : "1.0"}); }`,
     ...settings,
-    ...(role === 2 ? { depthTest: true, depthFunc: THREE.GreaterDepth, blending: THREE.CustomBlending } : {}),
+    ...(role === 2 ? THROUGH : {}),
   });
 }
 
 /** Stripes across the streets that are closed, or a dotted edge along those that something else is done to. */
-export function tapeMaterial(settings, closes) {
+export function tapeMaterial(settings, closes, through = false) {
   return material({
     uniforms: {
       uColours: { value: [] }, uInk: { value: new THREE.Color() }, uStripe: { value: 6 },
-      uLeast: { value: closes ? 7 : 4.5 }, uMost: { value: closes ? 90 : 60 }, uEdge: { value: closes ? 0 : 1.6 },
+      uLeast: { value: closes ? 9 : 4.5 }, uMost: { value: closes ? 120 : 60 }, uEdge: { value: closes ? 0 : 1.6 },
     },
     vertex: `${RIBBON} attribute float along; varying float vAlong; varying float vSide; varying float vWide; varying float vOuter;
       void main() { gl_Position = ribbon(); vAlong = along; vSide = side; vOuter = shift;
         vWide = max(halfWidth, 0.5 * min(uLeast * uMpp * vD, uMost)) / (uMpp * vD) + uEdge; }`,
     fragment: closes
       ? `uniform vec3 uColours[2]; uniform float uStripe; varying float vAlong; varying float vSide; varying float vD;
-      void main() { float k = fract((vAlong / uStripe + 0.5 * vSide) / 2.0);
-        gl_FragColor = vec4(k < 0.5 ? uColours[0] : uColours[1], 1.0); }`
+      void main() { float k = fract((vAlong / uStripe + 0.25 * vSide) / 2.0);
+        gl_FragColor = vec4(k < 0.5 ? uColours[0] : uColours[1], ${through ? "0.55" : "1.0"}); }`
       : `uniform vec3 uInk; uniform float uStripe; varying float vAlong; varying float vSide; varying float vWide;
       varying float vOuter; varying float vD;
       void main() { if (fract(vAlong / (2.0 * uStripe)) > 0.5 || (1.0 - abs(vSide)) * vWide > 1.6
           || (vOuter > 0.5 && vSide > 0.0)) discard;
         gl_FragColor = vec4(uInk, 1.0); }`,
     ...settings,
+    ...(through ? THROUGH : {}),
   });
 }
 

@@ -4,7 +4,7 @@ import * as M from "./materials.js";
 
 export const TAPE = ["#f5c400", "#262a33"];
 const STRIPE_M = 6; // length of a stripe from near
-const STRIPE_PX = 9; // and from afar
+const STRIPE_PX = 13; // and from afar
 const BOARD = { height: 1.1, thick: 0.3, from: 0.3 }; // m
 const BOARDS_MPP = 1.5; // from so many metres a pixel on, boards are too small to be seen
 
@@ -55,6 +55,12 @@ export class Touched {
     const material = M.tapeMaterial(scene.onGround("tape"), closes);
     material.uniforms.uColours.value = TAPE.map((c) => new THREE.Color(c));
     const parts = [this.add(new THREE.Mesh(shape, material), "tape")];
+    if (closes) {
+      const through = M.tapeMaterial(scene.onGround("tape"), closes, true);
+      through.uniforms.uColours.value = material.uniforms.uColours.value;
+      parts.push(this.add(new THREE.Mesh(shape, through), "tape"));
+      parts[1].renderOrder = 25;
+    }
     const boards = closes ? this.boards(streets) : null;
     if (boards) parts.push(this.add(new THREE.Mesh(boards, M.boardMaterial()), "board"));
     return parts;
