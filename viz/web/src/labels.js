@@ -109,13 +109,15 @@ export class Labels {
     for (const wanted of this.pins()) {
       const found = this.pinned(wanted, taken);
       if (!found) continue;
-      taken.push(found.box);
+      const [x, y] = found.anchor;
+      taken.push(found.box, [x - 8, y - 8, x + 8, y + 8]);
       out.push(found);
     }
     const names = this.order.slice(0, view.metresPerPixel > 6 ? 30 : 240);
     const shown = out.length + (width < 700 ? 7 : MOST);
     for (let k = 0; k < names.length && out.length < shown; k++) {
       const { name, rows } = names[k];
+      if (out.some((e) => e.pin && e.name.includes(name))) continue; // said already
       for (const row of rows.slice(0, 6)) {
         const [x, y, z] = this.middle(row);
         const w = this.half(name) + 6;
