@@ -120,7 +120,7 @@ export class Touched {
         mesh.visible = now.has(m) && (mesh.userData.kind === "tape" || mpp < BOARDS_MPP);
         if (mesh.userData.kind !== "tape") continue;
         mesh.material.uniforms.uStripe.value = m.closes ? stripe : dot;
-        mesh.material.uniforms.uInk.value.set(theme.ink);
+        mesh.material.uniforms.uInk.value.set(theme.dots);
       }
     }
   }
