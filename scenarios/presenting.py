@@ -273,14 +273,17 @@ def _fallback(city: City, out: Path, title: str, lang: Language, say: Say) -> Pa
 
 def _palette() -> dict[str, Any]:
     """Return the project's colours: tables of scales, and what vehicles and lights have."""
-    from viz.palette import NO_VALUE, Scale
+    from viz.palette import NO_VALUE, Scale, dark_tables
     from viz.scene.lights import COLOURS
     from viz.scene.vehicles import DRIVES, STANDS
 
     at = np.linspace(0.0, 1.0, 256)
+    sequential, diverging = dark_tables()
     return {
         "sequential": _hex(Scale(0.0, 1.0).rgb(at)),
         "diverging": _hex(Scale(-1.0, 1.0, diverging=True).rgb(2.0 * at - 1.0)),
+        "sequential_dark": _hex(sequential),
+        "diverging_dark": _hex(diverging),
         "none": NO_VALUE,
         "lights": [COLOURS[k] for k in ("red", "yellow", "green", "off")],
         "drives": DRIVES,

@@ -31,6 +31,9 @@ NO_VALUE = "#b9b9b4"
 _SEQUENTIAL = ("inferno", 0.90, 0.12)
 # The middle is the grey of a plain street, so that small differences show on any ground.
 _DIVERGING = ("#36106e", "#7d5fb2", "#cdc9c2", "#e0913a", "#963c00")
+# On dark ground much is light: the same hues the other way round, little near the ground's colour.
+_SEQUENTIAL_DARK = ("inferno", 0.36, 0.97)
+_DIVERGING_DARK = ("#c9b8ff", "#7a5fd0", "#3d434f", "#c06a12", "#ffc873")
 
 
 def series_style(k: int) -> tuple[str, str]:
@@ -119,6 +122,11 @@ class Scale:
         if self.diverging:
             return [self.low, self.low / 2.0, 0.0, self.high / 2.0, self.high]
         return [self.low, (self.low + self.high) / 2.0, self.high]
+
+
+def dark_tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Return 256 colours of sequential and of diverging values on dark ground, (256, 3) each."""
+    return _table(*_SEQUENTIAL_DARK), _between(_DIVERGING_DARK)
 
 
 @lru_cache

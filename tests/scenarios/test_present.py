@@ -17,8 +17,9 @@ from scenarios.present_tour import read_tour
 from scenarios.presenting import present
 from scenarios.runs import open_run
 from twin.errors import InputError, OutputError
-from viz.palette import Scale
+from viz.palette import Scale, rgb
 from viz.presentation import page
+from viz.scene.works import STRIPES
 
 if TYPE_CHECKING:
     from twin.city import City
@@ -283,7 +284,17 @@ def test_on_a_phone_nothing_sticks_out_and_a_tap_finds_a_street(browser, shown):
         for a in boxes:
             for b in boxes:
                 assert a[0] == b[0] or a[3] >= b[4] or b[3] >= a[4] or a[1] >= b[2] or b[1] >= a[2]
-        tab.evaluate("twin.set({ mode: 'a', show: { ...twin.state.show, buildings: false } })")
+        tab.keyboard.press("PageDown")
+        tab.evaluate("twin.set({ playing: false })")
+        still(tab)
+        panels = tab.evaluate(BOXES, ".panel")
+        assert {"speech", "legend"} <= {p[0] for p in panels}
+        for k, a in enumerate(panels):
+            for b in panels[k + 1 :]:
+                assert apart(a, b), (a, b)
+        tab.evaluate(
+            "twin.set({ mode: 'a', speech: false, playing: false, show: { ...twin.state.show, buildings: false } })"
+        )
         place = tab.evaluate(
             """() => { const s = twin.streetsOf(twin.header.names.indexOf('Unioninkatu'))[0];
               const box = twin.boxOf([s]); twin.view.pose = { x: (box[0] + box[2]) / 2,
@@ -296,6 +307,159 @@ def test_on_a_phone_nothing_sticks_out_and_a_tap_finds_a_street(browser, shown):
         still(tab)
         tab.touchscreen.tap(place[0], place[1])
         assert tab.locator("#card h2").inner_text() == "Unioninkatu"
+
+
+BOXES = """(what) => [...document.querySelectorAll(what)].filter((e) => !e.hidden).map((e) => {
+  const r = e.getBoundingClientRect(); return [e.id || e.textContent, r.left, r.right, r.top, r.bottom]; })"""
+
+
+def apart(a: list[Any], b: list[Any]) -> bool:
+    """Return whether two boxes (name, left, right, top, bottom) leave each other free."""
+    return bool(a[3] >= b[4] or b[3] >= a[4] or a[1] >= b[2] or b[1] >= a[2])
+
+
+@in_browser
+def test_a_closed_street_wears_tape_while_it_is_closed(browser, shown, tmp_path):
+    from PIL import Image
+
+    head, rest = shown.read_text().split('id="twin-header">')
+    text, rest = rest.split("</script>", 1)
+    header = json.loads(text)
+    (done,) = [e for e in header["touched"] if e["run"] == "slow"]
+    done |= {"closes": True, "begin": 43_300.0, "end": 43_500.0}
+    file = tmp_path / "closed.html"
+    file.write_text(f'{head}id="twin-header">{json.dumps(header)}</script>{rest}')
+    street = done["streets"][0]
+    colours = {}
+    with opened(browser, file) as tab:
+        tab.evaluate(
+            """(s) => { twin.set({ mode: "b", run: 1, card: false, show: { ...twin.state.show, trees: false,
+              buildings: false, labels: false, vehicles: false, signals: false } });
+              const o = [0, 0, 0]; const w = twin.scene.axes; w.at(s, 0, o); w.at(s, w.prefix[s].at(-1) / 2, o);
+              twin.view.pose = { x: o[0], y: o[1], distance: 260, heading: 0, tilt: 0 }; }""",
+            street,
+        )
+        on = """(s) => { const w = twin.scene.axes; const o = [0, 0, 0]; const end = w.prefix[s].at(-1);
+          return [...Array(41).keys()].map((k) => { w.at(s, end * (0.3 + 0.01 * k), o);
+            return twin.view.pixel(o[0] + Math.sin(o[2]), o[1] - Math.cos(o[2]), 0); })
+            .filter((p) => p[0] > 300 && p[0] < 980 && p[1] > 110 && p[1] < 500); }"""
+        for name, time in (("before", 43_200), ("closed", 43_400), ("after", 43_600)):
+            tab.evaluate("(t) => twin.set({ time: t })", time)
+            still(tab)
+            tab.screenshot(path=tmp_path / f"{name}.png")
+            pixels = np.array(Image.open(tmp_path / f"{name}.png").convert("RGB")).astype(int)
+            places = np.array(tab.evaluate(on, street)).round().astype(int)
+            assert len(places) > 5
+            found = pixels[places[:, 1], places[:, 0]]
+            colours[name] = [
+                int((np.abs(found - rgb(c).astype(int)).max(axis=1) < 12).sum()) for c in STRIPES
+            ]
+        assert (
+            "closed" in tab.locator("#legend .mark").first.inner_text()
+            or tab.locator("#legend .tape").is_visible()
+        )
+        tab.locator("#mode-a").click()
+        assert tab.locator("#legend .tape").count() == 0
+        assert not tab.evaluate("twin.scene.touched.all[0].parts.some((p) => p.visible)")
+    assert min(colours["closed"]) >= 2
+    assert colours["before"][0] == colours["after"][0] == 0
+
+
+@in_browser
+def test_labels_lie_on_nothing_else(browser, shown):
+    with opened(browser, shown, (1920, 1080)) as tab:
+        tab.evaluate("twin.set({ mode: 'b', run: 1 })")
+        still(tab)
+        labels = tab.evaluate(BOXES, "#labels span")
+        assert "20 km/h" in tab.locator("#labels .pin").first.inner_text()
+        for k, a in enumerate(labels):
+            for b in [*labels[k + 1 :], *tab.evaluate(BOXES, ".panel")]:
+                assert apart(a, b), (a, b)
+
+
+@in_browser
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_what_is_chosen_can_be_read(browser, shown, lang):
+    fits = """(s) => { const e = document.querySelector(s); const pen = document.createElement("canvas").getContext("2d");
+      const style = getComputedStyle(e); pen.font = `${style.fontSize} ${style.fontFamily}`;
+      return e.clientWidth - 30 - pen.measureText(e.selectedOptions[0].text).width; }"""
+    with opened(browser, shown, (1920, 1080)) as tab:
+        tab.evaluate("(lang) => twin.set({ lang })", lang)
+        for select in ("#alternative", "#layer"):
+            assert tab.evaluate(fits, select) >= 0, select
+
+
+@in_browser
+def test_scale_and_compass_stay_when_a_sheet_opens(browser, shown):
+    with opened(browser, shown) as tab:
+        still(tab)
+        before = tab.evaluate("[twin.ui.bar.style.width, twin.ui.barText.textContent]")
+        for name in ("layers", "help"):
+            tab.locator(f"#to-{name}").click()
+            assert tab.locator(f"#to-{name}").get_attribute("aria-expanded") == "true"
+            assert tab.locator(".scale-text").inner_text() == before[1]
+            assert tab.locator(".scale").evaluate("(e) => e.style.width") == before[0]
+            tab.keyboard.press("Escape")
+            assert tab.locator(f"#to-{name}").get_attribute("aria-expanded") == "false"
+            assert tab.locator("#compass g").get_attribute("transform")
+
+
+@in_browser
+def test_my_street_by_keys_alone_and_its_head_on_one_line(browser, playwright, shown):
+    with opened(browser, shown, (1920, 1080), locale="de-DE") as tab:
+        tab.keyboard.press("l")
+        tab.keyboard.press("m")
+        tops = tab.evaluate(BOXES, "#mine header > :not(.spring)")
+        assert len({round((b[3] + b[4]) / 2) for b in tops}) == 1
+        tab.keyboard.type("unioninkatu")
+        tab.keyboard.press("Enter")
+        assert tab.locator("#mine h3").inner_text() == "Unioninkatu"
+        for _ in range(8):
+            tab.keyboard.press("Tab")
+            assert tab.evaluate("!document.activeElement.closest('#app')")
+        tab.keyboard.press("Escape")
+        assert not tab.evaluate("document.getElementById('app').inert")
+
+
+@in_browser
+def test_on_dark_ground_much_is_light(browser, shown):
+    from viz.palette import dark_tables
+
+    with opened(browser, shown, color_scheme="dark") as tab:
+        tab.evaluate("twin.set({ mode: 'a', layer: 'load' })")
+        still(tab)
+        values, texels, low, high = tab.evaluate(
+            """() => { const v = twin.values.shown("load", "a", 0, 0, null);
+              return [[...v.values], [...twin.scene.colours[0].image.data], ...v.limits]; }"""
+        )
+        street = int(np.argmax(values))
+        at = round(255 * min(1.0, (values[street] - low) / (high - low)))
+        assert texels[4 * street : 4 * street + 3] == dark_tables()[0][at].tolist()
+        last = "rgb({}, {}, {})".format(*dark_tables()[0][255])
+        assert last in tab.locator("#legend .bar").evaluate("(e) => e.style.background")
+
+
+@in_browser
+def test_the_map_prints_on_one_page_with_title_and_legend(browser, shown, tmp_path):
+    with opened(browser, shown, color_scheme="dark") as tab:
+        tab.evaluate("twin.set({ mode: 'difference' })")
+        still(tab)
+        paper = tab.pdf(path=tmp_path / "map.pdf", prefer_css_page_size=True)
+        assert re.search(rb"/Type /Pages\s*/Count 1\b", paper)
+        assert tab.locator("html").get_attribute("data-theme") == "dark"
+        tab.emulate_media(media="print")
+        tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        seen = tab.evaluate(
+            "[...document.querySelectorAll('#stage > *')].filter((e) => e.offsetWidth).map((e) => e.id)"
+        )
+        assert set(seen) == {"title", "printed", "legend", "foot"}
+        shades = tab.evaluate(
+            """() => { const c = document.getElementById("printed");
+              const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+              const found = new Set(); for (let k = 0; k < d.length; k += 4 * 97) found.add(d[k]); return found.size; }"""
+        )
+        assert shades > 50
+        tab.evaluate("dispatchEvent(new Event('afterprint'))")
 
 
 @in_browser

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.palette import NO_VALUE, Scale, number, round_up, tick_labels, ticks
+from viz.palette import NO_VALUE, Scale, dark_tables, number, round_up, tick_labels, ticks
 
 
 def test_a_scale_of_differences_is_symmetric_and_grey_in_the_middle() -> None:
@@ -25,6 +25,14 @@ def test_heavier_is_darker_so_that_it_prints_in_grey() -> None:
     colours = Scale(0.0, 1.0).rgb(np.linspace(0.0, 1.0, 50)).astype(float)
     light = colours @ [0.2126, 0.7152, 0.0722]
     assert np.all(np.diff(light) < 0.0)
+
+
+def test_on_dark_ground_more_is_lighter_and_no_change_is_darkest() -> None:
+    sequential, diverging = (c.astype(float) @ [0.2126, 0.7152, 0.0722] for c in dark_tables())
+    assert np.all(np.diff(sequential[::5]) > 0.0)
+    assert np.all(np.diff(diverging[:128:5]) < 0.0)
+    assert np.all(np.diff(diverging[128::5]) > 0.0)
+    assert diverging[0] > 2.0 * diverging[128]
 
 
 def test_a_flipped_scale_swaps_its_ends() -> None:

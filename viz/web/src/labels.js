@@ -1,7 +1,10 @@
 // Names of streets over the picture: few, the longest first, none over another.
 import { h } from "./dom.js";
+import { measuresOf, titleOf } from "./touched.js";
 
 const MOST = 16;
+const MOST_PINS = 3;
+const BESIDE = [[0, -58], [0, 58], [110, -44], [-110, -44], [110, 44], [-110, 44], [0, -96], [0, 96]]; // pixels
 
 export class Labels {
   constructor(stage, app) {
@@ -24,10 +27,9 @@ export class Labels {
     }
     this.order = [...this.by.values()].sort((a, b) => b.weight - a.weight);
     for (const k of this.order) k.rows.sort((a, b) => length[b] - length[a]);
-    this.touched = (header.touched || []).map((e) => ({
-      run: header.runs.findIndex((r) => r.name === e.run), text: e.text,
-      rows: [...e.streets].sort((a, b) => length[b] - length[a]),
-    })).filter((e, k, all) => all.findIndex((o) => o.run === e.run && o.text.en === e.text.en) === k);
+    this.touched = measuresOf(header).map((m) => ({ ...m, rows: [...m.streets].sort((a, b) => length[b] - length[a]) }));
+    this.out = [];
+    this.widths = new Map();
   }
 
   /** What measures do, where B is seen. */
@@ -35,15 +37,68 @@ export class Labels {
     const { state, view } = this.app;
     if (state.mode === "a" || !this.app.header.runs.length) return [];
     const from = state.mode === "swipe" ? state.split * view.size[0] : 0;
-    return this.touched.filter((e) => e.run === state.run).slice(0, 6)
-      .map((e) => ({ name: e.text[state.lang], rows: e.rows, pin: true, from }));
+    const now = new Set(this.app.scene.touched?.now(state.run, this.app.clock).map((m) => m.entry));
+    const found = this.touched.filter((m) => now.has(m.entry))
+      .map((m) => ({ name: titleOf(m.entry, this.app.header, state.lang), rows: m.rows, from }));
+    return found.filter((m, k) => found.findIndex((o) => o.name === m.name) === k).slice(0, MOST_PINS);
   }
 
-  hide() { this.root.hidden = true; }
+  /** Half of the room that a text takes, in pixels. */
+  half(name) {
+    if (!this.widths.has(name)) {
+      this.pen ||= document.createElement("canvas").getContext("2d");
+      this.pen.font = `600 ${this.app.view.size[0] <= 760 ? 12 : 14}px ${getComputedStyle(document.body).fontFamily}`;
+      this.widths.set(name, this.pen.measureText(name).width / 2);
+    }
+    return this.widths.get(name);
+  }
+
+  /** Where a point half way along a street is seen. */
+  middle(row) {
+    const { view, scene } = this.app;
+    const from = scene.axes.from[row];
+    const count = scene.axes.from[row + 1] - from;
+    const { xy } = scene.axes;
+    const half = (from + (count >> 1)) * 2; // a point about half way
+    const x = count === 2 ? (xy[2 * from] + xy[2 * from + 2]) / 2 : xy[half];
+    const y = count === 2 ? (xy[2 * from + 1] + xy[2 * from + 3]) / 2 : xy[half + 1];
+    return view.pixel(x, y, scene.ground.height(x, y));
+  }
+
+  /** A measure's label beside its streets, with a line to one of them; null where it finds no room. */
+  pinned({ name, rows, from }, taken) {
+    const { view, scene } = this.app;
+    const [width, height] = view.size;
+    const step = Math.ceil(rows.length / 60);
+    const on = [];
+    for (let k = 0; k < rows.length; k += step) {
+      for (let i = scene.axes.from[rows[k]]; i < scene.axes.from[rows[k] + 1]; i++) {
+        const [x, y] = [scene.axes.xy[2 * i], scene.axes.xy[2 * i + 1]];
+        const p = view.pixel(x, y, scene.ground.height(x, y));
+        if (p[2] <= 1) on.push(p);
+      }
+    }
+    const w = this.half(name) + 14;
+    let best = null;
+    for (const row of rows.slice(0, 8)) {
+      const [px, py, z] = this.middle(row);
+      if (z > 1 || px < from || px > width || py < 0 || py > height) continue;
+      if (taken.some((b) => b[0] < px && b[2] > px && b[1] < py && b[3] > py)) continue;
+      for (const [dx, dy] of BESIDE) {
+        const [x, y] = [px + dx, py + dy];
+        const box = [x - w, y - 17, x + w, y + 17];
+        if (box[0] < Math.max(4, from) || box[1] < 4 || box[2] > width - 4 || box[3] > height - 4 || clash(box, taken)) continue;
+        const over = on.filter((p) => box[0] < p[0] && p[0] < box[2] && box[1] < p[1] && p[1] < box[3]).length;
+        if (!best || over < best.over) best = { name, x, y, pin: true, anchor: [px, py], over, box };
+        if (!over) return best;
+      }
+    }
+    return best;
+  }
 
   /** Put names where they fit now. */
   place() {
-    const { view, scene, state } = this.app;
+    const { view, state } = this.app;
     this.root.hidden = !state.show.labels;
     if (!state.show.labels) return;
     const [width, height] = view.size;
@@ -51,38 +106,55 @@ export class Labels {
       .filter((r) => r.width)
       .map((r) => [r.left - 6, r.top - 6, r.right + 6, r.bottom + 6]);
     const out = [];
-    const pins = this.pins();
-    const wanted = [...pins, ...this.order.slice(0, view.metresPerPixel > 6 ? 30 : 240)];
-    const shown = pins.length + (width < 700 ? 7 : MOST);
-    const at = [0, 0, 0];
-    for (let k = 0; k < wanted.length && out.length < shown; k++) {
-      const { name, rows, pin, from: left } = wanted[k];
+    for (const wanted of this.pins()) {
+      const found = this.pinned(wanted, taken);
+      if (!found) continue;
+      const [x, y] = found.anchor;
+      taken.push(found.box, [x - 8, y - 8, x + 8, y + 8]);
+      out.push(found);
+    }
+    const names = this.order.slice(0, view.metresPerPixel > 6 ? 30 : 240);
+    const shown = out.length + (width < 700 ? 7 : MOST);
+    for (let k = 0; k < names.length && out.length < shown; k++) {
+      const { name, rows } = names[k];
+      if (out.some((e) => e.pin && e.name.includes(name))) continue; // said already
       for (const row of rows.slice(0, 6)) {
-        const from = scene.axes.from[row];
-        const count = scene.axes.from[row + 1] - from;
-        const xy = scene.axes.xy;
-        const half = (from + (count >> 1)) * 2; // a point about half way
-        at[0] = count === 2 ? (xy[2 * from] + xy[2 * from + 2]) / 2 : xy[half];
-        at[1] = count === 2 ? (xy[2 * from + 1] + xy[2 * from + 3]) / 2 : xy[half + 1];
-        const [x, y, z] = view.pixel(at[0], at[1], scene.ground.height(at[0], at[1]));
-        if (pin && x < left) continue;
-        const w = name.length * 3.7 + 8;
+        const [x, y, z] = this.middle(row);
+        const w = this.half(name) + 6;
         const box = [x - w, y - 10, x + w, y + 10];
         if (z > 1 || box[0] < 4 || box[1] < 4 || box[2] > width - 4 || box[3] > height - 4) continue;
-        if (taken.some((b) => b[0] < box[2] && b[2] > box[0] && b[1] < box[3] && b[3] > box[1])) continue;
+        if (clash(box, taken)) continue;
         taken.push([box[0] - 30, box[1] - 14, box[2] + 30, box[3] + 14]);
-        out.push([name, x, y, Boolean(pin)]);
+        out.push({ name, x, y });
         break;
       }
     }
+    this.out = out;
+    this.lead(out.filter((e) => e.anchor));
     while (this.pool.length < out.length) this.pool.push(this.root.appendChild(h("span")));
     this.pool.forEach((e, k) => {
       e.hidden = k >= out.length;
       if (e.hidden) return;
-      const [name, x, y, pin] = out[k];
+      const { name, x, y, pin } = out[k];
       e.className = pin ? "pin" : "";
       if (e.textContent !== name) e.textContent = name;
       e.style.transform = `translate(-50%,-50%) translate(${x.toFixed(1)}px,${y.toFixed(1)}px)`;
     });
   }
+
+  /** Thin lines from labels to what they name. */
+  lead(pins) {
+    this.lines ||= Array.from({ length: MOST_PINS }, () => this.root.appendChild(h("i", { className: "leader" })));
+    this.lines.forEach((line, k) => {
+      line.hidden = k >= pins.length;
+      if (line.hidden) return;
+      const { x, y, anchor: [px, py] } = pins[k];
+      line.style.width = `${Math.hypot(x - px, y - py).toFixed(1)}px`;
+      line.style.transform = `translate(${px.toFixed(1)}px,${py.toFixed(1)}px) rotate(${Math.atan2(y - py, x - px).toFixed(4)}rad)`;
+    });
+  }
+}
+
+function clash(box, taken) {
+  return taken.some((b) => b[0] < box[2] && b[2] > box[0] && b[1] < box[3] && b[3] > box[1]);
 }

@@ -6,6 +6,7 @@ import { shared } from "./materials.js";
 import { MyStreet } from "./mine.js";
 import { openPayload } from "./payload.js";
 import { StreetIndex } from "./picking.js";
+import { printable } from "./print.js";
 import { Scene } from "./scene.js";
 import { restored, written } from "./state.js";
 import { MOVING, STILL, Still } from "./still.js";
@@ -58,6 +59,7 @@ class App {
     this.labels = new Labels(stage, this);
     this.ui = new Interface(this, stage);
     listen(this);
+    printable(this);
     new ResizeObserver(() => this.resize()).observe(stage);
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.resize();
@@ -112,7 +114,8 @@ class App {
     document.documentElement.dataset.theme = state.theme;
     document.documentElement.lang = state.lang;
     this.scene.setTheme(state.theme);
-    this.scene.show({ ...state.show, shadows: state.show.shadows && !this.slow, values: state.show.values && Boolean(state.layer) });
+    this.scene.show({ ...state.show, shadows: state.show.shadows && !this.slow, values: state.show.values && Boolean(state.layer),
+      through: state.mode === "difference" });
     this.scene.choose(state.street === null ? -1 : this.nameKey(state.street), state.building ?? -1);
     this.ui.update();
     this.invalidate();
@@ -188,20 +191,28 @@ class App {
     return [[state.mode === "a" ? 0 : state.run, 0, 0, w]];
   }
 
+  /** Run whose measures a side shows: B's in a difference, none of a city alone. */
+  markedRun(run) {
+    return run === null && this.header.runs.length > 1 ? this.state.run : run;
+  }
+
+  /** The second of the day; null where nothing goes by the clock. */
+  get clock() { return this.header.time ? this.state.time : null; }
+
   paint() {
     const { state, scene, values } = this;
     if (!state.layer || !this.header.runs.length || !scene.colours) return;
     const about = values.layer(state.layer);
     const time = state.now ? state.time : null;
     const interval = state.now ? about.starts.findLastIndex((s) => s <= state.time) : -1;
-    const key = [state.layer, state.mode, state.run, interval].join();
+    const key = [state.layer, state.mode, state.run, interval, state.theme].join();
     if (key === this.painted) return;
     this.painted = key;
     const modes = state.mode === "swipe" ? [["a", 0], ["b", state.run]]
       : [[state.mode, state.mode === "a" ? 0 : state.run]];
     modes.forEach(([mode, run], side) => {
       const texture = scene.colours[side];
-      values.paint(texture.image.data, values.shown(state.layer, mode, run, 0, time));
+      values.paint(texture.image.data, values.shown(state.layer, mode, run, 0, time), state.theme);
       texture.needsUpdate = true;
     });
   }
@@ -233,7 +244,9 @@ class App {
   /** What the still part of the picture follows from. */
   stillKey() {
     const { state, view } = this;
-    return [this.painted, state.theme, state.split, state.street, state.building, this.ratio, ...view.size,
+    const marked = this.scene.touched ? this.sides().flatMap(([run]) => this.scene.touched.now(this.markedRun(run), this.clock)
+      .map((m) => this.scene.touched.all.indexOf(m))) : [];
+    return [this.painted, marked.join("+"), state.theme, state.split, state.street, state.building, this.ratio, ...view.size,
       ...Object.values(state.show), ...view.camera.position.toArray(), ...view.camera.quaternion.toArray()].join();
   }
 
@@ -244,6 +257,7 @@ class App {
     for (const [run, side, x, width] of this.sides()) {
       if (width < 1) continue;
       scene.turn(side);
+      scene.mark(this.markedRun(run), this.clock, view.metresPerPixel);
       if (moving) scene.place(run, this.state.time);
       // A part of one picture: what lies beside it is culled.
       view.camera.setViewOffset(w, height, x, 0, width, height);

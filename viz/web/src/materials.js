@@ -34,6 +34,9 @@ export function onGround(draped, order) {
     : { depthTest: false, depthWrite: false };
 }
 
+// Of what is seen through the houses that stand in front of it.
+const THROUGH = { depthTest: true, depthFunc: THREE.GreaterDepth, depthWrite: false, blending: THREE.CustomBlending };
+
 export function flatMaterial(colour, settings) {
   return material({
     uniforms: { uColour: { value: new THREE.Color(colour) } },
@@ -108,8 +111,8 @@ export function markingMaterial(colour, settings) {
 /**
  * Streets in the colours of a texture, one texel a street; a clear texel is no band.
  *
- * `role` 0 is the band itself, 1 the mark of the chosen street, 2 an edge of `edge` pixels around
- * bands, by which dark ones show on dark ground.
+ * `role` 0 is the band itself, 1 the mark of the chosen street, `edge` pixels wider, 2 what shines
+ * of a band through the houses in front of it.
  */
 export function bandMaterial(settings, role, edge) {
   return material({
@@ -128,10 +131,48 @@ export function bandMaterial(settings, role, edge) {
             && abs(texelFetch(uNames, at, 0).r - uChosen) < 0.5;
           vColour = uInk; if (!mine) gl_Position = vec4(2.0); }
         else if (t.a < 0.5) gl_Position = vec4(2.0);
-        if (uRole == 2.0) vColour = uInk; }`,
+      }`,
     fragment: `varying vec3 vColour; varying float vD;
-      void main() { gl_FragColor = vec4(vColour, 1.0); }`,
+      void main() { gl_FragColor = vec4(vColour, ${role === 2 ? "0.6" : "1.0"}); }`,
     ...settings,
+    ...(role === 2 ? THROUGH : {}),
+  });
+}
+
+/** Stripes across the streets that are closed, or a dotted edge along those that something else is done to. */
+export function tapeMaterial(settings, closes, through = false) {
+  return material({
+    uniforms: {
+      uColours: { value: [] }, uInk: { value: new THREE.Color() }, uStripe: { value: 6 },
+      uLeast: { value: closes ? 9 : 4.5 }, uMost: { value: closes ? 120 : 60 }, uEdge: { value: closes ? 0 : 1.6 },
+    },
+    vertex: `${RIBBON} attribute float along; varying float vAlong; varying float vSide; varying float vWide; varying float vOuter;
+      void main() { gl_Position = ribbon(); vAlong = along; vSide = side; vOuter = shift;
+        vWide = max(halfWidth, 0.5 * min(uLeast * uMpp * vD, uMost)) / (uMpp * vD) + uEdge; }`,
+    fragment: closes
+      ? `uniform vec3 uColours[2]; uniform float uStripe; varying float vAlong; varying float vSide; varying float vD;
+      void main() { float k = fract((vAlong / uStripe + 0.25 * vSide) / 2.0);
+        gl_FragColor = vec4(k < 0.5 ? uColours[0] : uColours[1], ${through ? "0.55" : "1.0"}); }`
+      : `uniform vec3 uInk; uniform float uStripe; varying float vAlong; varying float vSide; varying float vWide;
+      varying float vOuter; varying float vD;
+      void main() { if (fract(vAlong / (2.0 * uStripe)) > 0.5 || (1.0 - abs(vSide)) * vWide > 1.6
+          || (vOuter > 0.5 && vSide > 0.0)) discard;
+        gl_FragColor = vec4(uInk, 1.0); }`,
+    ...settings,
+    ...(through ? THROUGH : {}),
+  });
+}
+
+/** Boards that stand across a lane: white below, red above. */
+export function boardMaterial() {
+  return material({
+    vertex: `attribute vec4 at; attribute vec3 size; varying float vUp;
+      void main() { vec3 p = position * size; vUp = position.z; float a = cos(at.w); float b = sin(at.w);
+        p = at.xyz + vec3(a * p.x - b * p.y, b * p.x + a * p.y, p.z);
+        gl_Position = projectionMatrix * viewMatrix * vec4(p, 1.0); }`,
+    fragment: `varying float vUp;
+      void main() { gl_FragColor = vec4(vUp > 0.5 ? vec3(0.835, 0.251, 0.169) : vec3(1.0), 1.0); }`,
+    side: THREE.FrontSide,
   });
 }
 

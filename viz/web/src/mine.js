@@ -62,6 +62,7 @@ export class MyStreet {
     this.name = name;
     this.root.hidden = false;
     document.body.classList.add("reading");
+    document.getElementById("app").inert = true;
     this.render();
     this.root.querySelector("input").focus();
   }
@@ -69,6 +70,7 @@ export class MyStreet {
   close() {
     this.root.hidden = true;
     document.body.classList.remove("reading");
+    document.getElementById("app").inert = false;
     this.app.openMine(null);
   }
 
@@ -79,7 +81,8 @@ export class MyStreet {
     const { header, state } = app;
     const t = TEXTS[state.lang];
     const input = h("input", { type: "search", value: this.name === null ? "" : header.names[this.name],
-      placeholder: t.search, "aria-label": t.search, autocomplete: "off", oninput: () => this.suggest(input.value) });
+      placeholder: t.search, "aria-label": t.search, autocomplete: "off", oninput: () => this.suggest(input.value),
+      onkeydown: (e) => { if (e.key === "Enter") this.list.querySelector("button")?.click(); } });
     this.list = h("ul", { className: "hits" });
     this.body = h("div", { className: "sheet" });
     this.root.replaceChildren(h("div", { className: "page" },

@@ -5,10 +5,11 @@ import * as M from "./materials.js";
 import { groundOf } from "./ground.js";
 import { MOVING } from "./still.js";
 import { LIGHTS_OFF, THEMES } from "./theme.js";
+import { Touched } from "./touched.js";
 import { Traffic, Ways } from "./traffic.js";
 
 // What lies on the ground, from below to above.
-const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "edge", "band"];
+const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "band", "tape"];
 const order = (name) => ORDER.indexOf(name);
 
 export class Scene {
@@ -25,6 +26,7 @@ export class Scene {
     this.buildBuildings();
     this.buildTrees();
     this.buildBands();
+    this.touched = this.axes ? new Touched(this) : null;
     this.buildTraffic();
     this.setTheme("light");
   }
@@ -37,6 +39,8 @@ export class Scene {
     this.root.add(object);
     return object;
   }
+
+  orderOf(name) { return order(name); }
 
   onGround(name) {
     return M.onGround(this.draped, order(name));
@@ -234,11 +238,11 @@ export class Scene {
       texture.needsUpdate = true;
       return texture;
     });
-    for (const [name, role, edge] of [["halo", 1, 4], ["edge", 2, 1.2], ["band", 0, 0]]) {
-      const material = M.bandMaterial(this.onGround(name), role, edge);
+    for (const [name, role, edge, z] of [["halo", 1, 4, order("halo")], ["band", 0, 0, order("band")], ["ghost", 2, 0, 24]]) {
+      const material = M.bandMaterial(this.onGround(role === 2 ? "band" : name), role, edge);
       material.uniforms.uNames.value = this.names;
       material.uniforms.uColours.value = this.colours[0];
-      this.add(name, new THREE.Mesh(shape, material), order(name));
+      this.add(name, new THREE.Mesh(shape, material), z);
     }
   }
 
@@ -316,8 +320,6 @@ export class Scene {
     set("vehicles", "uStanding", palette.stands);
     set("vehicles", "uBody", t.body);
     set("halo", "uInk", t.ink);
-    set("edge", "uInk", t.case || t.ink);
-    this.cased = Boolean(t.case);
   }
 
   show(layers) {
@@ -330,7 +332,7 @@ export class Scene {
     set("vehicles", layers.vehicles);
     set("bars", layers.signals);
     set("band", layers.values);
-    set("edge", layers.values && this.cased);
+    set("ghost", layers.through && layers.values && layers.buildings);
   }
 
   choose(name, building) {
@@ -358,10 +360,13 @@ export class Scene {
 
   /** Streets in the colours of a side (0 or 1). */
   turn(side) {
-    for (const name of ["halo", "edge", "band"]) {
+    for (const name of ["halo", "band", "ghost"]) {
       if (this.parts[name]) this.parts[name].material.uniforms.uColours.value = this.colours[side];
     }
   }
+
+  /** What measures of a run do to streets at a time. */
+  mark(run, time, mpp) { this.touched?.show(run, time, mpp, this.theme); }
 
   /** Vehicles and lights of a run (none where it is null) at a time. */
   place(run, time) {

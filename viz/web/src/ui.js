@@ -3,6 +3,7 @@ import { button, h, icon } from "./dom.js";
 import { changeOf, sentences, works } from "./mine.js";
 import { matches } from "./search.js";
 import { clock, number, TEXTS } from "./texts.js";
+import { titleOf } from "./touched.js";
 
 const SPEEDS = [1, 5, 20, 60, 180];
 const SCALES_M = [5000, 2000, 1000, 500, 200, 100, 50, 20, 10];
@@ -34,15 +35,22 @@ export class Interface {
 
   update() {
     const { state, header } = this.app;
-    const key = [state.lang, state.theme, state.mode, state.run, state.layer, state.now, state.stop, state.speech, this.open].join();
+    const key = [state.lang, state.theme, state.mode, state.run, state.layer, state.now, state.stop, state.speech].join();
     if (key !== this.built) {
       this.built = key;
       this.buildTitle();
       this.buildTools();
       this.buildDock();
-      this.buildSheet();
       this.buildSpeech();
       this.buildFoot();
+    }
+    const sheet = [state.lang, this.open].join();
+    if (sheet !== this.sheeted) {
+      this.sheeted = sheet;
+      this.buildSheet();
+    }
+    for (const name of ["layers", "help"]) {
+      document.getElementById(`to-${name}`)?.setAttribute("aria-expanded", String(this.open === name));
     }
     this.buildLegend();
     this.buildCard();
@@ -51,6 +59,7 @@ export class Interface {
     this.divider.hidden = !(compared && state.mode === "swipe");
     this.divider.setAttribute("aria-label", this.t.swipe);
     this.measure();
+    this.overlay();
   }
 
   runTitle(k) { return this.app.header.runs[k].title[this.app.state.lang]; }
@@ -166,7 +175,7 @@ export class Interface {
       const now = state.now && many;
       const limits = difference ? (now ? about.gap : about.wholeGap) || [-1, 1] : now ? about.scale : about.whole;
       const diverging = difference || limits[0] < 0;
-      const table = app.values.tables[diverging ? "diverging" : "sequential"];
+      const table = app.values.tables[state.theme][diverging ? "diverging" : "sequential"];
       const stops = [];
       for (let k = 0; k <= 16; k++) {
         const c = Math.round((255 * k) / 16) * 3;
@@ -186,9 +195,24 @@ export class Interface {
       parts.push(h("p", { className: "cars" }, car(state.theme === "dark" ? "#58b7ff" : header.palette.drives, t.drives),
         car(header.palette.stands, t.stands), h("span", { className: "faint wide" }, t.larger)));
     }
+    parts.push(...this.marks());
     if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? this.oneDay(shown) : this.days()));
     this.legend.hidden = !parts.length;
     this.legend.replaceChildren(...parts);
+  }
+
+  /** What tape and dotted edges mean. */
+  marks() {
+    const { app } = this;
+    const { state, header } = app;
+    if (state.mode === "a" || header.runs.length < 2 || !app.scene.touched) return [];
+    const own = app.scene.touched.all.filter((m) => m.run === state.run);
+    return [true, false].flatMap((closes) => {
+      const titles = [...new Set(own.filter((m) => m.closes === closes).map((m) => titleOf(m.entry, header, state.lang)))];
+      if (!titles.length) return [];
+      const said = titles.length === 1 ? titles[0] : closes ? this.t.closed : this.runTitle(state.run);
+      return [h("p", { className: "mark" }, h("i", { className: closes ? "tape" : "dots" }), said)];
+    });
   }
 
   oneDay(coloured) {
@@ -297,6 +321,7 @@ export class Interface {
     const { state, header } = app;
     const stop = state.stop === null ? null : header.tour[state.stop];
     this.speech.hidden = !(state.speech && stop);
+    this.stage.classList.toggle("talking", !this.speech.hidden);
     if (!stop) return;
     this.speech.replaceChildren(
       h("div", { className: "row" }, h("strong", {}, stop.title[state.lang]), h("span", { className: "faint" }, ` ${state.stop + 1} ${t.of} ${header.tour.length}`),

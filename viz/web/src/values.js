@@ -19,8 +19,10 @@ export class Values {
     this.header = header;
     this.array = array;
     this.kept = new Map();
+    const { palette } = header;
     this.tables = {
-      sequential: tableOf(header.palette.sequential), diverging: tableOf(header.palette.diverging),
+      light: { sequential: tableOf(palette.sequential), diverging: tableOf(palette.diverging) },
+      dark: { sequential: tableOf(palette.sequential_dark), diverging: tableOf(palette.diverging_dark) },
     };
     this.both = array("street.both");
   }
@@ -77,8 +79,8 @@ export class Values {
   }
 
   /** Paint the streets' texels (rgba; alpha 0 is no band). */
-  paint(texels, { values, limits, diverging, clear }) {
-    const table = diverging ? this.tables.diverging : this.tables.sequential;
+  paint(texels, { values, limits, diverging, clear }, theme) {
+    const table = this.tables[theme][diverging ? "diverging" : "sequential"];
     const [low, high] = limits;
     const least = (high - low) * 0.004;
     for (let k = 0; k < values.length; k++) {

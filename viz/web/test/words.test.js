@@ -4,6 +4,7 @@ import { sentences, verdict } from "../src/mine.js";
 import { StreetIndex, toSegment } from "../src/picking.js";
 import { matches, plain } from "../src/search.js";
 import { clock, number, TEXTS } from "../src/texts.js";
+import { holds, measuresOf, titleOf } from "../src/touched.js";
 import { intervalAt, tableOf } from "../src/values.js";
 
 test("streets are found without accents, ß and str.", () => {
@@ -54,4 +55,21 @@ test("the nearest street", () => {
   assert.equal(index.nearest(45, 120, 20), 1);
   assert.equal(index.nearest(500, 500, 20), -1);
   assert.equal(toSegment(5, 3, 0, 0, 10, 0), 3);
+});
+
+test("a measure is called by the alternative's title where its own words name a file", () => {
+  const text = (en) => ({ en, de: en });
+  const entry = (run, words, streets, closes = false) => ({ run, text: text(words), streets, closes, begin: 0, end: null });
+  const header = { runs: [{ name: "base", title: text("Base") }, { name: "zone", title: text("Slow centre") }],
+    touched: [entry("zone", "30 km/h on streets within zone.geojson", [1, 2]), entry("zone", "30 km/h on streets within zone.geojson", [2, 3]),
+      entry("zone", "Main Street closed", [4], true), entry("zone", "nothing", [])] };
+  assert.equal(titleOf(header.touched[0], header, "en"), "Slow centre");
+  assert.equal(titleOf(header.touched[2], header, "en"), "Main Street closed");
+  const found = measuresOf(header);
+  assert.deepEqual(found.map((m) => [m.run, m.closes, m.streets]), [[1, false, [1, 2, 3]], [1, true, [4]]]);
+});
+
+test("what a measure does holds from its beginning until before its end", () => {
+  assert.deepEqual([99, 100, 199, 200].map((t) => holds({ begin: 100, end: 200 }, t)), [false, true, true, false]);
+  assert.equal(holds({ begin: 100, end: null }, 1e9), true);
 });
