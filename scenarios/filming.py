@@ -82,7 +82,7 @@ def _views(view: View, tour: Path | None) -> list[Any]:
     runs = [p.run.name for p in view.panels if p.run is not None]
     found = []
     x, y, _ = view.scene.ground.origin
-    for stop in bookmarks(tour, names, layers(), runs):
+    for stop in bookmarks(tour, names, layers(), runs, view.scene.ground.box):
         if stop.camera is not None:
             place = np.array([[stop.camera.x - x, stop.camera.y - y]])
             focal = (*place[0].tolist(), float(view.scene.ground.height(place)[0]))
