@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scenarios import report_words as words
@@ -44,7 +45,7 @@ def results(comparison: Comparison) -> dict[str, Any]:
     names = [run.name for run in comparison.alternatives]
     of = {name: [r for r in rows if r["alternative"] == name] for name in names}
     return {
-        "runs": {name: in_languages(lambda own=own: _shown(own)) for name, own in of.items()},
+        "runs": {name: in_languages(partial(_shown, own)) for name, own in of.items()},
         "lost": {name: lost for name, own in of.items() if (lost := _lost(own))},
         "notes": in_languages(lambda: _notes(comparison)),
     }

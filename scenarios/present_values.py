@@ -100,7 +100,7 @@ def _step(values: Floats, days: int) -> float:
     if np.abs(known - np.round(known)).max(initial=0.0) < 1e-6:
         return 1.0 / days
     top = float(np.abs(known).max(initial=0.0)) / days
-    return float(max(0.001 / len(values), top / 1e9))
+    return float(max(0.004 / len(values), top / 1e9))
 
 
 def _grid(
