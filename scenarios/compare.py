@@ -197,6 +197,18 @@ def compare(
     base, *rest = found
     for run in rest:
         check_pair(base, run, unpaired=unpaired)
+    return compare_runs(base, rest, precision=precision, most=most, unpaired=unpaired)
+
+
+def compare_runs(
+    base: RunInfo,
+    rest: list[RunInfo],
+    *,
+    precision: Precision | None = None,
+    most: int | None = None,
+    unpaired: bool = False,
+) -> Comparison:
+    """Compare runs that can be compared, as `compare` does."""
     notes, rows, streets = refused_rows(base), [], []
     for run in rest:
         n, read = _read(base, run, unpaired=unpaired)

@@ -109,7 +109,8 @@ def _tour(view: View, path: Path, reopen: Open) -> list[Take]:
     from viz.language import current
 
     names = set(view.city.streets["name"]) - {""}
-    stops = bookmarks(path, names, layers(), [run.name for run in view.runs])
+    runs = [run.name for run in view.runs]
+    stops = bookmarks(path, names, layers(), runs, view.scene.ground.box)
     views = [reopen(_choice(view, stop)) for stop in stops]
     for other, stop in zip(views, stops, strict=True):
         other.__dict__["scene"] = view.scene  # one city for all

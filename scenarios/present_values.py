@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scenarios.present_results import in_languages
 from scenarios.report_words import layer_title, unit_text
 from scenarios.runs import RunInfo
-from scenarios.street_differences import Moments, StreetDifferences
+from scenarios.street_differences import Moments
 from twin.system import Layer, layers
-from viz.language import LANGUAGES, language
 from viz.palette import Scale
 
 if TYPE_CHECKING:
@@ -48,11 +48,14 @@ def pack_layers(
             continue
         none = (*known[:2], np.zeros_like(known[2]))
         filled = [none if g is None else g for g in grids]
-        found.append(_pack_layer(pack, layer, filled, [run.name for run in runs]))
+        days = [len(own) for own in seeds]
+        found.append(_pack_layer(pack, layer, filled, [run.name for run in runs], days))
     return found
 
 
-def _pack_layer(pack: Pack, layer: Layer, grids: Sequence[Any], names: Sequence[str]) -> Any:
+def _pack_layer(
+    pack: Pack, layer: Layer, grids: Sequence[Any], names: Sequence[str], days: Sequence[int]
+) -> Any:
     starts, length = grids[0][0], grids[0][1]
     values = [grid[2] for grid in grids]
     totals = [v.sum(axis=0) if len(v) > 1 else v[0] for v in values]
@@ -68,14 +71,12 @@ def _pack_layer(pack: Pack, layer: Layer, grids: Sequence[Any], names: Sequence[
     gap = Scale.of(np.concatenate([g.ravel() for g in gaps]), diverging=True) if differs else None
     total_gaps = [t - totals[0] for t in totals[1:]]
     whole_gap = Scale.of(np.concatenate(total_gaps), diverging=True) if differs else None
-    top = max((float(np.nanmax(np.abs(v))) for v in values if np.isfinite(v).any()), default=1.0)
-    step = max(min(scale.high / 2000.0, top / 100.0), top / 30000.0) or 1.0
-    for name, value in zip(names, values, strict=True):
-        pack.add(f"value.{layer.name}.{name}", value, step=float(f"{step:.3g}"))
+    for name, value, n in zip(names, values, days, strict=True):
+        pack.add(f"value.{layer.name}.{name}", value, step=_step(value, n))
     return {
         "name": layer.name,
-        "title": _in_languages(lambda: layer_title(layer)),
-        "unit": _in_languages(lambda: unit_text(layer.unit)),
+        "title": in_languages(lambda: layer_title(layer)),
+        "unit": in_languages(lambda: unit_text(layer.unit)),
         "better": layer.better,
         "starts": starts,
         "interval": length,
@@ -90,12 +91,16 @@ def _limits(scale: Scale) -> list[float]:
     return [float(scale.low), float(scale.high)]
 
 
-def _in_languages(words: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for code in LANGUAGES:
-        with language(code):
-            found[code] = str(words())
-    return found
+def _step(values: Floats, days: int) -> float:
+    """Return of what to store multiples: means of counts are exact, others to what is shown.
+
+    The page adds up intervals and shows two decimals at most.
+    """
+    known = values[np.isfinite(values)] * days
+    if np.abs(known - np.round(known)).max(initial=0.0) < 1e-6:
+        return 1.0 / days
+    top = float(np.abs(known).max(initial=0.0)) / days
+    return float(max(0.004 / len(values), top / 1e9))
 
 
 def _grid(
@@ -135,22 +140,11 @@ def pack_clear(
     for run in runs:
         table = tables[run.name]
         for layer in layers().values():
-            if f"q_{layer.name}" in table:
+            if f"q_{layer.name}" in table and table[f"diff_{layer.name}"].notna().any():
                 clear = np.zeros(len(city.streets), bool)
                 q = table[f"q_{layer.name}"].to_numpy(float)
                 clear[table["street"].to_numpy()[q < FOUND]] = True
                 pack.add(f"clear.{layer.name}.{run.name}", clear)
-
-
-def street_changes(base: RunInfo, run: RunInfo, seeds: Sequence[int]) -> pd.DataFrame:
-    """Return one row a street with layers of base and alternative (see `StreetDifferences`)."""
-    from scenarios.pairs import paired_blocks
-
-    found = StreetDifferences()
-    pair = (tuple(seeds), tuple(seeds))
-    for a, b in paired_blocks(base, run, pair, unpaired=False):
-        found.add(a, b)
-    return found.table()
 
 
 @dataclass(frozen=True)
@@ -254,6 +248,19 @@ def _of_day(city: City, names: Named, run: RunInfo, seed: int, hours: float) -> 
         each = np.where(vehicles > 0.0, lost / vehicles, np.nan)
         speed = np.where(spent > 0.0, moved / spent * 3.6, np.nan)
     return np.stack([vehicles / hours, each, speed])
+
+
+def towards(city: City, names: Named) -> npt.NDArray[np.int64]:
+    """Return for each street the position of a name that another has where it leads; -1 if none."""
+    ends = city.streets[["from_junction", "to_junction"]].to_numpy()
+    own = names.of >= 0
+    low, high = np.full(len(city.junctions), len(names.names)), np.full(len(city.junctions), -1)
+    for side in (0, 1):
+        np.minimum.at(low, ends[own, side], names.of[own])
+        np.maximum.at(high, ends[own, side], names.of[own])
+    first, last = low[ends[:, 1]], high[ends[:, 1]]
+    found = np.where(last != names.of, last, np.where(first != names.of, first, -1))
+    return np.where(own, found, last)
 
 
 def _both(city: City) -> npt.NDArray[np.bool_]:

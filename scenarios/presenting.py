@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scenarios.compare import compare_runs
+from scenarios.present_results import results, told
 from scenarios.present_tour import measures_of, read_tour, title_of, usual_tour
 from scenarios.present_values import (
     OF_STREET,
@@ -16,7 +18,7 @@ from scenarios.present_values import (
     pack_clear,
     pack_layers,
     pack_names,
-    street_changes,
+    towards,
 )
 from scenarios.runs import MANIFEST, RunInfo, open_runs, write_text
 from scenarios.schema import BASE
@@ -27,8 +29,6 @@ from viz.presentation.traffic import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import pandas as pd
 
     from scenarios.present_values import Named
     from twin.city import City
@@ -81,7 +81,7 @@ def present(
     runs, city = _opened(what, say)
     if page.bundle() is None:
         return _fallback(city, out, title or _title(city, runs), lang, say)
-    content = Content(city, runs)
+    content = Content(city, runs, say)
     header = content.header(lang, title, tour)
     files = page.files(header, content.pack, folder=out.suffix != ".html")
     if out.suffix == ".html":
@@ -94,11 +94,11 @@ def present(
 class Content:
     """What a presentation holds, packed as it is asked for."""
 
-    def __init__(self, city: City, runs: list[RunInfo]) -> None:
+    def __init__(self, city: City, runs: list[RunInfo], say: Say = lambda _: None) -> None:
         from viz.presentation.pack import Pack
         from viz.scene.ground import Ground
 
-        self.city, self.runs = city, runs
+        self.city, self.runs, self.say = city, runs, say
         self.pack: Pack = Pack()
         self.ground: Ground = Ground.of(city)
         self.names: Named = named(city)
@@ -110,17 +110,20 @@ class Content:
         city = pack_city(self.pack, self.city, self.ground)
         city |= {"streets": len(self.names.names), "count": len(self.city.buildings)}
         self.pack.add("street.name", self.names.of, delta=True)
+        self.pack.add("street.towards", towards(self.city, self.names), delta=True)
         known: dict[str, Any] = {"layers": [], "runs": [], "time": None, "touched": [], "my": None}
+        known["results"], box = None, self.ground.box
         found: dict[str, Any] = {}
         if self.runs:
             found = self._results(known)
         layers = [layer["name"] for layer in known["layers"]]
         alternatives = [run.name for run in self.runs[1:]]
         stops = (
-            usual_tour(city, self.runs, self.names, found, layers)
+            usual_tour(city, self.runs, self.names, found, layers, known.pop("told", {}))
             if tour is None
-            else read_tour(tour, self.names.names, layers, alternatives)
+            else read_tour(tour, self.names.names, layers, alternatives, box)
         )
+        known.pop("told", None)
         return {
             "lang": lang,
             "title": title or _title(self.city, self.runs),
@@ -138,11 +141,12 @@ class Content:
         end = end if end > begin else end + 86400
         known["time"] = {"begin": begin, "end": end, "day": base.manifest["period"].get("day")}
         known["layers"] = pack_layers(self.pack, self.city, self.runs, seeds)
-        changes: dict[str, pd.DataFrame] = {
-            run.name: street_changes(base, run, own)
-            for run, own in zip(self.runs[1:], seeds[1:], strict=True)
-        }
-        pack_clear(self.pack, self.city, self.runs[1:], changes)
+        if len(self.runs) > 1:
+            comparison = compare_runs(base, self.runs[1:])
+            of = comparison.streets.groupby("alternative")
+            pack_clear(self.pack, self.city, self.runs[1:], {str(name): t for name, t in of})
+            known["results"] = results(comparison)
+            known["told"] = {run.name: told(comparison, run.name) for run in self.runs[1:]}
         found: dict[str, Any] = {}
         days = [run.replication(s) for run, own in zip(self.runs, seeds, strict=True) for s in own]
         if all((day / "streets.parquet").is_file() for day in days):
@@ -160,6 +164,7 @@ class Content:
             for k, (run, own) in enumerate(zip(self.runs, seeds, strict=True))
         ]
         moves = any(run["vehicles"] for run in known["runs"])
+        self._say_unrecorded(known["runs"])
         if not moves and all(len(layer["starts"]) < 2 for layer in known["layers"]):
             known["time"] = None  # nothing goes by the clock
         known["touched"] = _touched(self.runs, self.city)
@@ -169,6 +174,17 @@ class Content:
         spacing = {t.name: t.spacing_m for t in DEFAULT_TYPES}
         known["spacing"] = [spacing.get(kind, DEFAULT_TYPES[0].spacing_m) for kind in KINDS]
         return found
+
+    def _say_unrecorded(self, runs: list[dict[str, Any]]) -> None:
+        """Say of which runs no vehicles move, where the streets were driven."""
+        driven = [r for r in self.runs if any(r.folder.glob("seed-*/trips.parquet"))]
+        still = {run["name"] for run in runs if not run["vehicles"]}
+        named = [run.title for run in driven if run.name in still]
+        if named:
+            self.say(
+                f"{', '.join(named)}: vehicles were not recorded (no passages.parquet), so the "
+                "page shows none; run the scenario again to see them move"
+            )
 
     def _traffic(self, run: RunInfo, k: int, window: tuple[float, float]) -> int:
         """Pack the recorded day of a run; return its vehicles, 0 where none was recorded."""
@@ -193,7 +209,7 @@ class Content:
 
 def _opened(what: Sequence[Path], say: Say) -> tuple[list[RunInfo], City]:
     """Return the runs (base first) and their city, or no runs and a city."""
-    from scenarios.pairs import check_pair, distinct
+    from scenarios.pairs import distinct
     from twin.city import City
     from twin.city.opening import open_city
 
@@ -207,12 +223,37 @@ def _opened(what: Sequence[Path], say: Say) -> tuple[list[RunInfo], City]:
     if not runs[0].seeds:
         msg = f"{runs[0].folder}: has no complete replication; run the scenario first"
         raise InputError(msg)
-    for run in runs[1:]:
-        check_pair(runs[0], run, unpaired=False)
+    runs = [runs[0], *_comparable(runs[0], runs[1:], say)]
     if not runs[0].city_folder.is_dir():
         msg = f"{runs[0].folder}: there is no city folder beside it; keep a run where it was made"
         raise InputError(msg)
     return runs, City.load(runs[0].city_folder)
+
+
+def _comparable(base: RunInfo, rest: list[RunInfo], say: Say) -> list[RunInfo]:
+    """Return the alternatives that can be shown beside the base; say which cannot yet.
+
+    Raises
+    ------
+    InputError
+        If one is of another city or period, or was run with other seeds.
+    """
+    from scenarios.pairs import check_pair
+
+    found = []
+    for run in rest:
+        if not run.seeds:
+            say(f"{run.title}: has no complete replication yet, so it is left out")
+            continue
+        if not set(run.seeds) & set(base.seeds):
+            msg = (
+                f"{run.folder}: shares no seed with {base.folder}; run both with the same seed, "
+                "or name another run"
+            )
+            raise InputError(msg)
+        check_pair(base, run, unpaired=False)
+        found.append(run)
+    return found
 
 
 def _refuse_existing(out: Path, *, overwrite: bool) -> None:
@@ -222,8 +263,9 @@ def _refuse_existing(out: Path, *, overwrite: bool) -> None:
     if out.suffix == ".html":
         refuse_existing(out, overwrite=overwrite)
         return
-    if out.is_file():
-        msg = f"{out}: is a file; name a folder with -o, or a file that ends in .html"
+    if out.is_file() or (out.suffix and not out.is_dir()):
+        what = "is a file" if out.is_file() else f"does not end in .html but in {out.suffix}"
+        msg = f"{out}: {what}; name a folder with -o, or a file that ends in .html"
         raise OutputError(msg)
     names = {p.name for p in out.iterdir()} if out.is_dir() else set()
     if names and PAGE not in names:
@@ -257,7 +299,8 @@ def _write_folder(out: Path, files: dict[str, str]) -> None:
 def _title(city: City, runs: Sequence[RunInfo]) -> str:
     """Return what stands above where nobody says: the scenario's, else the city's name."""
     scenario = runs[0].manifest.get("scenario") if runs else None
-    return str(scenario or city.name.capitalize())
+    own = city.name if any(c.isupper() for c in city.name) else city.name.title()
+    return str(scenario or own)
 
 
 def _fallback(city: City, out: Path, title: str, lang: Language, say: Say) -> Path:

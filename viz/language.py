@@ -33,6 +33,7 @@ GERMAN = {
     "vehicles drawn {n} times larger": "Fahrzeuge {n}-fach vergrößert",
     "vehicles drawn larger from afar": "Fahrzeuge von fern vergrößert",
     "in mid-picture": "in der Bildmitte",
+    "Source: {file}": "Quelle: {file}",
 }
 _CURRENT: ContextVar[Language] = ContextVar("language", default="en")
 

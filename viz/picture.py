@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twin.errors import OutputError
 from viz.caption import ATTRIBUTION, Caption, compose
 from viz.gl import opengl_available
+from viz.language import word
 from viz.palette import Scale
 
 if TYPE_CHECKING:
@@ -186,7 +187,9 @@ def write(picture: Image, path: Path) -> None:
 
 
 def attribution(city: City) -> str:
-    """Return whose data the city is made of."""
+    """Return whose data the city is made of; the files where they do not say."""
     named = [s["attribution"] for s in city.sources if s.get("attribution")]
-    usual = "" if city.options.get("builder") == "buildings" else ATTRIBUTION
-    return ", ".join(dict.fromkeys(named)) or usual
+    if named or city.options.get("builder") != "buildings":
+        return ", ".join(dict.fromkeys(named)) or ATTRIBUTION
+    files = dict.fromkeys(str(s["file"]) for s in city.sources if s.get("file"))
+    return word("Source: {file}").format(file=", ".join(files)) if files else ""

@@ -272,6 +272,32 @@ def test_my_street_tells_what_is_done_and_what_it_changes(browser, shown):
 
 
 @in_browser
+def test_results_by_their_key_and_the_card_of_a_section(browser, shown):
+    with opened(browser, shown) as tab:
+        tab.keyboard.press("r")
+        text = tab.locator("#sheet").inner_text()
+        rows = tab.evaluate("twin.header.results.runs.slow.en.rows")
+        assert rows
+        for row in rows:
+            assert row["interval"] in text
+            assert row["verdict"] in text
+        assert "not calibrated" in text
+        tab.keyboard.press("r")
+        assert tab.locator("#sheet").is_hidden()
+        tab.locator("#mode-difference").click()
+        assert "Change in traffic" in tab.locator("#legend").inner_text()
+        tab.evaluate(
+            "twin.set({run: 2}); twin.goTo(twin.header.names.indexOf('Unioninkatu'), true)"
+        )
+        card = tab.locator("#card").inner_text()
+        assert "20 km/h" not in card
+        assert card.index("The whole street") < card.index("This section")
+        assert "towards" in card
+        marks = tab.locator("#card td small").count()
+        assert tab.locator("#card caption").count() == (1 if marks else 0)
+
+
+@in_browser
 def test_on_a_phone_nothing_sticks_out_and_a_tap_finds_a_street(browser, shown):
     with opened(browser, shown, PHONE, has_touch=True, device_scale_factor=2) as tab:
         boxes = tab.evaluate(
@@ -525,7 +551,113 @@ def test_runs_without_traffic_show_what_they_have(ran, tmp_path):
     assert [layer["name"] for layer in header["layers"]] == ["queue"]
     assert header["time"] is None
     assert header["my"] is None
-    assert len(header["tour"]) == 1
+    assert [stop["mode"] for stop in header["tour"]] == ["swipe", "difference", "difference"]
+
+
+def header_of(file: Path) -> dict[str, Any]:
+    found = json.loads(file.read_text().split('id="twin-header">')[1].split("</script>")[0])
+    assert isinstance(found, dict)
+    return found
+
+
+def test_results_are_those_of_the_comparison(shown, ran_once):
+    from scenarios.compare import compare
+    from scenarios.report_words import records, table_row
+
+    table = compare(ran_once).table
+    header = header_of(shown)
+    for name, told in header["results"]["runs"].items():
+        of = records(table[(table["alternative"] == name) & table["key"] & ~table["identical"]])
+        assert len(told["en"]["rows"]) == len(told["de"]["rows"]) == len(of)
+        for row, wanted in zip(told["en"]["rows"], map(table_row, of), strict=True):
+            assert row == {k: wanted[k] for k in row}
+    assert set(header["results"]["runs"]) == {"slow", "idle"}
+    last = header["tour"][-2]
+    first = header["results"]["runs"]["slow"]["de"]["rows"][0]
+    assert last["alternative"] == "slow"
+    assert (
+        f"{first['title']}: vorher {first['base']}, nachher {first['mean']}" in last["text"]["de"]
+    )
+    assert first["difference"] in last["text"]["de"]
+
+
+def test_trips_without_a_way_and_what_is_not_resolved_are_told(ran_once):
+    from dataclasses import replace
+
+    from scenarios.compare import compare
+    from scenarios.present_results import results, told
+
+    comparison = compare(ran_once)
+    table = comparison.table.copy()
+    slow = table["alternative"] == "slow"
+    cut = slow & (table["indicator"] == "cut_off")
+    table.loc[cut, ["mean", "difference", "ci_low", "ci_high"]] = [290.0, 290.0, 254.0, 297.0]
+    table.loc[cut, "identical"] = False
+    delay = slow & (table["indicator"] == "delay_per_trip_s")
+    table.loc[delay, "equilibrium_error"] = 1e6
+    changed = replace(comparison, table=table)
+    found = results(changed)
+    assert found["lost"] == {"slow": [0.0, 290.0]}
+    assert "290" in found["notes"]["en"][0]
+    row = next(r for r in found["runs"]["slow"]["en"]["rows"] if r["title"] == "Delay per trip")
+    assert row["verdict"].startswith("not resolved")
+    assert "Verlustzeit je Fahrt" in found["runs"]["slow"]["de"]["unresolved"]
+    said = told(changed, "slow")["en"]
+    assert "not resolved" in said[0]
+    assert said[1].startswith("Trips that are cut off, without any way: 0 before, 290 veh after")
+    assert not results(comparison)["lost"]
+
+
+def test_means_of_counts_are_stored_exactly():
+    from scenarios.present_values import _step
+    from viz.presentation.pack import Pack
+
+    for days in (3, 4, 7):
+        counts = np.arange(40.0).reshape(2, 20) / days
+        step = _step(counts, days)
+        assert np.round(counts / step) * step == pytest.approx(counts, abs=1e-12)
+    rng = np.random.default_rng(1)
+    values = rng.uniform(0.0, 50.0, (12, 500))
+    step = _step(values, 4)
+    stored = np.round(values / step) * step
+    assert np.abs(stored.sum(axis=0) - values.sum(axis=0)).max() < 0.001
+    pack = Pack()
+    pack.add("a", values, step=step)
+    assert pack.entries[0]["type"] == "int32"
+
+
+def test_what_cannot_be_shown_yet_is_told_and_left_out(ran, tmp_path):
+    said: list[str] = []
+    for file in [
+        *ran.glob("idle/seed-*/indicators.parquet"),
+        *ran.glob("*/seed-*/passages.parquet"),
+    ]:
+        file.unlink()
+    header = header_of(present([ran], tmp_path / "a.html", say=said.append))
+    assert [run["name"] for run in header["runs"]] == ["base", "slow"]
+    assert [run["vehicles"] for run in header["runs"]] == [0, 0]
+    assert len(said) == 2
+    assert "no complete replication yet" in said[0]
+    assert "were not recorded" in said[1]
+    with pytest.raises(OutputError, match=r"does not end in \.html"):
+        present([ran], tmp_path / "y.txt")
+
+
+def test_a_city_of_models_keeps_its_name_and_names_its_file(helsinki: City):
+    from dataclasses import replace
+
+    from scenarios.presenting import _title
+    from viz.language import language
+    from viz.picture import attribution
+
+    source = {"what": "CityGML", "file": "EssenExample.gml.gz"}
+    city = replace(
+        helsinki, name="EssenExample", sources=[source], options={"builder": "buildings"}
+    )
+    assert _title(city, []) == "EssenExample"
+    assert attribution(city) == "Source: EssenExample.gml.gz"
+    with language("de"):
+        assert attribution(city) == "Quelle: EssenExample.gml.gz"
 
 
 def test_what_is_there_stays_unless_told(shown, ran_once, tmp_path):
@@ -557,7 +689,10 @@ def test_who_names_nothing_of_use_gets_one_line(tmp_path):
         ("stops:\n- {title: a, mode: both}", r"line 2: stops\.0\.mode"),
         ("stops:\n- title: a\n  street: Unioninkat", "line 3: street 'Unioninkat'.*Unioninkatu"),
         ("stops:\n- title: a\n  layer: snow", "line 3: layer 'snow'"),
-        ("stops:\n- title: a\n  time: '25:00'", "line 3: stops.0.time"),
+        ("stops:\n- title: a\n  time: '25:99'", "line 3: stops.0.time: '25:99' is no time of day"),
+        ("stops:\n- title: a\n  time: '07:30:61'", "HH:MM:SS"),
+        ("stops:\n- title: a\n  street: unioninkat", "did you mean 'Unioninkatu'"),
+        ("stops:\n- title: a\n  camera: {x: 3000, y: 0}", "line 3: camera.*x is 0 to 900"),
         ("stops: []", "stops"),
         ("stops:\n- text: no title", "title"),
         ("stops:\n- {title: a, camera: {x: 1, y: .nan}}", "camera.y"),
@@ -570,14 +705,14 @@ def test_a_tour_that_is_wrong_is_told_by_line(tmp_path, text, told):
     file = tmp_path / "tour.yaml"
     file.write_text(text)
     with pytest.raises(InputError, match=told) as caught:
-        read_tour(file, ["Unioninkatu"], ["load"], ["slow"])
+        read_tour(file, ["Unioninkatu"], ["load"], ["slow"], (0.0, 0.0, 900.0, 500.0))
     assert "\n" not in str(caught.value)
 
 
 def test_a_tour_of_ones_own(tmp_path):
     file = tmp_path / "tour.yaml"
     file.write_text(
-        "stops:\n- title: {en: Start, de: Anfang}\n  text: Welcome\n  time: 07:30\n"
+        "stops:\n- title: {en: Start, de: Anfang}\n  text: Welcome\n  time: 07:30:15\n"
         "  camera: {x: 386000, y: 6672000, distance_m: 400}\n  mode: swipe\n"
     )
     (stop,) = read_tour(file, [], [], [])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from viz.language import LANGUAGES, language
 from viz.mesh import polygons_of
 from viz.outlines import street_axes
 from viz.picture import attribution
@@ -54,9 +55,18 @@ def pack_city(pack: Pack, city: City, ground: Ground) -> dict[str, Any]:
         "crs": f"EPSG:{city.crs.to_epsg()}" if city.crs.to_epsg() else city.crs.name,
         "origin": [round(x, 1), round(y, 1)],
         "box": [round(v, 1) for v in (west - x, south - y, east - x, north - y)],
-        "attribution": [attribution(city)],
+        "attribution": _sources(city),
         "buildings": names,
     }  # fmt: skip
+
+
+def _sources(city: City) -> dict[str, str]:
+    """Return whose data it is, in each language."""
+    found: dict[str, str] = {}
+    for code in LANGUAGES:
+        with language(code):
+            found[code] = attribution(city)
+    return found
 
 
 def _terrain(pack: Pack, ground: Ground) -> None:

@@ -24,6 +24,7 @@ const PATHS = {
   next: "M8 5v14l9-7zM17.500 5h2v14h-2z", back: "M16 5v14l-9-7zM4.500 5h2v14h-2z",
   speaker: "M4 4h16v12.500H9L4 21zm2 2v10.500l2-2h10V6zm2 2h8v1.700H8zm0 3h6v1.700H8z",
   house: "M4 20V8l5-4 5 4v3h6v9zm3-2h2v-3h2v3h1v-9L9 6.500 6 9v9zm8 0h3v-5h-3z",
+  results: "M4 20V4h2v14h14v2zm4-4V10h3v6zm5 0V6h3v10zm5 0v-4h2v4z",
   full: "M4 4h6v2H6v4H4zm10 0h6v6h-2V6h-4zM4 14h2v4h4v2H4zm14 0h2v6h-6v-2h4z",
 };
 

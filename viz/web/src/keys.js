@@ -30,7 +30,8 @@ function pressed(app, event) {
   else if (key === "PageUp") ui.goOn(-1);
   else if (key === "n") app.set({ speech: !state.speech, stop: state.stop ?? 0 });
   else if (key === "/") ui.openSearch();
-  else if (key === "m") ui.openMine();
+  else if (key === "m" && header.my) ui.openMine();
+  else if (key === "r" && header.results) ui.toggle("results");
   else if (key === "v") ui.nextLayer();
   else if (key === "0") view.fly(view.home());
   else if (key === "l") app.setLanguage();

@@ -340,8 +340,8 @@ class App {
     const run = header.runs.findIndex((r) => r.name === stop.alternative);
     if (run > 0) changes.run = run;
     if (stop.time && header.time) {
-      const [hh, mm] = stop.time.split(":").map(Number);
-      changes.time = Math.min(Math.max(hh * 3600 + mm * 60, header.time.begin), header.time.end);
+      const [hh, mm, ss = 0] = stop.time.split(":").map(Number);
+      changes.time = Math.min(Math.max(hh * 3600 + mm * 60 + ss, header.time.begin), header.time.end);
     }
     const name = stop.street ? header.names.indexOf(stop.street) : -1;
     const rows = name >= 0 ? this.streetsOf(name) : [];

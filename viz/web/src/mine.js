@@ -31,16 +31,16 @@ export function sentences(c, what, run, lang) {
   const fine = Math.abs(c.diff) < 10 ? 1 : 0;
   const signed = (v) => number(v, lang, fine, true);
   const words = { run, base: number(c.base, lang, d), mean: number(c.mean, lang, d),
-    size: number(Math.abs(c.diff), lang, fine), diff: signed(c.diff), unit: UNITS[what], low: signed(c.low), high: signed(c.high) };
+    size: number(Math.abs(c.diff), lang, fine), diff: signed(c.diff), unit: UNITS[what], counted: what === "vehicles", low: signed(c.low), high: signed(c.high) };
   const second = typeof t[found] === "function" ? t[found](words) : t[found];
   return [t[what](words), second, found];
 }
 
 /** What is done to a street by name, and when. */
-export function works(header, streets, lang) {
+export function works(header, streets, lang, runs = null) {
   const t = TEXTS[lang];
   const own = new Set(streets);
-  const found = (header.touched || []).filter((e) => e.streets.some((s) => own.has(s)));
+  const found = (header.touched || []).filter((e) => (!runs || runs.includes(e.run)) && e.streets.some((s) => own.has(s)));
   const lines = found.map((e) => {
     const run = header.runs.find((r) => r.name === e.run);
     const { begin, end } = header.time || { begin: 0, end: 86400 };
@@ -112,7 +112,7 @@ export class MyStreet {
     if (this.name === null) parts.push(h("p", { className: "faint" }, t.mineChoose));
     else parts.push(...this.about(this.name));
     parts.push(h("p", { className: "faint small" }, `${header.title} · ${header.time ? `${header.time.day}, ${clock(header.time.begin)}–${clock(header.time.end)} · ` : ""}${
-      header.runs.length ? t.source(header.runs[0].days) : ""} ${header.city.attribution.join(", ")}`));
+      header.runs.length ? t.source(header.runs[0].days) : ""} ${header.city.attribution[state.lang]}`));
     this.body.replaceChildren(...parts);
   }
 
@@ -135,7 +135,9 @@ export class MyStreet {
         any = true;
         parts.push(h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));
       }
-      if (!any) parts.push(h("p", {}, t.said.unknown));
+      if (!any && header.my) parts.push(h("p", {}, t.said.unknown));
+      const open = header.results?.runs[run.name]?.[state.lang].unresolved;
+      if (any && open) parts.push(h("p", { className: "warn" }, t.unresolved(run.title[state.lang], open)));
     }
     return parts;
   }

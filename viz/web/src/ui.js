@@ -91,8 +91,9 @@ export class Interface {
     this.hits = h("ul", { id: "hits", className: "hits" });
     this.tools.replaceChildren(
       header.names.length ? h("div", { id: "seek" }, icon("search"), field, this.hits) : "",
-      header.runs.length ? h("button", { type: "button", id: "to-mine", title: t.mine, onclick: () => this.openMine() }, icon("house"), h("span", {}, t.mine)) : "",
+      header.my ? h("button", { type: "button", id: "to-mine", title: t.mine, onclick: () => this.openMine() }, icon("house"), h("span", {}, t.mine)) : "",
       button("speaker", t.tour, () => this.toggleTour(), { id: "to-tour" }),
+      header.results ? button("results", t.results, () => this.toggle("results"), { id: "to-results" }) : "",
       button("layers", t.layers, () => this.toggle("layers"), { id: "to-layers" }),
       button("home", t.overview, () => app.view.fly(app.view.home()), { id: "to-home" }),
       button("theme", t.theme, () => app.set({ theme: app.state.theme === "dark" ? "light" : "dark" }), { id: "to-theme" }),
@@ -106,7 +107,9 @@ export class Interface {
     const { app, t } = this;
     const { header, state } = app;
     const rows = [];
-    if (header.time) {
+    this.clock = null;
+    const timed = header.layers.find((l) => l.name === state.layer);
+    if (header.time && (header.runs.some((r) => r.vehicles) || (state.now && timed && timed.starts.length > 1))) {
       const { begin, end } = header.time;
       this.player = button("play", t.play, () => this.togglePlay(), { id: "play" });
       this.clock = h("output", { id: "clock" });
@@ -184,7 +187,7 @@ export class Interface {
       const middle = (limits[0] + limits[1]) / 2;
       const say = (v) => number(v, state.lang, null, difference);
       const per = many ? (now ? ` / ${Math.round(about.interval / 60)} min` : `, ${t.whole}`) : "";
-      parts.push(h("p", { className: "head" }, h("strong", {}, about.title[state.lang]), ` ${about.unit[state.lang]}${per}${difference ? ` · ${t.legendGap}` : ""}`),
+      parts.push(h("p", { className: "head" }, h("strong", {}, difference ? t.changeIn(about.title[state.lang]) : about.title[state.lang]), ` ${about.unit[state.lang]}${per}${difference ? ` · ${t.legendGap}` : ""}`),
         h("div", { className: "bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }),
         h("div", { className: "ticks" }, h("span", {}, say(limits[0])), h("span", {}, say(middle)), h("span", {}, say(limits[1]))));
       if (difference && !now && app.values.clear(state.layer, state.run)) parts.push(h("p", { className: "faint wide" }, t.thin));
@@ -196,6 +199,10 @@ export class Interface {
         car(header.palette.stands, t.stands), h("span", { className: "faint wide" }, t.larger)));
     }
     parts.push(...this.marks());
+    const lost = shown && header.results?.lost[header.runs[state.run].name];
+    const stay = lost ? lost[state.mode === "a" ? 0 : 1] : 0;
+    if (stay >= 0.5) parts.push(h("p", { className: "lost" }, t.lost(number(stay, state.lang, 0))));
+    if (header.time && state.mode !== "difference" && !header.runs[state.run].vehicles) parts.push(h("p", { className: "faint wide" }, t.noVehicles));
     if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? this.oneDay(shown) : this.days()));
     this.legend.hidden = !parts.length;
     this.legend.replaceChildren(...parts);
@@ -226,7 +233,7 @@ export class Interface {
     const { header } = this.app;
     this.bar = h("span", { className: "scale" });
     this.barText = h("span", { className: "scale-text" });
-    this.foot.replaceChildren(this.bar, this.barText, h("span", { className: "source" }, header.city.attribution.join(", ")));
+    this.foot.replaceChildren(this.bar, this.barText, h("span", { className: "source" }, header.city.attribution[this.app.state.lang]));
   }
 
   /** Scale, compass and divider, which follow the camera. */
@@ -277,19 +284,30 @@ export class Interface {
     const name = app.streetName[k];
     const s = (this.streets ||= { lanes: array("street.lanes"), kmh: array("street.kmh"), length: array("street.length") });
     const parts = [h("h2", {}, name >= 0 ? header.names[name] : t.unnamed),
-      h("p", { className: "faint" }, `${s.lanes[k]} ${s.lanes[k] === 1 ? t.lane : t.lanes} · ${t.limit} ${s.kmh[k]} km/h · ${number(s.length[k], state.lang, 0)} m`)];
+      h("p", { className: "faint" }, `${s.lanes[k]} ${s.lanes[k] === 1 ? t.lane : t.lanes} · ${t.limit} ${s.kmh[k]} km/h (${t.limitNote}) · ${number(s.length[k], state.lang, 0)} m`)];
     if (header.runs.length) {
-      const done = works(header, name >= 0 ? app.streetsOf(name) : [k], state.lang);
-      if (done.length) parts.push(h("ul", { className: "done" }, ...done.map((line) => h("li", {}, line))));
-      parts.push(this.table(k));
       const run = header.runs[state.run];
+      const done = works(header, name >= 0 ? app.streetsOf(name) : [k], state.lang, [header.runs[0].name, run.name]);
+      if (done.length) parts.push(h("ul", { className: "done" }, ...done.map((line) => h("li", {}, line))));
       if (name >= 0 && header.runs.length > 1) {
         const said = sentences(changeOf(array, "vehicles", run.name, name), "vehicles", run.title[state.lang], state.lang);
-        if (said) parts.push(h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));
+        if (said) parts.push(h("h3", {}, t.whole_street), h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));
         parts.push(h("button", { type: "button", className: "link", id: "card-mine", onclick: () => app.mine.open(name) }, t.toMine));
       }
+      if (header.layers.length) parts.push(h("h3", {}, `${t.section}, ${this.towards(k)}`), this.table(k));
     }
     return parts;
+  }
+
+  /** Where a section leads: to another street, else which way. */
+  towards(k) {
+    const { app, t } = this;
+    const to = (this.leads ||= app.array("street.towards"))[k];
+    if (to >= 0) return t.towards(app.header.names[to]);
+    const { from, xy } = app.scene.axes;
+    const [a, b] = [2 * from[k], 2 * (from[k + 1] - 1)];
+    const turn = Math.atan2(xy[b] - xy[a], xy[b + 1] - xy[a + 1]) / (Math.PI / 4);
+    return t.towards(t.ways[(Math.round(turn) + 8) % 8]);
   }
 
   /** Every layer of a street: A, B and their difference. */
@@ -297,21 +315,23 @@ export class Interface {
     const { app, t } = this;
     const { header, state, values } = app;
     const compared = header.runs.length > 1;
+    let marked = false;
     const rows = header.layers.map((l) => {
       const a = values.of(l.name, 0, null)[k];
       const b = compared ? values.of(l.name, state.run, null)[k] : NaN;
       const cells = compared ? [a, b] : [a];
       const clear = compared ? values.clear(l.name, state.run) : null;
       const gap = b - a;
+      marked ||= Boolean(clear && clear[k]);
       const digits = Math.max(Math.abs(a) || 0, Math.abs(b) || 0) >= 100 ? 0 : null;
       return h("tr", { className: l.name === state.layer ? "on" : "" },
         h("th", { scope: "row" }, l.title[state.lang], h("small", {}, ` ${l.unit[state.lang]}`)),
         ...cells.map((v) => h("td", {}, number(v, state.lang, digits))),
         compared ? h("td", {}, number(gap, state.lang, digits, true), clear && clear[k] ? h("small", { title: t.clear }, " ●") : "") : "");
     });
-    return h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, t.section), h("th", {}, compared ? "A" : ""),
+    return h("table", {}, h("thead", {}, h("tr", {}, h("th", {}), h("th", {}, compared ? "A" : ""),
       compared ? h("th", {}, "B") : "", compared ? h("th", {}, "B−A") : "")), h("tbody", {}, ...rows),
-    compared ? h("caption", {}, `● ${t.clear}`) : "");
+    marked ? h("caption", {}, `● ${t.clear}`) : "");
   }
 
   // ---- tour, layers, help ------------------------------------------------------------------
@@ -338,11 +358,28 @@ export class Interface {
     const { show } = app.state;
     const body = open === "help"
       ? h("dl", {}, ...t.keys.flatMap(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]))
-      : h("div", {}, ...Object.keys(show).map((k) => h("label", {}, h("input", { type: "checkbox", id: `show-${k}`, checked: show[k],
+      : open === "results" ? this.results() : h("div", {}, ...Object.keys(show).map((k) => h("label", {}, h("input", { type: "checkbox", id: `show-${k}`, checked: show[k],
         onchange: (e) => { show[k] = e.target.checked; app.changed(); } }), t[k])));
     this.sheet.replaceChildren(h("div", { className: "row" }, h("strong", {}, t[open]), h("span", { className: "spring" }),
       open === "layers" ? button("full", t.full, () => this.fullScreen()) : "",
       button("close", t.close, () => this.toggle(open))), body);
+  }
+
+  /** Key indicators of every alternative, with what makes them doubtful. */
+  results() {
+    const { app, t } = this;
+    const { header, state } = app;
+    const head = h("thead", {}, h("tr", {}, ...["", this.runTitle(0), "B", "B−A", t.interval, t.verdict].map((c) => h("th", {}, c))));
+    const about = (run) => {
+      const { rows, same } = header.results.runs[run.name][state.lang];
+      return [h("h3", {}, run.title[state.lang]),
+        rows.length ? h("table", {}, head.cloneNode(true), h("tbody", {}, ...rows.map((r) => h("tr", { className: r.effect },
+          h("th", { scope: "row" }, r.title, h("small", {}, ` ${r.unit}`)), ...[r.base, r.mean, r.difference, r.interval].map((v) => h("td", {}, v)),
+          h("td", { className: "verdict" }, r.verdict))))) : h("p", {}, t.resultsNone),
+        same ? h("p", { className: "faint small" }, t.resultsSame(same)) : ""];
+    };
+    return h("div", { className: "results" }, ...header.runs.slice(1).flatMap(about),
+      h("ul", { className: "small" }, ...header.results.notes[state.lang].map((n) => h("li", {}, n))));
   }
 
   toggle(name) {
