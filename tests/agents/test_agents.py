@@ -106,7 +106,7 @@ def script(folder: Path, pause_s: float, algorithm: str) -> str:
     """)
 
 
-@pytest.mark.parametrize("algorithm", ["frap", "dqn", "recurrent_ppo"])
+@pytest.mark.parametrize("algorithm", ["frap", "recurrent_ppo"])
 def test_a_training_killed_at_any_time_goes_on_as_if_nothing_had_happened(
     algorithm: str, tmp_path: Path
 ) -> None:
