@@ -28,15 +28,22 @@ demo-short: $(READY) web
 	$(BIN)/twin demo -o demo --short
 
 WEB := viz/web
+NODE := $(WEB)/node_modules/.package-lock.json
 VIEWER := $(WEB)/dist/viewer.js
+ELSE := 'twin present' falls back to PyVista's viewer
 
 web:
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(VIEWER); \
-	else echo "No Node here: 'twin present' falls back to PyVista's viewer"; fi
+	@if ! command -v npm >/dev/null; then echo "No Node here: $(ELSE)"; \
+	elif $(MAKE) --no-print-directory $(NODE); then $(MAKE) --no-print-directory $(VIEWER); \
+	else echo "npm cannot fetch the viewer's packages: $(ELSE)"; fi
 
-$(VIEWER): $(wildcard $(WEB)/src/*) $(WEB)/build.mjs $(WEB)/package.json $(WEB)/package-lock.json
-	cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --silent
-	cd $(WEB) && npm test --silent && npm run build --silent
+$(NODE): $(WEB)/package.json $(WEB)/package-lock.json
+	@cd $(WEB) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(VIEWER): $(NODE) $(wildcard $(WEB)/src/*) $(WEB)/build.mjs
+	@cd $(WEB) && npm test --silent >/dev/null || npm test
+	@cd $(WEB) && npm run build --silent
 	@touch $@
 
 lint: $(READY)
