@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import shapely
-from table import Found, Row, command_line, seconds
+from table import Found, Row, command_line, told
 
 from twin.city import City
 from viz.camera import looking
@@ -122,7 +122,7 @@ def rows(short: bool) -> Iterator[Found]:
     scene = city_scene(city)
     took = time.perf_counter() - begun
     size = f"{len(city.buildings):,} buildings, {VEHICLES:,} vehicles"
-    yield Row(f"scene of {size}", seconds(took), reach=f"{SCENE_S:g} s", met=took <= SCENE_S)
+    yield Row(f"scene of {size}", told(took), reach=f"{SCENE_S:g} s", met=took <= SCENE_S)
     stage, other = Stage(scene, SIZE), Stage(loose(scene), SIZE)
     near = looking((0.0, 0.0, 0.0), 600.0, 20.0, 35.0, SIZE)
     ways = {
@@ -139,8 +139,8 @@ def rows(short: bool) -> Iterator[Found]:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         yield Row(
             f"a frame at {SIZE[0]}x{SIZE[1]} {name}, {memory:.1f} GiB",
-            seconds(took),
-            seconds(statistics.median(loosely)),
+            told(took),
+            told(statistics.median(loosely)),
             f"{ratio:.1f} times as fast",
             reach=f"{FRAME_S:g} s",
             met=took <= FRAME_S,

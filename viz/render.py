@@ -63,6 +63,7 @@ class Stage:
         )
         self._actors: dict[str, Any] = {}
         self._moving: dict[int, tuple[Any, Any]] = {}
+        self._drawn_far: dict[int, bool] = {}
         self._wood: Any = None
         self._pixel_m = 1.0
         for name, part in scene.parts.items():
@@ -141,7 +142,9 @@ class Stage:
             if k not in self._moving:
                 self._moving[k] = self._glyphs(body(kind))[:2]
             data, mapper = self._moving[k]
-            mapper.SetSourceData(_plain(body(kind, far=far)))
+            if self._drawn_far.get(k) != far:
+                mapper.SetSourceData(_plain(body(kind, far=far)))
+                self._drawn_far[k] = far
             _instances(data, fleet.points[some], fleet.heading[some], fleet.colours[some])
             mapper.SetScaleFactor(larger)
         return larger

@@ -23,7 +23,7 @@ ROOF = "#faf7f1"
 TILES = "#d9c3b4"  # of a roof whose shape is known
 SINK_M = 0.3  # walls go so far into the ground, so that none ends above it
 LEAST_M2 = 4.0
-SHED_M2, COARSE_M = 30.0, 2.0  # what is not seen from afar
+SHED_M2, COARSE_M = 50.0, 3.0  # what is not seen from afar
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,13 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
     ground = Ground.of(city)
     towards, hilly = light.sun(view_azimuth_deg), ground.terrain is not None
     lanes, movements = lane_lines(city, ground), movement_lines(city, ground)
+    some = building_blocks(city, ground)
+    with ThreadPoolExecutor(2) as pool:  # GEOS lets other threads run
+        wood = pool.submit(trees, city, ground)
+        far = pool.submit(lambda: block_mesh(coarser(some)))
+        near = block_mesh(some)
     green, water = green_and_water(city, ground)
-    some, faces = building_blocks(city, ground), building_faces(city, ground)
+    faces = building_faces(city, ground)
     paving = ground.drape(paved(city, ground), rgb(ROAD))
     parts = {
         "ground": Part(ground.mesh()),
@@ -119,15 +125,15 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
         "water": Part(ground.drape(water, rgb(WATER)), lit=hilly),
         "roads": Part(merge([paving, road_mesh(lanes, city, ground)]), lit=hilly),
         "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
-        "buildings": Part(block_mesh(some)),
-        FAR: Part(block_mesh(coarser(some))),
+        "buildings": Part(near),
+        FAR: Part(far.result()),
         "modelled": Part(face_mesh(faces), two_sided=True),
     }
     if len(city.buildings) <= SHADOWS_UP_TO:
         parts["shade"] = Part(_shade(city, ground, towards), SHADOW_DARKNESS, lit=False)
     bars = stop_bars(city, lanes)
     hold = ground.hold(city.buildings["height_m"].to_numpy(float))
-    scene = Scene(ground, parts, trees(city, ground), lanes, movements, bars, towards, hold)
+    scene = Scene(ground, parts, wood.result(), lanes, movements, bars, towards, hold)
     if time_s is None or not len(bars.signal):
         return scene
     shown = np.stack([rgb(COLOURS[c]) for c in programmed(city, bars, time_s)])
