@@ -67,7 +67,10 @@ def open_view(what: str, choice: Choice, say: Callable[[str], None]) -> View:
     scenario, period = str(first.manifest.get("scenario")), first.manifest["period"]
     if choice.time_s is not None:
         refuse_outside(first, choice.time_s, "--at")
-    when = f"{_proper(city)}, {period['begin']}–{period['end']}"
+    years = int(first.manifest.get("years", 0))
+    said = texts()["speech"]["years" if years > 1 else "year"].format(n=years)
+    hours = f"{period['begin']}–{period['end']}"
+    when = f"{_proper(city)}, {said if years else hours}"
     scenario = choice.title or scenario
     if mode == "alone":
         shown = [other if choice.alternative and other is not None else first]
@@ -100,6 +103,7 @@ def refuse_outside(run: RunInfo, time_s: float, option: str) -> None:
     period = run.manifest["period"]
     begin_s = times.seconds(period["begin"]) - 60.0 * float(period.get("warmup_minutes", 0.0))
     end_s = times.seconds(period["end"])
+    end_s += 86_400.0 if end_s <= times.seconds(period["begin"]) else 0.0
     if not begin_s <= time_s <= end_s:
         msg = (
             f"{option} {times.text(time_s)}: {run.folder} simulates "
@@ -269,16 +273,19 @@ def _proper(city: City) -> str:
 
 
 def _cut_off(base: RunInfo, shown: Sequence[RunInfo]) -> str:
-    """Return how many trips a run leaves without a way, which no colour of a street shows."""
+    """Return how many trips a run leaves without a way, which no colour of a street shows.
+
+    Of alternatives only if they are more than in the base, of a run alone in any case.
+    """
     from scenarios.compare import indicator_values
 
     def means(run: RunInfo) -> pd.Series[float]:
         return indicator_values(run, run.seeds).mean()
 
-    of_base = means(base)
+    usual = float(means(base).get(CUT_OFF, 0.0)) if base.name == BASE else 0.0
     for run in shown:
         own = means(run)
-        if CUT_OFF in own and own[CUT_OFF] - of_base.get(CUT_OFF, 0.0) > TOLD:
+        if CUT_OFF in own and own[CUT_OFF] - usual > TOLD:
             cut, trips = (number(float(own[k]), 0) for k in (CUT_OFF, "trips"))
             return word("{cut} of {trips} trips find no way: no colour shows their delay").format(
                 cut=cut, trips=trips
