@@ -227,7 +227,7 @@ class View:
         return Caption(
             self.title,
             self.subtitle if time_s is None else f"{self.subtitle} · {clock_of(time_s)}",
-            "" if self.layer is None else layer_title(self.layer),
+            self._legend(),
             "" if self.layer is None else unit_text(self.layer.unit),
             self.scale,
             keys=tuple(keys),
@@ -236,6 +236,14 @@ class View:
             note=note,
             attribution=attribution(self.city),
         )
+
+    def _legend(self) -> str:
+        """Return what the colours mean."""
+        if self.layer is None:
+            return ""
+        title = layer_title(self.layer)
+        changes = self.scale is not None and self.scale.diverging
+        return word("change: {layer}").format(layer=title) if changes else title
 
     def _touched(self, run: RunInfo | None, above: Any = None) -> dict[str, Part]:
         """Return hazard tape and boards on closed streets, edges along others with a measure."""

@@ -28,6 +28,7 @@ GERMAN = {
     "stands": "steht",
     "measure here": "Maßnahme hier",
     "closed": "gesperrt",
+    "change: {layer}": "Änderung: {layer}",
     "{cut} of {trips} trips find no way: no colour shows their delay": "{cut} von {trips} Fahrten "
     "finden keinen Weg: ihre Wartezeit zeigt keine Farbe",
     "vehicles drawn {n} times larger": "Fahrzeuge {n}-fach vergrößert",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from viz.scene.vehicles import KINDS as NAMES
+
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from twin.city import City
     from viz.presentation.pack import Pack
 
-KINDS = {"car": 0, "lorry": 1, "bus": 2}
+KINDS = {name: k for k, name in enumerate(NAMES)}
 STAYS = 65535  # tenths of a second: of who is on the lane at the end
 CS = 10  # hundredths of a second in a tenth
 GREEN = 2
