@@ -166,21 +166,38 @@ def blocks(
             np.column_stack([here, after + n, here + n]),
         ]
     )
-    roofs = _roofs(polygons, xy, of) + n
+    roofs = _roofs(polygons, xy, of, after) + n
     points = np.concatenate([np.column_stack([xy, low[of]]), np.column_stack([xy, high[of]])])
     lower = np.round(shown[of] * foot_shade).astype(np.uint8)
     return Mesh(points, np.concatenate([walls, roofs]), np.concatenate([lower, shown[of]]))
 
 
-def _roofs(polygons: Any, xy: Floats, of: Rows) -> Rows:
-    """Return triangles of the polygons as rows of their corners `xy`, which belong to `of`."""
-    corners, whose = triangulate(polygons)
-    flat_corners = corners.reshape(-1, 2)
-    key = _keys(np.repeat(whose, 3), flat_corners)
+def _roofs(polygons: Any, xy: Floats, of: Rows, after: Rows) -> Rows:
+    """Return triangles of the polygons as rows of their corners.
+
+    Corners `xy` belong to `of`, and one comes before `after`. What is convex becomes a fan around
+    its first corner.
+    """
+    import shapely
+
+    a, b, c = xy, xy[after], xy[after[after]]
+    turn = (b - a)[:, 0] * (c - b)[:, 1] - (b - a)[:, 1] * (c - b)[:, 0]
+    convex = shapely.get_num_interior_rings(polygons) == 0
+    convex[of[turn < 0.0]] = False
+    first = np.searchsorted(of, np.arange(len(polygons)))
+    k = np.arange(len(xy))
+    fan = k[convex[of] & (k != first[of]) & (after != first[of])]
+    fans = np.column_stack([first[of[fan]], fan, after[fan]])
+    angled = np.flatnonzero(~convex)
+    if not len(angled):
+        return fans
+    corners, whose = triangulate(polygons[angled])
+    key = _keys(np.repeat(angled[whose], 3), corners.reshape(-1, 2))
     known = _keys(of, xy)
     order = np.argsort(known, kind="stable")
     place = np.searchsorted(known[order], key)
-    return order[np.minimum(place, len(order) - 1)].reshape(-1, 3)
+    found: Rows = order[np.minimum(place, len(order) - 1)].reshape(-1, 3)
+    return np.concatenate([fans, found])
 
 
 def _keys(of: Rows, xy: Floats) -> npt.NDArray[np.uint64]:

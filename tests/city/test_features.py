@@ -143,6 +143,13 @@ def test_pieces_of_a_coast_make_the_same_sea_in_any_order(tmp_path: Path) -> Non
     assert parts.digest == whole.digest
 
 
+def test_a_coast_that_breaks_off_close_to_the_edge_goes_on_straight(tmp_path: Path) -> None:
+    (whole,) = sea(coastal(tmp_path, COAST))
+    (short,) = sea(coastal(tmp_path, [(11.004, 48.9974), COAST[2]]))
+    assert whole.symmetric_difference(short).area < 1e-3 * whole.area
+    assert not sea(coastal(tmp_path, [(11.004, 48.9984), COAST[2]]))
+
+
 def test_islands_stay_land(tmp_path: Path) -> None:
     (whole,) = sea(coastal(tmp_path, COAST))
     (face,) = sea(coastal(tmp_path, COAST, ISLAND))

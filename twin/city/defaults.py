@@ -195,6 +195,10 @@ SEA_MARGIN = 0.05
 """How far the sea goes beyond streets and buildings, by their diagonal, where an extract does
 not state its bounds; as far as the terrain."""
 
+SEA_REACH = 0.125
+"""A coastline that breaks off closer to the rectangle's edge than this share of its mean side goes on
+straight to the edge. A stated assumption."""
+
 MAP_MARGIN = 0.012
 """How far maps go beyond the streets, by their diagonal; the sea reaches at least as far."""
 

@@ -139,7 +139,9 @@ def sea_faces(
     import shapely
 
     near = [line for line in coast if line.intersects(frame)]
-    edges = shapely.union_all(np.array([*near, frame.boundary], dtype=object))
+    edges = shapely.union_all(
+        np.array([*near, *_to_edge(near, frame), frame.boundary], dtype=object)
+    )
     closed, cuts, dangles, _ = shapely.polygonize_full(shapely.get_parts(edges))
     faces = shapely.orient_polygons(shapely.normalize(shapely.get_parts(closed)))
     faces = faces[shapely.within(shapely.point_on_surface(faces), frame)]
@@ -154,6 +156,20 @@ def sea_faces(
         and _share(buildings, shapely.area, face) <= defaults.SEA_SHARE
     ]
     return sorted(sea, key=lambda face: (-face.area, face.bounds))
+
+
+def _to_edge(coast: list[Any], frame: Any) -> list[Any]:
+    """Return straight lines from where the coastline breaks off to the frame's edge close by."""
+    import shapely
+
+    lines = shapely.get_parts(shapely.line_merge(shapely.union_all(coast)))
+    lines = lines[~shapely.is_closed(lines)]
+    ends = shapely.get_point(np.concatenate([lines, lines]), np.repeat([0, -1], len(lines)))
+    ends = ends[shapely.within(ends, frame)]
+    ways = shapely.shortest_line(ends, frame.boundary)
+    reach = defaults.SEA_REACH * shapely.length(frame.boundary) / 4.0
+    found: list[Any] = list(ways[shapely.length(ways) <= reach])
+    return found
 
 
 def _sides(faces: Any, coast: list[Any]) -> list[set[str]]:

@@ -86,18 +86,19 @@ def _grid(shapes: Any, step: float) -> Floats:
     """Return points about so far apart within areas."""
     import shapely
 
-    shapes = shapes[~shapely.is_empty(shapes)]
-    if not len(shapes):
-        return np.zeros((0, 2))
-    low_x, low_y, high_x, high_y = shapely.total_bounds(shapes)
-    i, j = np.meshgrid(
-        np.arange(np.floor(low_x / step), np.ceil(high_x / step)),
-        np.arange(np.floor(low_y / step), np.ceil(high_y / step)),
-    )
-    cell = np.column_stack([i.ravel(), j.ravel()])
+    shapes = shapely.get_parts(shapes)
+    low_x, low_y, high_x, high_y = shapely.bounds(shapes[~shapely.is_empty(shapes)]).T / step
+    left, low = np.floor(low_x), np.floor(low_y)
+    wide = np.ceil(high_x) - left
+    count = (wide * (np.ceil(high_y) - low)).astype(int)
+    of = np.repeat(np.arange(len(count)), count)
+    k = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
+    cell = np.column_stack([left[of] + k % wide[of], low[of] + k // wide[of]])
     xy = (cell + 0.5 + 0.8 * (np.column_stack([_unit(cell, 1), _unit(cell, 2)]) - 0.5)) * step
-    point = shapely.STRtree(shapely.points(xy)).query(shapes, predicate="contains")[1]
-    found: Floats = xy[np.unique(point)]
+    shapely.prepare(shapes)
+    inside = shapely.contains_xy(shapes[of], xy)
+    _, once = np.unique(cell[inside] @ [1.0, 2.0**26], return_index=True)  # areas may overlap
+    found: Floats = xy[inside][once]
     return found
 
 
