@@ -196,8 +196,8 @@ SEA_MARGIN = 0.05
 not state its bounds; as far as the terrain."""
 
 SEA_REACH = 0.125
-"""A coastline that breaks off closer to the rectangle's edge than this share of its mean side goes on
-straight to the edge. A stated assumption."""
+"""A coastline that breaks off closer to the rectangle's edge than this share of its mean side goes
+on straight to the edge. A stated assumption."""
 
 MAP_MARGIN = 0.012
 """How far maps go beyond the streets, by their diagonal; the sea reaches at least as far."""
