@@ -174,10 +174,16 @@ def _choice(
     size: str,
     title: str | None,
 ) -> Choice:
-    from scenarios.viewing import seconds_of, size_of
+    from scenarios.viewing import size_of
     from scenarios.views import Choice
+    from twin import times
+    from twin.errors import InputError
 
-    time_s = None if at is None else seconds_of(at, "--at")
+    try:
+        time_s = None if at is None else times.moment(at)
+    except ValueError as error:
+        msg = f"--at {error}"
+        raise InputError(msg) from None
     return Choice(layer, compare, alternative, time_s, street, size_of(size), title)
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scenarios.views import Choice, View, clock_of, street_line
+from twin import times
 from twin.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from scenarios.present_tour import Stop
     from scenarios.runs import RunInfo
+    from scenarios.tour_file import Stop
     from viz.caption import Caption
     from viz.flight import Flight
     from viz.flight import View as Seen
@@ -103,7 +104,7 @@ def _orbit(view: View) -> Flight:
 
 def _tour(view: View, path: Path, reopen: Open) -> list[Take]:
     """Return a take for each bookmark: its mode, layer, time, text and place."""
-    from scenarios.present_tour import bookmarks
+    from scenarios.tour_file import bookmarks
     from twin.system import layers
     from viz.flight import tour
     from viz.language import current
@@ -132,8 +133,6 @@ ARRIVES = 0.35  # share of a bookmark's time after which the camera has come to 
 
 def _choice(view: View, stop: Stop) -> Choice:
     """Return what a bookmark chooses; what it leaves open is that of the film."""
-    from scenarios.viewing import seconds_of
-
     chosen: dict[str, Any] = {"street": None}
     if stop.mode is not None and view.runs:
         chosen["mode"] = MODES[stop.mode]
@@ -144,7 +143,7 @@ def _choice(view: View, stop: Stop) -> Choice:
     if stop.layer is not None:
         chosen["layer"] = stop.layer
     if stop.time is not None:
-        chosen["time_s"] = seconds_of(stop.time, "time of a bookmark")
+        chosen["time_s"] = times.moment(stop.time)
     return replace(view.choice, **chosen)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scenarios.compare import compare_runs
 from scenarios.present_results import results, told
-from scenarios.present_tour import measures_of, read_tour, title_of, usual_tour
+from scenarios.present_tour import measures_of, title_of, usual_tour
 from scenarios.present_values import (
     OF_STREET,
     named,
@@ -22,6 +22,7 @@ from scenarios.present_values import (
 )
 from scenarios.runs import MANIFEST, RunInfo, open_runs, write_text
 from scenarios.schema import BASE
+from scenarios.tour_file import read_tour
 from twin import times
 from twin.errors import InputError, OutputError
 from viz.language import LANGUAGES

@@ -227,24 +227,6 @@ def _difference(
     return view
 
 
-def seconds_of(text: str, option: str) -> float:
-    """Return the second of the day of "HH:MM" or "HH:MM:SS".
-
-    Raises
-    ------
-    InputError
-        For anything else.
-    """
-    clock, _, rest = text.rpartition(":") if text.count(":") == 2 else (text, "", "0")
-    try:
-        if not (rest.isdigit() and int(rest) < 60):
-            raise ValueError
-        return times.seconds(clock) + int(rest)
-    except ValueError:
-        msg = f'{option} {text}: is no time of day; write "HH:MM" or "HH:MM:SS", e.g. 07:45'
-        raise InputError(msg) from None
-
-
 def size_of(text: str) -> tuple[int, int]:
     """Return width and height of "WIDTHxHEIGHT", "hd" (1920x1080) or "4k" (3840x2160).
 

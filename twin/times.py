@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 _PATTERN = re.compile(r"(\d{1,2}):([0-5]\d)")
+_MOMENT = re.compile(rf"({_PATTERN.pattern})(?::([0-5]\d))?")
 
 
 def seconds(time: str) -> float:
@@ -23,6 +24,21 @@ def seconds(time: str) -> float:
         msg = f'{time!r} is no time of day; write "HH:MM", e.g. "07:30" or "26:00" for 2 at night'
         raise ValueError(msg)
     return int(match[1]) * 3600.0 + int(match[2]) * 60.0
+
+
+def moment(time: str) -> float:
+    """Seconds since midnight of "HH:MM" or "HH:MM:SS"; hours past 24 are of the next day.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    match = _MOMENT.fullmatch(time)
+    if match is None:
+        msg = f'{time!r} is no time of day; write "HH:MM" or "HH:MM:SS", e.g. "07:45"'
+        raise ValueError(msg)
+    return seconds(match[1]) + float(match[4] or 0)
 
 
 def text(time_s: float) -> str:

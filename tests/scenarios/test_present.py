@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from scenarios.present_tour import read_tour
 from scenarios.presenting import present
 from scenarios.runs import open_run
+from scenarios.tour_file import read_tour
 from twin.errors import InputError, OutputError
 from viz.palette import Scale, rgb
 from viz.presentation import page

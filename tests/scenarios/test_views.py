@@ -13,8 +13,9 @@ from PIL import Image
 
 from scenarios import cli
 from scenarios.runs import open_run
-from scenarios.viewing import open_view, seconds_of, size_of
+from scenarios.viewing import open_view, size_of
 from scenarios.views import Choice, View, recorded_seeds, street_line
+from twin import times
 from twin.errors import InputError
 from viz.palette import rgb
 from viz.scene.vehicles import DRIVES, STANDS
@@ -61,7 +62,7 @@ def test_a_folder_of_runs_shows_what_the_first_alternative_changes(ran_once: Pat
 
 
 def test_a_time_shows_vehicles_of_both_in_one_camera(ran_once: Path) -> None:
-    found = view(ran_once, time_s=seconds_of(TIME, "--at"))
+    found = view(ran_once, time_s=times.moment(TIME))
     assert [p.label for p in found.panels] == [
         open_run(ran_once / "base").title, found.panels[1].run.title
     ]  # fmt: skip
@@ -150,7 +151,7 @@ def test_a_scene_from_the_command_line(
         (["--layer", "nothing"], "--layer nothing: is unknown; there are delay_h"),
         (["--layer", "pci_end"], "has no table 'road_streets'"),
         (["--alternative", "other"], "--alternative other:"),
-        (["--at", "25h"], "--at 25h: is no time of day"),
+        (["--at", "25h"], "--at '25h' is no time of day"),
         (["--at", "07:05:99"], "is no time of day"),
         (["--at", "07:05"], "simulates 11:55 to 12:10"),
         (["--street", "Nowhere"], "is not in the city"),
@@ -273,10 +274,11 @@ def test_bookmarks_say_what_a_film_shows(ran_once: Path, tmp_path: Path) -> None
 def test_sizes_and_times_are_read() -> None:
     assert size_of("4k") == (3840, 2160)
     assert size_of("1280×720") == (1280, 720)
-    assert seconds_of("07:45", "--at") == 27900.0
-    assert seconds_of("07:45:30", "--at") == 27930.0
-    with pytest.raises(InputError):
-        seconds_of("7.45", "--at")
+    assert times.moment("07:45") == 27900.0
+    assert times.moment("26:45:30") == 96330.0
+    for wrong in ("7.45", "07:60", "07:45:60", "07:45:", "7", ""):
+        with pytest.raises(ValueError, match="no time of day"):
+            times.moment(wrong)
 
 
 def test_an_unfinished_run_is_told(ran: Path) -> None:
