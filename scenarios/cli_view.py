@@ -64,6 +64,7 @@ def show(
 
     with language(lang):
         if out is None:
+            _nothing_of_pictures(layer=layer, compare=compare, at=at, street=street, title=title)
             showing.show(what)
             return
         from scenarios import screen
@@ -163,6 +164,16 @@ def scene(
     panel = view.drawn(view.panels[0], view.choice.time_s)
     write_gltf(view.scene, panel, view.city, out)
     _tell(view, f"Scene: {out}", drawn=False)
+
+
+def _nothing_of_pictures(**given: str | None) -> None:
+    """Refuse options of pictures where none is drawn."""
+    from twin.errors import InputError
+
+    for name, value in given.items():
+        if value is not None:
+            msg = f"--{name} {value}: is of a picture; add -o FILE, e.g. -o picture.png"
+            raise InputError(msg)
 
 
 def _choice(

@@ -170,6 +170,16 @@ def test_what_cannot_be_shown_is_told_in_one_line(
     assert not (tmp_path / "a.png").exists()
 
 
+def test_choices_of_a_picture_need_its_file(
+    ran_once: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(capsys, "show", ran_once, "--at", TIME)
+    assert code == 1
+    assert "--at" in err
+    assert "add -o FILE" in " ".join(err.split())
+    assert not out
+
+
 def test_films_that_cannot_be_made_are_told_in_one_line(
     ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
