@@ -107,16 +107,10 @@ def _grid(
     city: City, run: RunInfo, seeds: Sequence[int], layer: Layer
 ) -> tuple[list[float], float, Floats] | None:
     """Return starts and length of intervals, and [intervals, streets] means; None if not there."""
-    from scenarios.replications import _arrow
-
     total, number, starts, length = None, 0, [], 0.0
     for seed in seeds:
-        file = run.replication(seed) / f"{layer.table}.parquet"
-        if not file.is_file():
-            return None
-        wanted = ["street", layer.column, "interval_start_s", "interval_s"]
-        table: pd.DataFrame = _arrow(file, wanted).to_pandas()
-        if layer.column not in table or "street" not in table:
+        table = _table_of(run, seed, layer)
+        if table is None:
             return None
         if total is None:
             if "interval_start_s" in table:
@@ -131,6 +125,18 @@ def _grid(
         np.add.at(total, (at, street), values)
         number += 1
     return None if total is None else (starts, length, total / number)
+
+
+def _table_of(run: RunInfo, seed: int, layer: Layer) -> pd.DataFrame | None:
+    """Return a layer's values by street in one replication; None where it has none."""
+    from scenarios.replications import _arrow
+
+    file = run.replication(seed) / f"{layer.table}.parquet"
+    if not file.is_file():
+        return None
+    wanted = ["street", layer.column, "interval_start_s", "interval_s"]
+    table: pd.DataFrame = _arrow(file, wanted).to_pandas()
+    return table if layer.column in table and "street" in table else None
 
 
 def pack_clear(
@@ -190,15 +196,76 @@ def of_names(
         run.name: [_of_day(city, names, run, seed, hours) for seed in own]
         for run, own in zip(runs, seeds, strict=True)
     }
+    return _changes(every, runs, seeds, OF_STREET)
+
+
+def layers_of_names(
+    city: City, names: Named, runs: Sequence[RunInfo], seeds: Sequence[Sequence[int]]
+) -> dict[str, dict[str, Change]]:
+    """Return by run and `layer.NAME` what changes on every street by name, as `of_names`.
+
+    Layers are the registered ones that a run has, but for those of `streets`, on which `of_names`
+    tells more. A value is the mean by length of the sections that a table of any run knows; one
+    that the others lack is 0 there, as in `pack_layers`.
+    """
+    every: dict[str, list[list[Floats]]] = {
+        run.name: [[] for _ in own] for run, own in zip(runs, seeds, strict=True)
+    }
+    kept = []
+    for layer in layers().values():
+        if layer.table == "streets":
+            continue
+        days = [
+            (run, day, _table_of(run, seed, layer))
+            for run, own in zip(runs, seeds, strict=True)
+            for day, seed in enumerate(own)
+        ]
+        known = np.zeros(len(city.streets), bool)
+        for _, _, table in days:
+            if table is not None:
+                known[table["street"].to_numpy(np.intp)] = True
+        known &= names.of >= 0
+        if not known.any():
+            continue
+        kept.append(f"layer.{layer.name}")
+        for run, day, table in days:
+            every[run.name][day].append(_by_name(city, names, layer, table, known))
+    return _changes(every, runs, seeds, kept) if kept else {}
+
+
+def _by_name(
+    city: City,
+    names: Named,
+    layer: Layer,
+    table: pd.DataFrame | None,
+    known: npt.NDArray[np.bool_],
+) -> Floats:
+    """Return a layer's mean [names] of the known sections by length; NaN where none is known."""
+    total = np.zeros(len(known))
+    if table is not None:
+        np.add.at(total, table["street"].to_numpy(np.intp), table[layer.column].to_numpy(float))
+    length, who, n = city.streets["length_m"].to_numpy()[known], names.of[known], len(names.names)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean: Floats = np.bincount(who, length * total[known], n) / np.bincount(who, length, n)
+    return mean
+
+
+def _changes(
+    every: Mapping[str, Sequence[Sequence[Floats] | Floats]],
+    runs: Sequence[RunInfo],
+    seeds: Sequence[Sequence[int]],
+    what: Sequence[str],
+) -> dict[str, dict[str, Change]]:
+    """Return by run and value how its days, [values][names], differ from the first run's."""
     base = dict(zip(seeds[0], every[runs[0].name], strict=True))
     found: dict[str, dict[str, Change]] = {}
     for run, own in zip(runs, seeds, strict=True):
         found[run.name] = {}
-        for k, what in enumerate(OF_STREET):
+        for k, name in enumerate(what):
             there = np.array([base[seed][k] for seed in own if seed in base])
             here = np.array([day[k] for seed, day in zip(own, every[run.name], strict=True)
                              if seed in base])  # fmt: skip
-            found[run.name][what] = _change(there, here)
+            found[run.name][name] = _change(there, here)
     return found
 
 

@@ -13,6 +13,7 @@ from scenarios.present_results import results, told
 from scenarios.present_tour import measures_of, title_of, usual_tour
 from scenarios.present_values import (
     OF_STREET,
+    layers_of_names,
     named,
     of_names,
     pack_clear,
@@ -154,6 +155,10 @@ class Content:
             found = of_names(self.city, self.names, self.runs, seeds, (end - begin) / 3600.0)
             pack_names(self.pack, found)
             known["my"] = list(OF_STREET)
+        of_layers = layers_of_names(self.city, self.names, self.runs, seeds)
+        if of_layers:
+            pack_names(self.pack, of_layers)
+            known["my"] = [*(known["my"] or ()), *of_layers[self.runs[0].name]]
         known["runs"] = [
             {
                 "name": run.name,

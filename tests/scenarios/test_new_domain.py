@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ten_minutes import TEXT, scenario
 
 from scenarios.compare import compare
+from scenarios.present_values import layers_of_names
 from scenarios.presenting import Content
 from scenarios.runner import run_scenario
 from scenarios.schema import json_schema, measure_models
@@ -51,10 +53,15 @@ def test_a_new_domain_needs_no_change_elsewhere(
     assert shown is not None
     assert shown.sum() == 4
     assert seen.caption(None).unit == system.layers()["bench_number"].unit
-    header = Content(comparison.city, [comparison.base, *comparison.alternatives]).header(
-        "de", None, None
-    )
+    content = Content(comparison.city, [comparison.base, *comparison.alternatives])
+    header = content.header("de", None, None)
     assert "bench_number" in {layer["name"] for layer in header["layers"]}
+    assert "layer.bench_number" in header["my"]  # "what changes on my street"
+    found = layers_of_names(content.city, content.names, content.runs, [[1]] * len(content.runs))
+    mine = found["seated"]["layer.bench_number"]
+    known = {content.names.names[k]: mine.mean[k] for k in np.flatnonzero(np.isfinite(mine.mean))}
+    assert known == {"Unioninkatu": 4.0}
+    assert np.nansum(mine.base) == 0.0
     events = Results.load(tmp_path / "out" / "seated" / "seed-0001").tables["events"]
     assert "benches" in set(events["system"])
 

@@ -22,18 +22,19 @@ export function verdict(c) {
   return c.low > 0 ? "up" : c.high < 0 ? "down" : "unclear";
 }
 
-/** Sentences on one value. */
-export function sentences(c, what, run, lang) {
+/** Sentences on one value; without `layer` one of traffic. */
+export function sentences(c, what, run, lang, layer = null) {
   const t = TEXTS[lang].said;
   const found = verdict(c);
   if (found === "unknown") return null;
-  const d = DIGITS[what];
-  const fine = Math.abs(c.diff) < 10 ? 1 : 0;
+  const top = Math.max(Math.abs(c.base), Math.abs(c.mean));
+  const d = layer ? (top < 10 ? 2 : top < 1000 ? 1 : 0) : DIGITS[what];
+  const fine = layer ? d : Math.abs(c.diff) < 10 ? 1 : 0;
   const signed = (v) => number(v, lang, fine, true);
   const words = { run, base: number(c.base, lang, d), mean: number(c.mean, lang, d),
-    size: number(Math.abs(c.diff), lang, fine), diff: signed(c.diff), unit: UNITS[what], counted: what === "vehicles", low: signed(c.low), high: signed(c.high) };
+    size: number(Math.abs(c.diff), lang, fine), diff: signed(c.diff), unit: layer ? ` ${layer.unit[lang]}`.trimEnd() : UNITS[what], counted: what === "vehicles", low: signed(c.low), high: signed(c.high) };
   const second = typeof t[found] === "function" ? t[found](words) : t[found];
-  return [t[what](words), second, found];
+  return [layer ? t.layer(words, layer.title[lang]) : t[what](words), second, found];
 }
 
 /** What is done to a street by name, and when. */
@@ -130,12 +131,13 @@ export class MyStreet {
       parts.push(h("h4", {}, `${first.title[state.lang]} → ${run.title[state.lang]}`));
       let any = false;
       for (const what of header.my || []) {
-        const said = sentences(changeOf(array, what, run.name, name), what, run.title[state.lang], state.lang);
+        const layer = header.layers.find((l) => `layer.${l.name}` === what) || null;
+        const said = sentences(changeOf(array, what, run.name, name), what, run.title[state.lang], state.lang, layer);
         if (!said) continue;
         any = true;
         parts.push(h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));
       }
-      if (!any && header.my) parts.push(h("p", {}, t.said.unknown));
+      if (!any && header.my) parts.push(h("p", {}, header.my.includes("vehicles") ? t.said.unknown : t.said.none));
       const open = header.results?.runs[run.name]?.[state.lang].unresolved;
       if (any && open) parts.push(h("p", { className: "warn" }, t.unresolved(run.title[state.lang], open)));
     }
