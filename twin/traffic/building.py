@@ -339,15 +339,16 @@ class Builder:
         detectors = place_detectors(self.city)
         cycle = np.add.reduceat(duration, pointer[:-1]) if n else np.zeros(0, np.int32)
         offset = _one_each(table)["offset_s"].to_numpy(float)
+        actuated = table.groupby("signal")["kind"].first() == "actuated"
         return SignalArrays(
             phase=pointer,
             duration=duration,
             light=light,
             link=link,
-            links=frame["link"].to_numpy(np.int32),
+            links=frame["link"].to_numpy(np.int32, copy=True),  # pandas' own is read-only, which
             offset=self.ticks(offset),
             cycle=np.asarray(cycle, np.int32),
-            actuated=(table.groupby("signal")["kind"].first() == "actuated").to_numpy(bool),
+            actuated=actuated.to_numpy(bool, copy=True),  # would compile every kernel once more
             least=np.maximum(1, self.ticks(table["min_s"])),
             most=np.maximum(1, self.ticks(table["max_s"])),
             extends=detectors.phase,
