@@ -38,8 +38,8 @@ def write_gltf(scene: Scene, panel: Panel, city: City, path: Path) -> Path:
     if path.suffix.lower() != ".glb":
         msg = f"{path}: scenes are written as .glb; name such a file"
         raise OutputError(msg)
-    parts = {**scene.parts, **panel.parts}
-    meshes = {name: p.mesh for name, p in parts.items() if p.opacity >= 1.0 and name != FAR}
+    near = {name: part for name, part in scene.parts.items() if name not in FAR.values()}
+    meshes = {name: p.mesh for name, p in {**near, **panel.parts}.items() if p.opacity >= 1.0}
     meshes["trees"] = tree_mesh(scene.trees)
     if panel.fleet is not None:
         meshes["vehicles"] = fleet_mesh(panel.fleet)

@@ -115,13 +115,13 @@ class Stage:
         self.plotter.renderer.ResetCameraClippingRange()
         self._pixel_m = camera.pixel_m
         near = self._pixel_m < NEAR_M
-        for name, seen in (
-            ("markings", self._pixel_m < FINE_M),
-            ("buildings", near),
-            (FAR, not near),
-        ):
+        seen = {"markings": self._pixel_m < FINE_M}
+        for name, far in FAR.items():
+            if far in self._actors:
+                seen |= {name: near, far: not near}
+        for name, shown in seen.items():
             if name in self._actors:
-                self._actors[name].SetVisibility(seen)
+                self._actors[name].SetVisibility(shown)
         for name, actor in self._actors.items():
             if name in ORDER:
                 _on_top(actor, ORDER.index(name), 0.0 if near else AFAR * camera.distance_m)

@@ -99,12 +99,18 @@ def lines_of(geometries: Any, width: Floats, row: Rows, ground: Ground) -> Lines
     return Lines(xy - (x, y), of, np.asarray(width, float), np.asarray(row))
 
 
-def lane_lines(city: City, ground: Ground) -> Lines:
-    """Return the lanes, each as wide as it is; `row` is that of `city.lanes`."""
+def lane_lines(city: City, ground: Ground, coarse_m: float = 0.0) -> Lines:
+    """Return the lanes, each as wide as it is; `row` is that of `city.lanes`.
+
+    With `coarse_m` they have fewer points, and lie up to so far from where they are.
+    """
+    import shapely
+
     lanes = city.lanes
-    return lines_of(
-        lanes.geometry.to_numpy(), lanes["width_m"].to_numpy(), np.arange(len(lanes)), ground
-    )
+    shapes = lanes.geometry.to_numpy()
+    if coarse_m:
+        shapes = shapely.simplify(shapes, coarse_m)
+    return lines_of(shapes, lanes["width_m"].to_numpy(), np.arange(len(lanes)), ground)
 
 
 def movement_lines(city: City, ground: Ground) -> Lines:

@@ -11,7 +11,14 @@ import numpy as np
 from viz import light
 from viz.mesh import Mesh, flat, merge, shadows
 from viz.palette import rgb
-from viz.scene.buildings import block_mesh, building_blocks, building_faces, coarser, face_mesh
+from viz.scene.buildings import (
+    COARSE_M,
+    block_mesh,
+    building_blocks,
+    building_faces,
+    coarser,
+    face_mesh,
+)
 from viz.scene.ground import GREEN, WATER, Ground, green_and_water, paved
 from viz.scene.lights import COLOURS, bar_mesh, programmed, stop_bars
 from viz.scene.roads import MARKING, ROAD, Lines, lane_lines, markings, movement_lines, road_mesh
@@ -28,11 +35,13 @@ if TYPE_CHECKING:
 
 SHADOW_DARKNESS = 0.24
 SHADOWS_UP_TO = 20_000  # buildings; with more, shadows are no longer worth their time
-FAR = "buildings from afar"
+# What is seen from far away in place of a part.
+FAR = {"buildings": "buildings from afar", "roads": "roads from afar"}
 LEAST_PX = 6.0  # length of a car in the picture, which is drawn larger where it has to be
 # Faces that lie on each other are drawn in this order, the last one on top.
 ORDER = (
-    "ground", "green", "water", "roads", "markings", "shade", "values", "touched", "edges", "bars",
+    "ground", "green", "water", "roads", FAR["roads"], "markings", "shade", "values", "touched",
+    "edges", "bars",
 )  # fmt: skip
 
 
@@ -67,8 +76,8 @@ class Scene:
     ground
         The rectangle.
     parts
-        Meshes by subject; those of `ORDER` lie on the ground. `FAR` is seen in place of the
-        buildings from far away.
+        Meshes by subject; those of `ORDER` lie on the ground. Those of `FAR` are seen from far
+        away in place of others.
     trees
         Where trees stand; each looks like `tree_shape()`.
     lanes, movements
@@ -108,25 +117,21 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
         Second of the day for which signals show their fixed programs; without it they show none.
     """
     ground = Ground.of(city)
-    towards, hilly = light.sun(view_azimuth_deg), ground.terrain is not None
+    towards = light.sun(view_azimuth_deg)
     lanes, movements = lane_lines(city, ground), movement_lines(city, ground)
     some = building_blocks(city, ground)
     with ThreadPoolExecutor(2) as pool:  # GEOS lets other threads run
         wood = pool.submit(trees, city, ground)
         far = pool.submit(lambda: block_mesh(coarser(some)))
+        lying = pool.submit(_lying, city, ground, lanes)
         near = block_mesh(some)
-    green, water = green_and_water(city, ground)
-    faces = building_faces(city, ground)
-    paving = ground.drape(paved(city, ground), rgb(ROAD))
+        faces = building_faces(city, ground)
     parts = {
         "ground": Part(ground.mesh()),
         "side": Part(ground.side()),
-        "green": Part(ground.drape(green, rgb(GREEN)), lit=hilly),
-        "water": Part(ground.drape(water, rgb(WATER)), lit=hilly),
-        "roads": Part(merge([paving, road_mesh(lanes, city, ground)]), lit=hilly),
-        "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
+        **lying.result(),
         "buildings": Part(near),
-        FAR: Part(far.result()),
+        FAR["buildings"]: Part(far.result()),
         "modelled": Part(face_mesh(faces), two_sided=True),
     }
     if len(city.buildings) <= SHADOWS_UP_TO:
@@ -138,6 +143,23 @@ def city_scene(city: City, *, view_azimuth_deg: float = 0.0, time_s: float | Non
         return scene
     shown = np.stack([rgb(COLOURS[c]) for c in programmed(city, bars, time_s)])
     return scene.with_part("bars", signal_part(scene, shown))
+
+
+def _lying(city: City, ground: Ground, lanes: Lines) -> dict[str, Part]:
+    """Return what lies on the ground: green, water, roads and their markings."""
+    hilly = ground.terrain is not None
+    green, water = green_and_water(city, ground)
+    paving = ground.drape(paved(city, ground), rgb(ROAD))
+    parts = {
+        "green": Part(ground.drape(green, rgb(GREEN)), lit=hilly),
+        "water": Part(ground.drape(water, rgb(WATER)), lit=hilly),
+        "roads": Part(merge([paving, road_mesh(lanes, city, ground)]), lit=hilly),
+        "markings": Part(markings(lanes, city).mesh(ground, 0.0, rgb(MARKING)), lit=False),
+    }
+    if not hilly:  # on hills what has few corners would cut through them
+        few = road_mesh(lane_lines(city, ground, COARSE_M), city, ground)
+        parts[FAR["roads"]] = Part(merge([paving, few]), lit=False)
+    return parts
 
 
 def signal_part(scene: Scene, colours: npt.NDArray[np.uint8]) -> Part:
@@ -175,8 +197,9 @@ def all_meshes(scene: Scene, fleet: Fleet | None = None, larger: float = 1.0) ->
     """Return every part in the order of drawing, trees and (larger) vehicles as meshes."""
     from viz.scene.vehicles import fleet_mesh
 
-    first = [scene.parts[name] for name in ORDER if name in scene.parts]
-    rest = [part for name, part in scene.parts.items() if name not in (*ORDER, FAR)]
+    near = {name: part for name, part in scene.parts.items() if name not in FAR.values()}
+    first = [near[name] for name in ORDER if name in near]
+    rest = [part for name, part in near.items() if name not in ORDER]
     moving = [] if fleet is None else [Part(fleet_mesh(fleet, larger))]
     return [*first, *rest, Part(tree_mesh(scene.trees)), *moving]
 
