@@ -119,6 +119,18 @@ def test_who_waits_inside_stands_at_the_waiting_place() -> None:
     assert leaving.standing.tolist() == [False, True]
 
 
+def test_who_waits_inside_keeps_the_next_one_from_the_line() -> None:
+    city, _ = left_turn()
+    rows = [(0, 0, 0.0, 16.0, FREE_S), (1, 0, 3.0, None, FREE_S), (0, 1, 40.0, None, FREE_S)]
+    trips = pd.DataFrame({"vehicle": [0, 1], "vehicle_type": ["bus", "car"]})
+    ways = Trajectories(city, table(rows), trips)
+    waiting = ways.at(30.0)
+    assert waiting.vehicle.tolist() == [1, 0]
+    assert waiting.position_m == pytest.approx([LENGTH + 8.0 - BUS.spacing_m, 8.0])
+    assert waiting.standing.all()
+    assert ways.at(41.0).position_m[0] == pytest.approx(LENGTH)
+
+
 def many(lanes: int = 1) -> tuple[Any, Network, Vehicles]:
     """Cars, lorries and buses at a light that lets most of them stand."""
     city = ToyCity()

@@ -14,7 +14,7 @@ from viz.palette import Scale, rgb
 from viz.scene.bands import band_mesh, band_tops
 from viz.scene.buildings import building_blocks
 from viz.scene.ground import Ground
-from viz.scene.lights import COLOURS, programmed, stop_bars
+from viz.scene.lights import BAR_M, COLOURS, programmed, stop_bars
 from viz.scene.roads import DASH_M, lane_lines, markings
 from viz.scene.scene import Scene, city_scene
 from viz.scene.trees import trees
@@ -105,11 +105,12 @@ def test_stop_bars_lie_at_the_ends_of_their_lanes(helsinki: City, scene: Scene) 
     signalled = moves[moves["signal"] >= 0].drop_duplicates(["lane", "signal", "link"])
     assert len(bars.signal) == len(signalled)
     lane = moves["lane"].to_numpy()[bars.movement]
-    ends = shapely.line_interpolate_point(helsinki.lanes.geometry.to_numpy()[lane], -0.6)
-    away = shapely.distance(
-        scene.ground.moved(ends), shapely.points((bars.a + bars.b) / 2.0)
-    )
-    assert (away <= helsinki.lanes["width_m"].to_numpy()[lane] / 2.0).all()
+    end, step = scene.lanes.along(lane, scene.lanes.lengths()[lane])
+    away = (bars.a + bars.b) / 2.0 - end
+    beyond = (away * step).sum(axis=1)
+    assert (beyond >= BAR_M / 2.0).all()  # who stands first does not stand on it
+    assert (beyond <= 1.0).all()
+    assert (np.abs(away @ [1.0, 1j]) <= scene.lanes.width[lane] / 2.0 + 0.2).all()
 
 
 def test_bars_show_what_the_program_says(helsinki: City, scene: Scene) -> None:

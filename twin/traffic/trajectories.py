@@ -18,17 +18,19 @@ one before, tau later and s metres behind.
   4. starts:  L - (Z_k - Z_m) + V max(0, t - D_m - (k - m) tau)          for m = a - 1, a - 2, ...
      until one of them is L or more: the wave of the start of m has passed k.
   5. catch up: L - V (D_k - t)                                           at least, and at least 0
+  6. inside:   L + y - s_(a-1)                                           if k = a
+     where a - 1, the last to leave, is in the junction at y on a movement with a place to wait.
 
-  x_k = max(min(1, 2, 3, 4), 5, 0).  It queues if what holds is 2, or 4 before the wave has come
-  (t - D_m < (k - m) tau), or 3 with a leader that queues, or the bound 0; it stands if it queues
-  and the last wave that has come to it (the greatest m with t - D_m >= (k - m) tau) did so
-  `MOVES_UP_S` ago or longer, or none has.
+  x_k = max(min(1, 2, 3, 4, 6), 5, 0).  It queues if what holds is 2 or 6, or 4 before the wave
+  has come (t - D_m < (k - m) tau), or 3 with a leader that queues, or the bound 0; it stands if
+  it queues and the last wave that has come to it (the greatest m with t - D_m >= (k - m) tau)
+  did so `MOVES_UP_S` ago or longer, or none has.
 
-By 1 to 4 nobody overlaps the one before, and positions are continuous and never fall.  Rule 5 lets
-everybody be at the line at D_k exactly, if headways are shorter than tau + s / V by rounding or
-because another way through the junction is quicker.  Bound 0 means that the queue is longer than
-the lane: those behind stand in the junction, and are drawn on the start of the lane, over each
-other.
+By 1 to 4 and 6 nobody overlaps the one before, and positions are continuous and never fall (but
+for 6 on a movement shorter than the spacing of who leaves it).  Rule 5 lets everybody be at the
+line at D_k exactly, if headways are shorter than tau + s / V by rounding or because another way
+through the junction is quicker.  Bound 0 means that the queue is longer than the lane: those
+behind stand in the junction, and are drawn on the start of the lane, over each other.
 
 **Through a junction** a vehicle takes the movement from its lane to the lane that it enters next
 (or another to the same street, if it changes lanes on the way) from D, its departure, to E', its
@@ -113,6 +115,7 @@ class _Ways(NamedTuple):
     most: F4  # m/s, by lane
     move_ptr: I8
     row: I8  # of each passage through a junction: the row that it leaves
+    passage: I8  # of each row: its passage through a junction, or -1
     into: I4  # when it enters the next lane
     over: I4  # the greatest `into` of the movement so far
     move_m: F8
@@ -154,14 +157,16 @@ class Trajectories:
         self._tau = types[0].tau_s
         self._ways = _ways(city, _checked(city, passages), _spacing(passages, trips, types))
         n = len(passages)
-        self._room = np.zeros(n, np.int64), np.zeros(n, np.float32), np.zeros(n, np.uint8)
+        inside = np.zeros(len(self._ways.row), np.float32)
+        self._room = np.zeros(n, np.int64), np.zeros(n, np.float32), np.zeros(n, np.uint8), inside
         self._lights = None if lights is None else _lights(city, lights)
 
     def at(self, time_s: float) -> Positions:
         """Where those are who are on the road at a time, by lane, then by movement."""
-        ways, (row, x, held) = self._ways, self._room
-        n_on, n = _place(ways, float(time_s) * CS, float(self._tau), row, x, held)
-        row, x = row[:n].copy(), x[:n].copy()
+        ways, (row, x, held, inside) = self._ways, self._room
+        n_in, n = _place(ways, float(time_s) * CS, float(self._tau), row, x, held, inside)
+        n_on = n - n_in
+        row, x, held = (np.concatenate([a[n_in:n], a[:n_in]]) for a in (row, x, held))
         at = row.copy()
         at[n_on:] = ways.row[row[n_on:]]
         lane = (np.searchsorted(ways.lane_ptr, at, side="right") - 1).astype(np.int32)
@@ -171,7 +176,7 @@ class Trajectories:
         length[n_on:] = ways.move_m[move[n_on:]]
         lane[n_on:] = -1
         share = np.minimum(1.0, x / np.maximum(length, 1e-3)).astype(np.float32)
-        return Positions(ways.vehicle[at], lane, move, x, share, held[:n] == STANDS)
+        return Positions(ways.vehicle[at], lane, move, x, share, held == STANDS)
 
     def lights_at(self, time_s: float) -> npt.NDArray[np.uint8]:
         """[movements] what their lights show, as in `lights`; 4 (off) where there is none.
@@ -244,6 +249,8 @@ def _ways(city: City, passages: pd.DataFrame, spacing: F4) -> _Ways:
     row, into, move = _through(city, lane, vehicle, enter, leave)
     moves = city.movements
     move_ptr = np.searchsorted(move, np.arange(len(moves) + 1))
+    passage = np.full(len(lane), -1, np.int64)
+    passage[row] = np.arange(len(row))
     return _Ways(
         lane_ptr=np.searchsorted(lane, np.arange(len(length) + 1)).astype(np.int64),
         vehicle=vehicle,
@@ -256,6 +263,7 @@ def _ways(city: City, passages: pd.DataFrame, spacing: F4) -> _Ways:
         most=most,
         move_ptr=move_ptr.astype(np.int64),
         row=row,
+        passage=passage,
         into=into,
         over=rising(move, into).astype(np.int32),
         move_m=np.maximum(moves["length_m"].to_numpy(float), 0.1),
@@ -323,20 +331,12 @@ def _after(values: Any, first: int, end: int, t: float) -> int:
 
 
 @compiled
-def _place(ways: Any, t: float, tau: float, row: Any, x: Any, held: Any) -> Any:
-    """Fill rows, positions and who is held; how many are on lanes, and how many in all."""
+def _place(ways: Any, t: float, tau: float, row: Any, x: Any, held: Any, inside: Any) -> Any:
+    """Fill rows, positions and who is held; how many are in junctions, and how many in all.
+
+    `inside` is room for the positions of passages through junctions.
+    """
     n = 0
-    for i in range(len(ways.lane_ptr) - 1):
-        first, end = ways.lane_ptr[i], ways.lane_ptr[i + 1]
-        if first == end:
-            continue
-        a = _after(ways.leave, first, end, t)
-        b = _after(ways.enter, a, end, t)
-        for k in range(a, b):
-            row[n] = k
-            _follow(ways, i, first, a, k, n, t, tau, x, held)
-            n += 1
-    n_on = n
     for i in range(len(ways.move_ptr) - 1):
         first, end = ways.move_ptr[i], ways.move_ptr[i + 1]
         if first == end:
@@ -350,19 +350,40 @@ def _place(ways: Any, t: float, tau: float, row: Any, x: Any, held: Any) -> Any:
                 continue
             row[n] = j
             leader = _turn(ways, i, j, k, n, t, leader, x, held) - ways.s[k]
+            inside[j] = x[n] if ways.wait_m[i] > 0.0 else np.inf
             n += 1
-    return n_on, n
+    n_in = n
+    for i in range(len(ways.lane_ptr) - 1):
+        first, end = ways.lane_ptr[i], ways.lane_ptr[i + 1]
+        if first == end:
+            continue
+        a = _after(ways.leave, first, end, t)
+        b = _after(ways.enter, a, end, t)
+        rear = np.inf  # of who waits in the junction before
+        if a > first and ways.passage[a - 1] >= 0 and ways.into[ways.passage[a - 1]] > t:
+            rear = ways.length[i] + inside[ways.passage[a - 1]] - ways.s[a - 1]
+        for k in range(a, b):
+            row[n] = k
+            _follow(ways, i, first, a, k, n, t, tau, rear, x, held)
+            n += 1
+    return n_in, n
 
 
 @called
 def _follow(
-    ways: Any, i: int, first: int, a: int, k: int, n: int, t: float, tau: float, x: Any, held: Any
-) -> None:
-    """Position of row k on lane i, of whose rows first, ... those from a on have not left."""
+    ways: Any, i: int, first: int, a: int, k: int, n: int, t: float, tau: float, rear: float,
+    x: Any, held: Any,
+) -> None:  # fmt: skip
+    """Position of row k on lane i, of whose rows first, ... those from a on have not left.
+
+    `rear` is that of the last one that left, if it is in the junction.
+    """
     length, most = ways.length[i], float(ways.most[i])
     best, queues = ways.v[k] * (t - ways.enter[k]) / 100.0, False
     if best >= length:
         best, queues = length, True
+    if k == a and rear < best:
+        best, queues = rear, True
     if k > a and x[n - 1] - ways.s[k - 1] < best:
         best, queues = x[n - 1] - ways.s[k - 1], held[n - 1] != DRIVES
     started = -1.0  # seconds since the last start came

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Bluish green, yellow and vermilion of Okabe and Ito (2008), which colour-blind people tell apart.
 COLOURS = {"green": "#009e73", "yellow": "#f0c800", "red": "#d5402b", "off": "#8a8a86"}
 BAR_M = 0.8
-INSET_M = 0.6  # of the bar before the lane's end
+BEYOND_M = 0.5  # the lane's end, where the first one in a queue stands
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,15 @@ def stop_bars(city: City, lanes: Lines) -> StopBars:
     lane = moves["lane"].to_numpy()
     count = np.bincount(lane, minlength=len(lanes.width))[lane]
     place = np.arange(len(lane)) - np.searchsorted(lane, lane)
-    middle, step = lanes.along(lane, lanes.lengths()[lane] - INSET_M)
+    end, step = lanes.along(lane, lanes.lengths()[lane])
+    middle = end + BEYOND_M * step
     right = np.column_stack([step[:, 1], -step[:, 0]])
     width = lanes.width[lane] - 0.3
-    start = (0.5 - place / count) * width
-    end = (0.5 - (place + 1) / count) * width
+    begins = (0.5 - place / count) * width
+    ends = (0.5 - (place + 1) / count) * width
     return StopBars(
-        middle + right * start[:, None],
-        middle + right * (end + 0.08)[:, None],
+        middle + right * begins[:, None],
+        middle + right * (ends + 0.08)[:, None],
         moves["signal"].to_numpy(),
         moves["link"].to_numpy(),
         moves.index.to_numpy(),

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Rows = npt.NDArray[np.intp]
 
 # Length, width, height, m: a car, a lorry, a standard bus; what else the network names is a car.
-SIZES = {"car": (4.5, 1.8, 1.5), "lorry": (10.0, 2.5, 3.4), "bus": (12.0, 2.55, 3.0)}
+# None is longer than its type in the simulation, so that nobody stands in the one behind.
+SIZES = {"car": (4.5, 1.8, 1.5), "lorry": (7.1, 2.5, 3.4), "bus": (12.0, 2.55, 3.0)}
 KINDS = tuple(SIZES)
 # Who drives is blue, who stands vermilion (Okabe and Ito, 2008); a bus is told by its size.
 DRIVES, STANDS = "#0072b2", "#d55e00"

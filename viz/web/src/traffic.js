@@ -2,7 +2,7 @@
 import { follow, nextPassages, NEVER, through } from "./trajectories.js";
 import { prefixLengths } from "./geometry.js";
 
-const KINDS = [4.5, 10, 12]; // length of a car, a lorry, a bus, m
+const KINDS = [4.5, 7.1, 12]; // length of a car, a lorry, a bus, m
 const STANDS_BELOW = 0.8; // m/s
 
 /** Lines along which vehicles go: places and directions at metres from a line's start. */
@@ -115,12 +115,7 @@ export class Traffic {
       waiting += look[2 * n + 1];
       n++;
     };
-    for (let lane = 0; lane + 1 < this.first.length; lane++) {
-      const [first, end] = [this.first[lane], this.first[lane + 1]];
-      if (first === end) continue;
-      follow(q, first, end, t, network.lanes.lengths[lane], this.most[lane], this.tau,
-        (k, x, v) => put(network.lanes, lane, x, v, k));
-    }
+    const waits = new Map();
     const { row, leave, movement, first } = this.turning;
     for (let m = 0; m + 1 < first.length; m++) {
       let leader = Infinity;
@@ -133,7 +128,14 @@ export class Traffic {
           network.moveSpeed[m], leader);
         put(network.moves, movement[j], x, v, k);
         leader = x - q.spacing[k];
+        if (network.wait[m] > 0) waits.set(k, x);
       }
+    }
+    for (let lane = 0; lane + 1 < this.first.length; lane++) {
+      const [first, end] = [this.first[lane], this.first[lane + 1]];
+      if (first === end) continue;
+      follow(q, first, end, t, network.lanes.lengths[lane], this.most[lane], this.tau,
+        (k, x, v) => put(network.lanes, lane, x, v, k), (k) => waits.get(k) ?? Infinity);
     }
     this.count = n;
     this.waiting = waiting;

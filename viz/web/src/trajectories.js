@@ -24,12 +24,14 @@ export function firstAbove(values, from, to, t) {
  *
  * `q` has for each passage enter, leave, speed (m/s) and spacing (m), and the sum of spacings
  * before it; rows first to end are of this lane of `length` metres whose quickest drives `most`.
- * Calls `put(row, metres, speed)` for each vehicle on the lane.
+ * Calls `put(row, metres, speed)` for each vehicle on the lane. `inside(row)` tells where in a
+ * junction with a place to wait who has left the lane is; Infinity if it is in none.
  */
-export function follow(q, first, end, t, length, most, tau, put) {
+export function follow(q, first, end, t, length, most, tau, put, inside = () => Infinity) {
   const a = firstAbove(q.leave, first, end, t);
   const b = firstAbove(q.enter, a, end, t);
-  let ahead = Infinity; // rear of the one before
+  // Rear of the one before.
+  let ahead = a > first ? length + inside(a - 1) - q.spacing[a - 1] : Infinity;
   let aheadSpeed = 0;
   for (let k = a; k < b; k++) {
     let x = (q.speed[k] * (t - q.enter[k])) / PER_S;
