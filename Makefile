@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-short validate test lint types layers pytest web bench clean help
+.PHONY: demo demo-short validate test lint types layers kernels pytest web bench clean help
 
 help:
 	@echo "make demo        build Helsinki, simulate, train, compare: report in demo/"
@@ -55,8 +55,16 @@ types: $(READY)
 layers: $(READY)
 	$(BIN)/lint-imports
 
-pytest: $(READY) web
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+# Tests that have Numba compile most of the kernels, each once, before all workers want them.
+KERNELS := $(addprefix tests/,traffic/test_kernel.py traffic/test_batch.py traffic/test_static.py \
+	traffic/test_queue_lengths.py envs/test_signal_control.py envs/test_road_maintenance.py \
+	roads/test_programme.py)
+
+kernels: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(KERNELS)
+
+pytest: kernels web
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(addprefix --ignore=,$(KERNELS))
 
 test: lint types layers pytest
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from test_specification import END_S, TPS, cases
 
+from twin.city import City
 from twin.traffic.kernel import advance
 from twin.traffic.network import Network
 from twin.traffic.state import Vehicles, initial_state
@@ -57,3 +58,12 @@ def test_a_run_repeats_itself(case: tuple[Network, Vehicles, list[int]]) -> None
         advance(network.arrays, network.signals, state, int(END_S) * TPS)
         runs.append(state.vehicle.copy())
     assert (runs[0] == runs[1]).all()
+
+
+def test_kernels_see_one_mix_of_types(helsinki: City, tmp_path: Path) -> None:
+    """Numba compiles every kernel once more for arrays that are read-only."""
+    for city in (helsinki, City.load(helsinki.save(tmp_path / "city"))):
+        network = Network.from_city(city)
+        for arrays in (network.arrays, network.signals):
+            for name, array in arrays._asdict().items():
+                assert not isinstance(array, np.ndarray) or array.flags.writeable, name
