@@ -145,7 +145,10 @@ class Stage:
             if self._drawn_far.get(k) != far:
                 mapper.SetSourceData(_plain(body(kind, far=far)))
                 self._drawn_far[k] = far
-            _instances(data, fleet.points[some], fleet.heading[some], fleet.colours[some])
+            pitch = None if fleet.pitch is None else fleet.pitch[some]
+            _instances(
+                data, fleet.points[some], fleet.heading[some], fleet.colours[some], pitch=pitch
+            )
             mapper.SetScaleFactor(larger)
         return larger
 
@@ -172,7 +175,7 @@ class Stage:
             return
         shape = tree_shape()
         data, mapper, self._wood = self._glyphs(shape, coloured=False)
-        _instances(data, some.points, np.zeros(len(some.height)), None, some.height)
+        _instances(data, some.points, np.zeros(len(some.height)), None, size=some.height)
         mapper.SetScaleArray("size")
         mapper.SetScaleModeToScaleByMagnitude()
 
@@ -230,7 +233,9 @@ def _plain(mesh: Mesh) -> pyvista.PolyData:
     return data
 
 
-def _instances(data: Any, points: Any, heading: Any, colours: Any, size: Any = None) -> None:
+def _instances(
+    data: Any, points: Any, heading: Any, colours: Any, *, size: Any = None, pitch: Any = None
+) -> None:
     """Set places, directions and colours of instances."""
     if not len(points):
         data.points = np.zeros((0, 3), np.float32)
@@ -239,6 +244,8 @@ def _instances(data: Any, points: Any, heading: Any, colours: Any, size: Any = N
     data.points = np.ascontiguousarray(points, np.float32)
     turn = np.zeros((len(points), 3), np.float32)
     turn[:, 2] = np.degrees(heading)
+    if pitch is not None:  # VTK turns around y first
+        turn[:, 1] = -np.degrees(pitch)
     data.point_data["turn"] = turn
     if colours is not None:
         data.point_data["rgb"] = np.ascontiguousarray(colours, np.uint8)

@@ -165,6 +165,19 @@ def test_vehicles_are_as_large_as_they_are_and_head_where_they_drive() -> None:
     assert (car.normals()[:, 2] > -0.01).all()  # closed above, open below
 
 
+def test_vehicles_lie_along_the_hill() -> None:
+    up = np.arctan2(3.0, 4.0)
+    where = np.array([(10.0, 20.0, 5.0)])
+    fleet = Fleet(where, np.array([np.pi / 2.0]), np.array([2]), np.array([False]), np.array([up]))
+    length, width, height = SIZES["bus"]
+    found = fleet_mesh(fleet).points - where
+    corners = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (0, 1)])
+    along, aside, high = (corners * [length / 2.0, width / 2.0, height]).T
+    # north is ahead: 4/5 of the way along it, 3/5 of it up
+    wanted = np.column_stack([-aside, 0.8 * along - 0.6 * high, 0.6 * along + 0.8 * high])
+    assert {tuple(p) for p in found.round(6)} == {tuple(p) for p in wanted.round(6)}
+
+
 def test_stripes_cover_touched_streets_and_barriers_close_both_ends(
     helsinki: City, scene: Scene
 ) -> None:

@@ -43,12 +43,15 @@ class Fleet:
         (n,) position in `KINDS`.
     stands
         (n,) whether it stands.
+    pitch
+        (n,) by how much it heads up, radians; None on level ground.
     """
 
     points: Floats
     heading: Floats
     kind: Rows
     stands: npt.NDArray[np.bool_]
+    pitch: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -91,8 +94,13 @@ def fleet_at(
         front = where.share[on] * lines.lengths()[line]
         points[on], step = lines.along(line, front - half[on])
         heading[on] = np.arctan2(step[:, 1], step[:, 0])
-    points3 = np.column_stack([points, ground.height(points)])
-    return Fleet(points3, heading, kind, where.standing)
+    if ground.terrain is None:
+        return Fleet(np.column_stack([points, np.zeros(len(kind))]), heading, kind, where.standing)
+    ahead = np.column_stack([np.cos(heading), np.sin(heading)]) * half[:, None]
+    front, rear = ground.height(points + ahead), ground.height(points - ahead)
+    pitch = np.arctan2(front - rear, 2.0 * half)
+    points3 = np.column_stack([points, (front + rear) / 2.0])
+    return Fleet(points3, heading, kind, where.standing, pitch)
 
 
 def body(kind: str, *, far: bool = False) -> Mesh:
@@ -144,11 +152,13 @@ def fleet_mesh(fleet: Fleet, larger: float = 1.0) -> Mesh:
         shape = body(kind)
         c, s = np.cos(fleet.heading[some]), np.sin(fleet.heading[some])
         x, y, z = (shape.points * larger).T
+        up = np.zeros(len(some)) if fleet.pitch is None else fleet.pitch[some]
+        rise, run = np.sin(up), np.cos(up)
+        x, z = np.outer(run, x) - np.outer(rise, z), np.outer(rise, x) + np.outer(run, z)
         points = np.stack(
-            [np.outer(c, x) - np.outer(s, y), np.outer(s, x) + np.outer(c, y),
-             np.broadcast_to(z, (len(some), len(z)))], axis=2
-        ) + fleet.points[some][:, None, :]  # fmt: skip
-        faces = shape.faces[None] + (np.arange(len(some)) * len(z))[:, None, None]
+            [c[:, None] * x - np.outer(s, y), s[:, None] * x + np.outer(c, y), z], axis=2
+        ) + fleet.points[some][:, None, :]
+        faces = shape.faces[None] + (np.arange(len(some)) * len(y))[:, None, None]
         tint = fleet.colours[some][:, None, :] * (shape.colours[None] / 255.0)
         meshes.append(
             Mesh(points.reshape(-1, 3), faces.reshape(-1, 3), tint.reshape(-1, 3).astype(np.uint8))

@@ -252,14 +252,14 @@ export function vehicleMaterial() {
       uMoving: { value: new THREE.Color("#ffffff") }, uStanding: { value: new THREE.Color("#111") },
       uBody: { value: new THREE.Color("#333") }, uLeast: { value: 3.2 },
     },
-    vertex: `attribute vec4 at; attribute vec2 kind; uniform float uMpp; uniform float uLeast;
+    vertex: `attribute vec4 at; attribute vec3 kind; uniform float uMpp; uniform float uLeast;
       uniform vec3 uMoving; uniform vec3 uStanding; uniform vec3 uBody;
       varying vec3 vColour; varying float vD;
       void main() { vec4 c = viewMatrix * vec4(at.xyz, 1.0); vD = -c.z;
         float grow = max(1.0, uLeast * uMpp * vD / 1.9);
         vec3 p = position * vec3(kind.x * max(1.0, grow * 0.8), 1.9 * grow, 1.5 * min(grow, 2.0));
         float a = cos(at.w); float b = sin(at.w);
-        p = at.xyz + vec3(a * p.x - b * p.y, b * p.x + a * p.y, p.z + 0.15);
+        p = at.xyz + vec3(a * p.x - b * p.y, b * p.x + a * p.y, p.z + p.x * kind.z + 0.15);
         vec3 top = kind.y > 0.5 ? uStanding : uMoving;
         vColour = normal.z > 0.5 ? top : mix(uBody, top, 0.25);
         gl_Position = projectionMatrix * viewMatrix * vec4(p, 1.0); }`,

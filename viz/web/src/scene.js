@@ -260,7 +260,7 @@ export class Scene {
     shape.setAttribute("position", box.getAttribute("position"));
     shape.setAttribute("normal", box.getAttribute("normal"));
     this.at = new THREE.InstancedBufferAttribute(new Float32Array(most * 4), 4);
-    this.look = new THREE.InstancedBufferAttribute(new Float32Array(most * 2), 2);
+    this.look = new THREE.InstancedBufferAttribute(new Float32Array(most * 3), 3);
     for (const a of [this.at, this.look]) a.setUsage(THREE.DynamicDrawUsage);
     shape.setAttribute("at", this.at);
     shape.setAttribute("kind", this.look);
@@ -376,8 +376,8 @@ export class Scene {
     if (traffic && this.parts.vehicles.visible && traffic.any) {
       const n = traffic.place(time, this.ground.height);
       this.at.array.set(traffic.at.subarray(0, 4 * n));
-      this.look.array.set(traffic.look.subarray(0, 2 * n));
-      for (const [a, width] of [[this.at, 4], [this.look, 2]]) {
+      this.look.array.set(traffic.look.subarray(0, 3 * n));
+      for (const [a, width] of [[this.at, 4], [this.look, 3]]) {
         a.clearUpdateRanges();
         a.addUpdateRange(0, n * width);
         a.needsUpdate = true;

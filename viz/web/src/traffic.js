@@ -73,7 +73,7 @@ export class Traffic {
     this.turning = this.passagesByMovement();
     this.room = Math.max(64, kind.length);
     this.at = new Float32Array(this.room * 4);
-    this.look = new Float32Array(this.room * 2);
+    this.look = new Float32Array(this.room * 3);
   }
 
   /** Passages through junctions, by movement and departure. */
@@ -94,7 +94,7 @@ export class Traffic {
     };
   }
 
-  /** Fill `at` (x, y, z, heading) and `look` (length, stands) at a second of the day. */
+  /** Fill `at` (x, y, z, heading) and `look` (length, stands, slope) at a second of the day. */
   place(time, heightAt) {
     if (!this.any) return 0;
     const t = (time - this.begin) * 10;
@@ -106,13 +106,12 @@ export class Traffic {
       if (n >= this.room) return;
       const long = KINDS[this.kind[this.vehicle[k]]];
       ways.at(line, Math.max(front - long / 2, 0), out);
-      at[4 * n] = out[0];
-      at[4 * n + 1] = out[1];
-      at[4 * n + 2] = heightAt(out[0], out[1]);
-      at[4 * n + 3] = out[2];
-      look[2 * n] = long;
-      look[2 * n + 1] = v < STANDS_BELOW ? 1 : 0;
-      waiting += look[2 * n + 1];
+      const [x, y, turn] = out;
+      const [ahead, aside] = [(Math.cos(turn) * long) / 2, (Math.sin(turn) * long) / 2];
+      const [up, down] = [heightAt(x + ahead, y + aside), heightAt(x - ahead, y - aside)];
+      at.set([x, y, (up + down) / 2, turn], 4 * n);
+      look.set([long, v < STANDS_BELOW ? 1 : 0, (up - down) / long], 3 * n);
+      waiting += look[3 * n + 1];
       n++;
     };
     const waits = new Map();
