@@ -190,10 +190,10 @@ def test_frames_of_an_episode_are_collected_to_its_end(town: Any) -> None:
 
 @pytest.mark.skipif(find_spec("moviepy") is None, reason="RecordVideo needs moviepy")
 def test_videos_are_recorded(tmp_path: Path) -> None:
-    env = gymnasium.wrappers.RecordVideo(make(envs.ROAD_MAINTENANCE), str(tmp_path))
+    env = gymnasium.wrappers.RecordVideo(make(envs.ROAD_MAINTENANCE), str(tmp_path / "films"))
     played(env, 1, 3)
     env.close()
-    assert list(tmp_path.glob("*.mp4"))
+    assert list(tmp_path.glob("films/*.mp4"))
 
 
 def test_an_environment_that_has_rendered_can_be_pickled(town: Any) -> None:
