@@ -1,9 +1,9 @@
 // Names of streets over the picture: few, the longest first, none over another.
 import { h } from "./dom.js";
-import { measuresOf, titleOf } from "./touched.js";
+import { measuresOf } from "./touched.js";
 
 const MOST = 16;
-const MOST_PINS = 3;
+const WIDEST = 280; // pixels of a measure's label
 const BESIDE = [[0, -58], [0, 58], [110, -44], [-110, -44], [110, 44], [-110, 44], [0, -96], [0, 96]]; // pixels
 
 export class Labels {
@@ -32,15 +32,23 @@ export class Labels {
     this.widths = new Map();
   }
 
-  /** What measures do, where B is seen. */
+  /** Where measures do something while B is seen, closures first; one of them gets the label. */
   pins() {
     const { state, view } = this.app;
     if (state.mode === "a" || !this.app.header.runs.length) return [];
     const from = state.mode === "swipe" ? state.split * view.size[0] : 0;
+    const name = this.clipped(this.app.header.runs[state.run].title[state.lang]);
     const now = new Set(this.app.scene.touched?.now(state.run, this.app.clock).map((m) => m.entry));
-    const found = this.touched.filter((m) => now.has(m.entry))
-      .map((m) => ({ name: titleOf(m.entry, this.app.header, state.lang), rows: m.rows, from }));
-    return found.filter((m, k) => found.findIndex((o) => o.name === m.name) === k).slice(0, MOST_PINS);
+    return this.touched.filter((m) => now.has(m.entry)).sort((a, b) => b.closes - a.closes)
+      .map((m) => ({ name, rows: m.rows, from }));
+  }
+
+  /** A name, or what of it is not wider than a label may be. */
+  clipped(name) {
+    const most = Math.min(WIDEST, 0.6 * this.app.view.size[0]) / 2;
+    let end = name.length;
+    while (end > 1 && this.half(name.slice(0, end)) > most) end--;
+    return end < name.length ? `${name.slice(0, end - 1).trimEnd()}…` : name;
   }
 
   /** Half of the room that a text takes, in pixels. */
@@ -112,6 +120,7 @@ export class Labels {
       const [x, y] = found.anchor;
       taken.push(found.box, [x - 8, y - 8, x + 8, y + 8]);
       out.push(found);
+      break;
     }
     const names = this.order.slice(0, view.metresPerPixel > 6 ? 30 : 240);
     const shown = out.length + (width < 700 ? 7 : MOST);
@@ -130,7 +139,7 @@ export class Labels {
       }
     }
     this.out = out;
-    this.lead(out.filter((e) => e.anchor));
+    this.lead(out.find((e) => e.anchor));
     while (this.pool.length < out.length) this.pool.push(this.root.appendChild(h("span")));
     this.pool.forEach((e, k) => {
       e.hidden = k >= out.length;
@@ -142,16 +151,14 @@ export class Labels {
     });
   }
 
-  /** Thin lines from labels to what they name. */
-  lead(pins) {
-    this.lines ||= Array.from({ length: MOST_PINS }, () => this.root.appendChild(h("i", { className: "leader" })));
-    this.lines.forEach((line, k) => {
-      line.hidden = k >= pins.length;
-      if (line.hidden) return;
-      const { x, y, anchor: [px, py] } = pins[k];
-      line.style.width = `${Math.hypot(x - px, y - py).toFixed(1)}px`;
-      line.style.transform = `translate(${px.toFixed(1)}px,${py.toFixed(1)}px) rotate(${Math.atan2(y - py, x - px).toFixed(4)}rad)`;
-    });
+  /** A thin line from a measure's label to what it names. */
+  lead(pin) {
+    const line = (this.line ||= this.root.appendChild(h("i", { className: "leader" })));
+    line.hidden = !pin;
+    if (!pin) return;
+    const { x, y, anchor: [px, py] } = pin;
+    line.style.width = `${Math.hypot(x - px, y - py).toFixed(1)}px`;
+    line.style.transform = `translate(${px.toFixed(1)}px,${py.toFixed(1)}px) rotate(${Math.atan2(y - py, x - px).toFixed(4)}rad)`;
   }
 }
 

@@ -9,7 +9,7 @@ import { Touched } from "./touched.js";
 import { Traffic, Ways } from "./traffic.js";
 
 // What lies on the ground, from below to above.
-const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "band", "tape"];
+const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "edge", "halo", "band", "tape"];
 const order = (name) => ORDER.indexOf(name);
 
 export class Scene {
@@ -238,7 +238,7 @@ export class Scene {
       texture.needsUpdate = true;
       return texture;
     });
-    for (const [name, role, edge, z] of [["halo", 1, 4, order("halo")], ["band", 0, 0, order("band")], ["ghost", 2, 0, 24]]) {
+    for (const [name, role, edge, z] of [["edge", 1, 5, order("edge")], ["halo", 1, 3.4, order("halo")], ["band", 0, 0, order("band")], ["ghost", 2, 0, 24]]) {
       const material = M.bandMaterial(this.onGround(role === 2 ? "band" : name), role, edge);
       material.uniforms.uNames.value = this.names;
       material.uniforms.uColours.value = this.colours[0];
@@ -319,7 +319,8 @@ export class Scene {
     set("vehicles", "uMoving", name === "dark" ? "#58b7ff" : palette.drives);
     set("vehicles", "uStanding", palette.stands);
     set("vehicles", "uBody", t.body);
-    set("halo", "uInk", t.ink);
+    set("edge", "uInk", t.rim);
+    set("halo", "uInk", t.casing);
   }
 
   show(layers) {
@@ -336,9 +337,9 @@ export class Scene {
   }
 
   choose(name, building) {
-    if (this.parts.halo) {
-      this.parts.halo.material.uniforms.uChosen.value = name;
-      this.parts.halo.visible = name >= 0;
+    for (const part of [this.parts.edge, this.parts.halo].filter(Boolean)) {
+      part.material.uniforms.uChosen.value = name;
+      part.visible = name >= 0;
     }
     this.parts.blocks.material.uniforms.uChosen.value = building;
   }
@@ -360,7 +361,7 @@ export class Scene {
 
   /** Streets in the colours of a side (0 or 1). */
   turn(side) {
-    for (const name of ["halo", "band", "ghost"]) {
+    for (const name of ["edge", "halo", "band", "ghost"]) {
       if (this.parts[name]) this.parts[name].material.uniforms.uColours.value = this.colours[side];
     }
   }

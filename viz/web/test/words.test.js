@@ -43,7 +43,7 @@ test("nothing is called a change that the interval does not leave out zero of", 
   assert.match(sentences(c(5, -1, 11), "vehicles", "B", "de")[1], /^Nicht sicher/);
   const layer = { title: { en: "Road condition" }, unit: { en: "PCI" } };
   assert.deepEqual(sentences(c(5, 1, 9), "layer.pci", "B", "en", layer).slice(0, 2), [
-    "Road condition: 100.0 PCI before, 105.0 PCI with “B” (mean of its sections).",
+    "Road condition: 100.0 PCI without, 105.0 PCI with “B” (mean of its sections).",
     "That is 5.0 PCI more (95 % interval +1.0 to +9.0).",
   ]);
 });
