@@ -4,7 +4,7 @@ import { measuresOf } from "./touched.js";
 
 const MOST = 16;
 const WIDEST = 280; // pixels of a measure's label
-const BESIDE = [[0, -58], [0, 58], [110, -44], [-110, -44], [110, 44], [-110, 44], [0, -96], [0, 96]]; // pixels
+const BESIDE = [[0, -58], [0, 58], [1, -44], [-1, -44], [1, 44], [-1, 44], [0, -96], [0, 96]]; // half widths, pixels
 
 export class Labels {
   constructor(stage, app) {
@@ -93,7 +93,7 @@ export class Labels {
       if (z > 1 || px < from || px > width || py < 0 || py > height) continue;
       if (taken.some((b) => b[0] < px && b[2] > px && b[1] < py && b[3] > py)) continue;
       for (const [dx, dy] of BESIDE) {
-        const [x, y] = [px + dx, py + dy];
+        const [x, y] = [px + dx * Math.max(110, w + 16), py + dy];
         const box = [x - w, y - 17, x + w, y + 17];
         if (box[0] < Math.max(4, from) || box[1] < 4 || box[2] > width - 4 || box[3] > height - 4 || clash(box, taken)) continue;
         const over = on.filter((p) => box[0] < p[0] && p[0] < box[2] && box[1] < p[1] && p[1] < box[3]).length;
@@ -110,7 +110,8 @@ export class Labels {
     this.root.hidden = !state.show.labels;
     if (!state.show.labels) return;
     const [width, height] = view.size;
-    const taken = [...document.querySelectorAll(".panel, .tag, #divider i")].map((e) => e.getBoundingClientRect())
+    const over = this.app.printing ? [] : [...document.querySelectorAll(".panel, .tag, #divider i")];
+    const taken = over.map((e) => e.getBoundingClientRect())
       .filter((r) => r.width)
       .map((r) => [r.left - 6, r.top - 6, r.right + 6, r.bottom + 6]);
     const out = [];

@@ -57,6 +57,11 @@ export class Scene {
   buildGround() {
     const relief = this.ground.mesh();
     if (relief) this.add("ground", new THREE.Mesh(relief, M.terrainMaterial("#fff")), 0);
+    if (!relief && !this.array("street.points").length) { // houses alone would float in the air
+      const [w, s, e, n] = this.header.city.box;
+      const plate = this.ground.draped(new Float32Array([w, s, 0, e, s, 0, e, n, 0, w, n, 0]), new Uint32Array([0, 1, 2, 0, 2, 3]));
+      this.add("plate", new THREE.Mesh(plate, M.flatMaterial("#fff", this.onGround("ground"))), order("ground"));
+    }
     for (const name of ["green", "water"]) {
       const shape = this.areas(name);
       if (shape) this.add(name, new THREE.Mesh(shape, M.flatMaterial("#fff", this.onGround(name))),
@@ -305,6 +310,7 @@ export class Scene {
     };
     M.shared.uFog.value.set(t.ground);
     set("ground", "uColour", t.ground);
+    set("plate", "uColour", t.plate);
     for (const k of ["green", "water"]) set(k, "uColour", t[k]);
     for (const k of ["lanes", "moves", "junctions"]) set(k, "uColour", t.road);
     set("markings", "uColour", t.marking);

@@ -194,9 +194,10 @@ export class Interface {
         h("div", { className: "bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }),
         h("div", { className: "ticks" }, h("span", {}, beyond.some((b) => b[0]) ? "≤ " : "", say(limits[0])), h("span", {}, say(middle)),
           h("span", {}, beyond.some((b) => b[1]) ? "≥ " : "", say(limits[1]))));
-      if (header.time) parts.push(h("p", { className: "when" }, now ? `${date(header.time.day, state.lang)}, ${t.now}` : period(header.time, state.lang)));
+      if (header.time && now) parts.push(h("p", { className: "when" }, `${date(header.time.day, state.lang)}, ${t.now}`));
       if (difference && !now && app.values.clear(state.layer, state.run)) parts.push(h("p", { className: "faint wide" }, t.thin));
     }
+    if (header.time && !parts.some((p) => p.className === "when")) parts.push(h("p", { className: "when" }, period(header.time, state.lang)));
     const driven = app.scene.traffic.some(Boolean) && state.show.vehicles && state.mode !== "difference";
     if (driven) {
       const car = (colour, label) => h("span", { className: "car" }, h("i", { style: `background:${colour}` }), label);
@@ -210,6 +211,7 @@ export class Interface {
     if (header.time && state.mode !== "difference" && !header.runs[state.run].vehicles) parts.push(h("p", { className: "faint wide" }, t.noVehicles));
     if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? this.oneDay(shown) : this.days()));
     this.legend.hidden = !parts.length;
+    this.stage.classList.toggle("keyed", parts.length > 0);
     this.legend.replaceChildren(...parts);
   }
 
