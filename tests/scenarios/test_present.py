@@ -44,7 +44,7 @@ def test_runs_without_traffic_show_what_they_have(ran, tmp_path):
     header = json.loads(text.split('id="twin-header">')[1].split("</script>")[0])
     assert [layer["name"] for layer in header["layers"]] == ["queue"]
     assert header["time"] is None
-    assert header["my"] is None
+    assert header["my"] == ["layer.queue"]
     assert [stop["mode"] for stop in header["tour"]] == ["swipe", "difference", "difference"]
 
 

@@ -525,6 +525,10 @@ def test_a_stop_shows_the_same_whatever_was_shown_before(browser, shown, tmp_pat
         assert tab.evaluate("twin.scene.parts.band.visible")
 
 
+PLACES = """(name) => { const w = twin.scene.axes; const o = [0, 0, 0];
+  return twin.streetsOf(twin.header.names.indexOf(name)).map((s) => { w.at(s, 0, o); w.at(s, w.prefix[s].at(-1) / 2, o);
+    return twin.view.pixel(o[0], o[1], 0); }).map((p) => [p[0], p[1]])
+    .filter(([x, y]) => document.elementFromPoint(x, y) === twin.canvas); }"""
 ENDS = """(name) => { const rows = twin.streetsOf(twin.header.names.indexOf(name)); const w = twin.scene.axes;
   const xs = []; for (const s of rows) { const o = [0, 0, 0]; w.at(s, 0, o);
     for (let d = 0; d < w.prefix[s].at(-1); d += 1) { w.at(s, d, o); const p = twin.view.pixel(o[0], o[1], 0);
@@ -560,6 +564,14 @@ def test_the_divider_runs_through_the_street_that_is_framed(browser, shown, tmp_
         tab.keyboard.press("/")
         tab.keyboard.type("unionin")
         tab.keyboard.press("Enter")
+        assert 0.35 < shares(tab) < 0.65
+        tab.keyboard.press("Escape")
+        tab.evaluate(
+            "twin.set({ split: 0.05, show: { ...twin.state.show, buildings: false, labels: false } })"
+        )
+        xs = tab.evaluate(PLACES, "Unioninkatu")
+        tab.mouse.click(*xs[len(xs) // 3])
+        assert tab.locator("#card h2").inner_text() == "Unioninkatu"
         assert 0.35 < shares(tab) < 0.65
 
 

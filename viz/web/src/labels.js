@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { measuresOf } from "./touched.js";
 
 const MOST = 16;
-const WIDEST = 280; // pixels of a measure's label
+const WIDEST = 340; // pixels of a measure's label
 const BESIDE = [[0, -58], [0, 58], [1, -44], [-1, -44], [1, 44], [-1, 44], [0, -96], [0, 96]]; // half widths, pixels
 
 export class Labels {

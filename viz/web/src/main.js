@@ -224,11 +224,14 @@ class App {
     const { xy, from } = scene.axes;
     const places = rows.flatMap((s) => Array.from({ length: from[s + 1] - from[s] - 1 }, (_, k) => 2 * (from[s] + k))
       .map((o) => [(xy[o] + xy[o + 2]) / 2, (xy[o + 1] + xy[o + 3]) / 2, Math.hypot(xy[o + 2] - xy[o], xy[o + 3] - xy[o + 1])]));
-    const [w, height] = view.size;
-    const seen = view.from(pose, () => places.map(([x, y, long]) => [...view.pixel(x, y, scene.ground.height(x, y)), long]))
-      .filter(([x, y, z]) => z < 1 && x > 0 && x < w && y > 0 && y < height).map(([x, , , long]) => [x, long]);
+    const { size: [w, height], margins: m } = view;
+    const all = view.from(pose, () => places.map(([x, y, long]) => [...view.pixel(x, y, scene.ground.height(x, y)), long]));
+    const within = (left, top, right, bottom) => all.filter(([x, y, z]) => z < 1 && x > left && x < right && y > top && y < bottom);
+    const free = within(m.left, m.top, w - m.right, height - m.bottom);
+    const seen = free.length ? free : within(0, 0, w, height);
     if (!seen.length) return null;
-    const [first, last] = [state.split, Math.min(0.92, Math.max(0.08, middleOf(seen) / w))];
+    const middle = middleOf(seen.map(([x, , , long]) => [x, long]));
+    const [first, last] = [state.split, Math.min(0.92, Math.max(0.08, middle / w))];
     return (s) => { state.split = first + (last - first) * s; };
   }
 

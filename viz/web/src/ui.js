@@ -194,10 +194,10 @@ export class Interface {
         h("div", { className: "bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }),
         h("div", { className: "ticks" }, h("span", {}, beyond.some((b) => b[0]) ? "≤ " : "", say(limits[0])), h("span", {}, say(middle)),
           h("span", {}, beyond.some((b) => b[1]) ? "≥ " : "", say(limits[1]))));
-      if (header.time && now) parts.push(h("p", { className: "when" }, `${date(header.time.day, state.lang)}, ${t.now}`));
+      if (header.time) parts.push(this.when(now));
       if (difference && !now && app.values.clear(state.layer, state.run)) parts.push(h("p", { className: "faint wide" }, t.thin));
     }
-    if (header.time && !parts.some((p) => p.className === "when")) parts.push(h("p", { className: "when" }, period(header.time, state.lang)));
+    else if (header.time && header.runs.length) parts.push(this.when(false));
     const driven = app.scene.traffic.some(Boolean) && state.show.vehicles && state.mode !== "difference";
     if (driven) {
       const car = (colour, label) => h("span", { className: "car" }, h("i", { style: `background:${colour}` }), label);
@@ -213,6 +213,12 @@ export class Interface {
     this.legend.hidden = !parts.length;
     this.stage.classList.toggle("keyed", parts.length > 0);
     this.legend.replaceChildren(...parts);
+  }
+
+  /** Day and hours of what is shown. */
+  when(now) {
+    const { header: { time }, state: { lang } } = this.app;
+    return h("p", { className: "when" }, now ? `${date(time.day, lang)}, ${this.t.now}` : period(time, lang));
   }
 
   /** A layer's unit over the whole period: what has intervals is their sum. */
@@ -538,7 +544,9 @@ export class Interface {
     const top = this.title.getBoundingClientRect().bottom;
     const low = this.speech.hidden ? this.dock.hidden ? height - 40 : this.dock.getBoundingClientRect().top : this.speech.getBoundingClientRect().top;
     const small = w < 760;
-    const phoneLow = small ? Math.min(low, this.legend.hidden ? low : this.legend.getBoundingClientRect().top) : low;
-    view.margins = { top: top + (small ? 52 : 6), bottom: Math.max(0, height - phoneLow) + 8, left: 14, right: 14 };
+    const over = small ? [this.legend, this.card] : [];
+    const lowest = Math.min(low, ...over.filter((e) => !e.hidden).map((e) => e.getBoundingClientRect().top));
+    const right = small || this.card.hidden ? 14 : w - this.card.getBoundingClientRect().left + 14;
+    view.margins = { top: top + (small ? 52 : 6), bottom: Math.max(0, height - lowest) + 8, left: 14, right };
   }
 }
