@@ -327,6 +327,7 @@ export class Scene {
     set("vehicles", "uBody", t.body);
     set("edge", "uInk", t.rim);
     set("halo", "uInk", t.casing);
+    set("band", "uNone", t.road);
   }
 
   show(layers) {
@@ -343,9 +344,9 @@ export class Scene {
   }
 
   choose(name, building) {
-    for (const part of [this.parts.edge, this.parts.halo].filter(Boolean)) {
-      part.material.uniforms.uChosen.value = name;
-      part.visible = name >= 0;
+    for (const part of ["edge", "halo", "band"].filter((k) => this.parts[k])) {
+      this.parts[part].material.uniforms.uChosen.value = name;
+      if (part !== "band") this.parts[part].visible = name >= 0;
     }
     this.parts.blocks.material.uniforms.uChosen.value = building;
   }
