@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from browsing import CHROMIUM, FLAGS
 from ten_minutes import scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from twin.city import City
 
 
@@ -30,3 +33,24 @@ def ran(ran_once: Path, tmp_path: Path) -> Path:
     """A run that a test may damage, and at which nobody has looked."""
     left = shutil.ignore_patterns("looks.json", ".summary")
     return Path(shutil.copytree(ran_once, tmp_path / "ten", ignore=left))
+
+
+@pytest.fixture(scope="module")
+def shown(ran_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from scenarios.presenting import present
+
+    return present([ran_once], tmp_path_factory.mktemp("shown") / "ten.html")
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as tool:
+        yield tool
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Any) -> Iterator[Any]:
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield chromium
+    chromium.close()

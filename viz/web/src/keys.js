@@ -3,11 +3,18 @@
 export function listen(app) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "range";
     if (event.key === "Escape") { app.ui.escape(); return; }
-    if (typing || app.mine.shown) return;
+    if (app.mine.shown || kept(event.target, event.key)) return;
     if (pressed(app, event)) event.preventDefault();
   });
+}
+
+/** Whether an element itself makes use of a key; those of a speaker's remote control nothing does. */
+function kept({ tagName, type }, key) {
+  if (/^Page(Up|Down)$/.test(key)) return false;
+  if (tagName === "SELECT") return key !== " ";
+  if (type === "checkbox") return key === " ";
+  return tagName === "TEXTAREA" || (tagName === "INPUT" && type !== "range");
 }
 
 function pressed(app, event) {
@@ -23,12 +30,12 @@ function pressed(app, event) {
   };
   if (modes[key] && header.runs.length > 1) app.set({ mode: modes[key] });
   else if (nudges[key]) view.nudge(nudges[key]);
-  else if (key === " " && header.time) ui.togglePlay();
-  else if ((key === "ArrowLeft" || key === "ArrowRight") && header.time && event.target.getAttribute("role") !== "slider") {
+  else if (key === " " && header.time) app.moves && ui.togglePlay();
+  else if ((key === "ArrowLeft" || key === "ArrowRight") && app.moves && event.target.getAttribute("role") !== "slider") {
     ui.setTime(state.time + (key === "ArrowLeft" ? -step : step));
-  } else if (key === "PageDown") ui.goOn(1);
-  else if (key === "PageUp") ui.goOn(-1);
-  else if (key === "n") app.set({ speech: !state.speech, stop: state.stop ?? 0 });
+  } else if (key === "PageDown" && header.tour.length) ui.goOn(1);
+  else if (key === "PageUp" && header.tour.length) ui.goOn(-1);
+  else if (key === "n" && header.tour.length) app.set({ speech: !state.speech, stop: state.stop ?? 0 });
   else if (key === "/") ui.openSearch();
   else if (key === "m" && header.my) ui.openMine();
   else if (key === "r" && header.results) ui.toggle("results");

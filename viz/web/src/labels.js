@@ -1,10 +1,10 @@
 // Names of streets over the picture: few, the longest first, none over another.
 import { h } from "./dom.js";
-import { measuresOf, titleOf } from "./touched.js";
+import { measuresOf } from "./touched.js";
 
 const MOST = 16;
-const MOST_PINS = 3;
-const BESIDE = [[0, -58], [0, 58], [110, -44], [-110, -44], [110, 44], [-110, 44], [0, -96], [0, 96]]; // pixels
+const WIDEST = 340; // pixels of a measure's label
+const BESIDE = [[0, -58], [0, 58], [1, -44], [-1, -44], [1, 44], [-1, 44], [0, -96], [0, 96]]; // half widths, pixels
 
 export class Labels {
   constructor(stage, app) {
@@ -32,15 +32,23 @@ export class Labels {
     this.widths = new Map();
   }
 
-  /** What measures do, where B is seen. */
+  /** Where measures do something while B is seen, closures first; one of them gets the label. */
   pins() {
     const { state, view } = this.app;
     if (state.mode === "a" || !this.app.header.runs.length) return [];
     const from = state.mode === "swipe" ? state.split * view.size[0] : 0;
+    const name = this.clipped(this.app.header.runs[state.run].title[state.lang]);
     const now = new Set(this.app.scene.touched?.now(state.run, this.app.clock).map((m) => m.entry));
-    const found = this.touched.filter((m) => now.has(m.entry))
-      .map((m) => ({ name: titleOf(m.entry, this.app.header, state.lang), rows: m.rows, from }));
-    return found.filter((m, k) => found.findIndex((o) => o.name === m.name) === k).slice(0, MOST_PINS);
+    return this.touched.filter((m) => now.has(m.entry)).sort((a, b) => b.closes - a.closes)
+      .map((m) => ({ name, rows: m.rows, from }));
+  }
+
+  /** A name, or what of it is not wider than a label may be. */
+  clipped(name) {
+    const most = Math.min(WIDEST, 0.6 * this.app.view.size[0]) / 2;
+    let end = name.length;
+    while (end > 1 && this.half(name.slice(0, end)) > most) end--;
+    return end < name.length ? `${name.slice(0, end - 1).trimEnd()}…` : name;
   }
 
   /** Half of the room that a text takes, in pixels. */
@@ -85,7 +93,7 @@ export class Labels {
       if (z > 1 || px < from || px > width || py < 0 || py > height) continue;
       if (taken.some((b) => b[0] < px && b[2] > px && b[1] < py && b[3] > py)) continue;
       for (const [dx, dy] of BESIDE) {
-        const [x, y] = [px + dx, py + dy];
+        const [x, y] = [px + dx * Math.max(110, w + 16), py + dy];
         const box = [x - w, y - 17, x + w, y + 17];
         if (box[0] < Math.max(4, from) || box[1] < 4 || box[2] > width - 4 || box[3] > height - 4 || clash(box, taken)) continue;
         const over = on.filter((p) => box[0] < p[0] && p[0] < box[2] && box[1] < p[1] && p[1] < box[3]).length;
@@ -102,7 +110,8 @@ export class Labels {
     this.root.hidden = !state.show.labels;
     if (!state.show.labels) return;
     const [width, height] = view.size;
-    const taken = [...document.querySelectorAll(".panel, .tag, #divider i")].map((e) => e.getBoundingClientRect())
+    const over = this.app.printing ? [] : [...document.querySelectorAll(".panel, .tag, #divider i")];
+    const taken = over.map((e) => e.getBoundingClientRect())
       .filter((r) => r.width)
       .map((r) => [r.left - 6, r.top - 6, r.right + 6, r.bottom + 6]);
     const out = [];
@@ -112,6 +121,7 @@ export class Labels {
       const [x, y] = found.anchor;
       taken.push(found.box, [x - 8, y - 8, x + 8, y + 8]);
       out.push(found);
+      break;
     }
     const names = this.order.slice(0, view.metresPerPixel > 6 ? 30 : 240);
     const shown = out.length + (width < 700 ? 7 : MOST);
@@ -130,7 +140,7 @@ export class Labels {
       }
     }
     this.out = out;
-    this.lead(out.filter((e) => e.anchor));
+    this.lead(out.find((e) => e.anchor));
     while (this.pool.length < out.length) this.pool.push(this.root.appendChild(h("span")));
     this.pool.forEach((e, k) => {
       e.hidden = k >= out.length;
@@ -142,16 +152,14 @@ export class Labels {
     });
   }
 
-  /** Thin lines from labels to what they name. */
-  lead(pins) {
-    this.lines ||= Array.from({ length: MOST_PINS }, () => this.root.appendChild(h("i", { className: "leader" })));
-    this.lines.forEach((line, k) => {
-      line.hidden = k >= pins.length;
-      if (line.hidden) return;
-      const { x, y, anchor: [px, py] } = pins[k];
-      line.style.width = `${Math.hypot(x - px, y - py).toFixed(1)}px`;
-      line.style.transform = `translate(${px.toFixed(1)}px,${py.toFixed(1)}px) rotate(${Math.atan2(y - py, x - px).toFixed(4)}rad)`;
-    });
+  /** A thin line from a measure's label to what it names. */
+  lead(pin) {
+    const line = (this.line ||= this.root.appendChild(h("i", { className: "leader" })));
+    line.hidden = !pin;
+    if (!pin) return;
+    const { x, y, anchor: [px, py] } = pin;
+    line.style.width = `${Math.hypot(x - px, y - py).toFixed(1)}px`;
+    line.style.transform = `translate(${px.toFixed(1)}px,${py.toFixed(1)}px) rotate(${Math.atan2(y - py, x - px).toFixed(4)}rad)`;
   }
 }
 

@@ -5,7 +5,7 @@ import { Labels } from "./labels.js";
 import { shared } from "./materials.js";
 import { MyStreet } from "./mine.js";
 import { openPayload } from "./payload.js";
-import { StreetIndex } from "./picking.js";
+import { middleOf, StreetIndex } from "./picking.js";
 import { printable } from "./print.js";
 import { Scene } from "./scene.js";
 import { restored, written } from "./state.js";
@@ -30,6 +30,8 @@ class App {
       show: { values: true, vehicles: true, signals: true, buildings: true, shadows: true, trees: true, nature: true, labels: true },
     };
     if (header.time) this.state.time = Math.min(this.state.time, header.time.end);
+    const { layer, mode, run, time, now, split } = this.state;
+    this.begins = { layer, mode, run, time, now, split }; // what a stop of the tour that says nothing shows
     this.mine = new MyStreet(this);
     const length = array("street.length");
     this.streetsOf = (name) => [...this.streetName.keys()].filter((s) => this.streetName[s] === name)
@@ -65,6 +67,7 @@ class App {
     this.resize();
     this.changed();
     this.view.pose = this.view.home();
+    this.divide(this.touchedNow(), this.view.pose)?.(1);
     restored(this, location.hash);
     addEventListener("hashchange", () => { if (location.hash !== this.hash) restored(this, location.hash); });
   }
@@ -142,7 +145,7 @@ class App {
     const passed = this.last ? (now - this.last) / 1000 : 0.016;
     const { state, header } = this;
     let goesOn = this.view.step(passed);
-    if (state.playing && header.time) {
+    if (state.playing && this.moves) {
       state.time += Math.min(passed, 0.25) * state.speed;
       if (state.time >= header.time.end) { state.time = header.time.begin; }
       this.ui.tick();
@@ -194,6 +197,42 @@ class App {
   /** Run whose measures a side shows: B's in a difference, none of a city alone. */
   markedRun(run) {
     return run === null && this.header.runs.length > 1 ? this.state.run : run;
+  }
+
+  /** Whether anything shown goes by the clock: vehicles, values by interval, or what holds for a while. */
+  get moves() {
+    const { header, state } = this;
+    if (!header.time) return false;
+    const shown = { a: [0], b: [state.run], swipe: [0, state.run], difference: [] }[state.mode];
+    const about = header.layers.find((l) => l.name === state.layer);
+    const { begin, end } = header.time;
+    return shown.some((k) => header.runs[k].vehicles) || Boolean(state.now && about && about.starts.length > 1)
+      || (state.mode !== "a" && (header.touched || []).some((e) => e.run === header.runs[state.run].name
+        && (e.begin > begin || (e.end !== null && e.end < end))));
+  }
+
+  /** Streets that the shown run's measures touch. */
+  touchedNow() {
+    const { header, state } = this;
+    return (header.touched || []).filter((e) => e.run === header.runs[state.run]?.name).flatMap((e) => e.streets);
+  }
+
+  /** How the divider comes to run through the middle of streets as a camera sees them; null where it need not. */
+  divide(rows, pose) {
+    const { state, view, scene } = this;
+    if (state.mode !== "swipe" || this.header.runs.length < 2 || !rows.length || !scene.axes) return null;
+    const { xy, from } = scene.axes;
+    const places = rows.flatMap((s) => Array.from({ length: from[s + 1] - from[s] - 1 }, (_, k) => 2 * (from[s] + k))
+      .map((o) => [(xy[o] + xy[o + 2]) / 2, (xy[o + 1] + xy[o + 3]) / 2, Math.hypot(xy[o + 2] - xy[o], xy[o + 3] - xy[o + 1])]));
+    const { size: [w, height], margins: m } = view;
+    const all = view.from(pose, () => places.map(([x, y, long]) => [...view.pixel(x, y, scene.ground.height(x, y)), long]));
+    const within = (left, top, right, bottom) => all.filter(([x, y, z]) => z < 1 && x > left && x < right && y > top && y < bottom);
+    const free = within(m.left, m.top, w - m.right, height - m.bottom);
+    const seen = free.length ? free : within(0, 0, w, height);
+    if (!seen.length) return null;
+    const middle = middleOf(seen.map(([x, , , long]) => [x, long]));
+    const [first, last] = [state.split, Math.min(0.92, Math.max(0.08, middle / w))];
+    return (s) => { state.split = first + (last - first) * s; };
   }
 
   /** The second of the day; null where nothing goes by the clock. */
@@ -282,7 +321,11 @@ class App {
     const depth = Math.hypot(view.camera.position.x - at[0], view.camera.position.y - at[1], view.camera.position.z);
     const within = Math.max(7, (touch ? 24 : 14) * view.unitMpp * depth);
     const street = this.index.nearest(at[0], at[1], within);
-    return this.set({ street: street < 0 ? null : street, building: null, card: true });
+    this.set({ street: street < 0 ? null : street, building: null, card: true });
+    if (street < 0) return;
+    const name = this.streetName[street];
+    this.divide(name < 0 ? [street] : this.streetsOf(name), view.pose)?.(1);
+    this.invalidate();
   }
 
   buildingAt(px, py) {
@@ -312,7 +355,8 @@ class App {
   goTo(name, still = false) {
     const rows = this.streetsOf(name);
     this.set({ street: rows[0] ?? null, building: null, card: true });
-    this.view.fly(this.view.framed(this.boxOf(rows), { heading: this.view.heading, tilt: 45, least: 420 }), still);
+    const pose = this.view.framed(this.boxOf(rows), { heading: this.view.heading, tilt: 45, least: 420 });
+    this.view.fly(pose, still, this.divide(rows, pose));
   }
 
   boxOf(rows) {
@@ -334,9 +378,9 @@ class App {
     const stop = this.header.tour[k];
     if (!stop) return;
     const { header } = this;
-    const changes = { stop: k, speech: true, playing: Boolean(stop.play), building: null, street: null, card: false };
+    const changes = { ...this.begins, stop: k, speech: true, playing: Boolean(stop.play), building: null, street: null, card: false };
     if (stop.mode && header.runs.length > 1) changes.mode = stop.mode;
-    if (stop.layer) changes.layer = stop.layer;
+    if (stop.layer) changes.layer = stop.layer === "none" ? null : stop.layer;
     const run = header.runs.findIndex((r) => r.name === stop.alternative);
     if (run > 0) changes.run = run;
     if (stop.time && header.time) {
@@ -352,7 +396,7 @@ class App {
     const [ox, oy] = header.city.origin;
     const pose = c ? { x: c.x - ox, y: c.y - oy, distance: c.distance_m, heading: c.heading_deg, tilt: c.tilt_deg }
       : rows.length ? this.view.framed(this.boxOf(rows), { tilt: 45, least: 520 }) : this.view.home();
-    this.view.fly(pose, still);
+    this.view.fly(pose, still, this.divide(rows.length ? rows : c ? [] : this.touchedNow(), pose));
   }
 
   setLanguage() {

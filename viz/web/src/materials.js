@@ -111,26 +111,25 @@ export function markingMaterial(colour, settings) {
 /**
  * Streets in the colours of a texture, one texel a street; a clear texel is no band.
  *
- * `role` 0 is the band itself, 1 the mark of the chosen street, `edge` pixels wider, 2 what shines
- * of a band through the houses in front of it.
+ * `role` 0 is the band itself, of the chosen street in `uNone` where it has no value; 1 the mark of the
+ * chosen street, `edge` pixels wider; 2 what shines of a band through the houses in front of it.
  */
 export function bandMaterial(settings, role, edge) {
   return material({
     uniforms: {
       uColours: { value: null }, uLeast: { value: 4.5 }, uMost: { value: 60 },
       uChosen: { value: -1 }, uRole: { value: role }, uEdge: { value: edge }, uInk: { value: new THREE.Color("#111") },
-      uNames: { value: null },
+      uNone: { value: new THREE.Color() }, uNames: { value: null },
     },
     vertex: `${RIBBON} attribute float street; uniform sampler2D uColours; uniform sampler2D uNames;
-      uniform float uChosen; uniform float uRole; uniform vec3 uInk; varying vec3 vColour;
+      uniform float uChosen; uniform float uRole; uniform vec3 uInk; uniform vec3 uNone; varying vec3 vColour;
       void main() { int k = int(street + 0.5); ivec2 at = ivec2(k % 1024, k / 1024);
         vec4 t = texelFetch(uColours, at, 0); vColour = t.rgb;
-        if (t.a < 0.9) narrow = 0.4;
+        if (t.a >= 0.5 && t.a < 0.9) narrow = 0.4;
         gl_Position = ribbon();
-        if (uRole == 1.0) { bool mine = uChosen >= 0.0
-            && abs(texelFetch(uNames, at, 0).r - uChosen) < 0.5;
-          vColour = uInk; if (!mine) gl_Position = vec4(2.0); }
-        else if (t.a < 0.5) gl_Position = vec4(2.0);
+        bool mine = uChosen >= 0.0 && abs(texelFetch(uNames, at, 0).r - uChosen) < 0.5;
+        if (uRole == 1.0) { vColour = uInk; if (!mine) gl_Position = vec4(2.0); }
+        else if (t.a < 0.5) { vColour = uNone; if (!mine || uRole == 2.0) gl_Position = vec4(2.0); }
       }`,
     fragment: `varying vec3 vColour; varying float vD;
       void main() { gl_FragColor = vec4(vColour, ${role === 2 ? "0.6" : "1.0"}); }`,

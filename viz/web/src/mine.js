@@ -1,7 +1,7 @@
 // "What changes on my street": plain sentences, which work without 3D and can be printed.
 import { button, h } from "./dom.js";
 import { matches } from "./search.js";
-import { clock, number, TEXTS } from "./texts.js";
+import { clock, number, period, TEXTS } from "./texts.js";
 
 const DIGITS = { vehicles: 0, lost: 0, speed: 0 };
 const UNITS = { vehicles: "", lost: " s", speed: " km/h" };
@@ -37,7 +37,9 @@ export function sentences(c, what, run, lang, layer = null) {
   return [layer ? t.layer(words, layer.title[lang]) : t[what](words), second, found];
 }
 
-/** What is done to a street by name, and when. */
+const HOUR = /\b\d{1,2}[:.]\d\d\b/;
+
+/** What is done to a street by name, and when; of all runs, or of some, the last of which needs no name. */
 export function works(header, streets, lang, runs = null) {
   const t = TEXTS[lang];
   const own = new Set(streets);
@@ -47,7 +49,9 @@ export function works(header, streets, lang, runs = null) {
     const { begin, end } = header.time || { begin: 0, end: 86400 };
     const when = e.begin <= begin && (e.end === null || e.end >= end) ? t.lasting
       : `${t.from} ${clock(e.begin)}${e.end === null ? "" : ` ${t.until} ${clock(e.end)}`}`;
-    return `${run.title[lang]}: ${e.text[lang]} (${when})`;
+    const [title, text] = [run.title[lang], e.text[lang]];
+    const said = (runs && e.run === runs.at(-1)) || title === text ? text : `${title}: ${text}`;
+    return HOUR.test(text) ? said : `${said} (${when})`;
   });
   return [...new Set(lines)];
 }
@@ -65,7 +69,7 @@ export class MyStreet {
     document.body.classList.add("reading");
     document.getElementById("app").inert = true;
     this.render();
-    this.root.querySelector("input").focus();
+    this.root.querySelector("input").select();
   }
 
   close() {
@@ -112,7 +116,7 @@ export class MyStreet {
     const parts = [];
     if (this.name === null) parts.push(h("p", { className: "faint" }, t.mineChoose));
     else parts.push(...this.about(this.name));
-    parts.push(h("p", { className: "faint small" }, `${header.title} · ${header.time ? `${header.time.day}, ${clock(header.time.begin)}–${clock(header.time.end)} · ` : ""}${
+    parts.push(h("p", { className: "faint small" }, `${header.title} · ${header.time ? `${period(header.time, state.lang)} · ` : ""}${
       header.runs.length ? t.source(header.runs[0].days) : ""} ${header.city.attribution[state.lang]}`));
     this.body.replaceChildren(...parts);
   }

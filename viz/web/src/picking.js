@@ -50,3 +50,11 @@ export function toSegment(x, y, ax, ay, bx, by) {
   const s = size > 0 ? Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / size)) : 0;
   return Math.hypot(x - ax - s * dx, y - ay - s * dy);
 }
+
+/** Where half of the weight of [place, weight] lies on either side. */
+export function middleOf(places) {
+  const sorted = [...places].sort((a, b) => a[0] - b[0]);
+  const half = sorted.reduce((sum, p) => sum + p[1], 0) / 2;
+  let sum = 0;
+  return sorted.find((p) => (sum += p[1]) >= half)[0];
+}

@@ -9,7 +9,7 @@ import { Touched } from "./touched.js";
 import { Traffic, Ways } from "./traffic.js";
 
 // What lies on the ground, from below to above.
-const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "halo", "band", "tape"];
+const ORDER = ["ground", "green", "water", "road", "marking", "shadow", "edge", "halo", "band", "tape"];
 const order = (name) => ORDER.indexOf(name);
 
 export class Scene {
@@ -57,6 +57,11 @@ export class Scene {
   buildGround() {
     const relief = this.ground.mesh();
     if (relief) this.add("ground", new THREE.Mesh(relief, M.terrainMaterial("#fff")), 0);
+    if (!relief && !this.array("street.points").length) { // houses alone would float in the air
+      const [w, s, e, n] = this.header.city.box;
+      const plate = this.ground.draped(new Float32Array([w, s, 0, e, s, 0, e, n, 0, w, n, 0]), new Uint32Array([0, 1, 2, 0, 2, 3]));
+      this.add("plate", new THREE.Mesh(plate, M.flatMaterial("#fff", this.onGround("ground"))), order("ground"));
+    }
     for (const name of ["green", "water"]) {
       const shape = this.areas(name);
       if (shape) this.add(name, new THREE.Mesh(shape, M.flatMaterial("#fff", this.onGround(name))),
@@ -238,7 +243,7 @@ export class Scene {
       texture.needsUpdate = true;
       return texture;
     });
-    for (const [name, role, edge, z] of [["halo", 1, 4, order("halo")], ["band", 0, 0, order("band")], ["ghost", 2, 0, 24]]) {
+    for (const [name, role, edge, z] of [["edge", 1, 5, order("edge")], ["halo", 1, 3.4, order("halo")], ["band", 0, 0, order("band")], ["ghost", 2, 0, 24]]) {
       const material = M.bandMaterial(this.onGround(role === 2 ? "band" : name), role, edge);
       material.uniforms.uNames.value = this.names;
       material.uniforms.uColours.value = this.colours[0];
@@ -305,6 +310,7 @@ export class Scene {
     };
     M.shared.uFog.value.set(t.ground);
     set("ground", "uColour", t.ground);
+    set("plate", "uColour", t.plate);
     for (const k of ["green", "water"]) set(k, "uColour", t[k]);
     for (const k of ["lanes", "moves", "junctions"]) set(k, "uColour", t.road);
     set("markings", "uColour", t.marking);
@@ -319,7 +325,9 @@ export class Scene {
     set("vehicles", "uMoving", name === "dark" ? "#58b7ff" : palette.drives);
     set("vehicles", "uStanding", palette.stands);
     set("vehicles", "uBody", t.body);
-    set("halo", "uInk", t.ink);
+    set("edge", "uInk", t.rim);
+    set("halo", "uInk", t.casing);
+    set("band", "uNone", t.road);
   }
 
   show(layers) {
@@ -336,9 +344,9 @@ export class Scene {
   }
 
   choose(name, building) {
-    if (this.parts.halo) {
-      this.parts.halo.material.uniforms.uChosen.value = name;
-      this.parts.halo.visible = name >= 0;
+    for (const part of ["edge", "halo", "band"].filter((k) => this.parts[k])) {
+      this.parts[part].material.uniforms.uChosen.value = name;
+      if (part !== "band") this.parts[part].visible = name >= 0;
     }
     this.parts.blocks.material.uniforms.uChosen.value = building;
   }
@@ -360,7 +368,7 @@ export class Scene {
 
   /** Streets in the colours of a side (0 or 1). */
   turn(side) {
-    for (const name of ["halo", "band", "ghost"]) {
+    for (const name of ["edge", "halo", "band", "ghost"]) {
       if (this.parts[name]) this.parts[name].material.uniforms.uColours.value = this.colours[side];
     }
   }

@@ -2,8 +2,9 @@
 import { button, h, icon } from "./dom.js";
 import { changeOf, sentences, works } from "./mine.js";
 import { matches } from "./search.js";
-import { clock, number, TEXTS } from "./texts.js";
+import { clock, date, keysOf, lasting, number, period, TEXTS } from "./texts.js";
 import { titleOf } from "./touched.js";
+import { flipped } from "./values.js";
 
 const SPEEDS = [1, 5, 20, 60, 180];
 const SCALES_M = [5000, 2000, 1000, 500, 200, 100, 50, 20, 10];
@@ -26,6 +27,7 @@ export class Interface {
     this.tags = [0, 1].map((k) => stage.appendChild(h("div", { className: `tag tag${k}` })));
     this.listenDivider();
     this.listenPicture();
+    this.dock.addEventListener("change", ({ target }) => { if (target.tagName === "SELECT") target.blur(); });
     this.open = null;
   }
 
@@ -108,8 +110,7 @@ export class Interface {
     const { header, state } = app;
     const rows = [];
     this.clock = null;
-    const timed = header.layers.find((l) => l.name === state.layer);
-    if (header.time && (header.runs.some((r) => r.vehicles) || (state.now && timed && timed.starts.length > 1))) {
+    if (app.moves) {
       const { begin, end } = header.time;
       this.player = button("play", t.play, () => this.togglePlay(), { id: "play" });
       this.clock = h("output", { id: "clock" });
@@ -122,7 +123,7 @@ export class Interface {
     const second = [];
     if (header.runs.length > 1) {
       const modes = h("div", { className: "modes", role: "group" }, ...["a", "b", "swipe", "difference"].map((m) => h("button", {
-        type: "button", id: `mode-${m}`, "aria-pressed": String(state.mode === m), onclick: () => app.set({ mode: m }) },
+        type: "button", id: `mode-${m}`, "aria-pressed": String(state.mode === m), title: { a: this.runTitle(0), b: this.runTitle(state.run) }[m], onclick: () => app.set({ mode: m }) },
       h("b", {}, { a: "A", b: "B", swipe: "A|B", difference: "B−A" }[m]), t[m])));
       second.push(modes);
       if (header.runs.length > 2) {
@@ -178,7 +179,9 @@ export class Interface {
       const now = state.now && many;
       const limits = difference ? (now ? about.gap : about.wholeGap) || [-1, 1] : now ? about.scale : about.whole;
       const diverging = difference || limits[0] < 0;
-      const table = app.values.tables[state.theme][diverging ? "diverging" : "sequential"];
+      const table = app.values.table(state.theme, diverging, flipped(about, difference));
+      const sides = { a: [["a", 0]], swipe: [["a", 0], ["b", state.run]] }[state.mode] || [[state.mode, state.run]];
+      const beyond = sides.map(([mode, run]) => app.values.beyond(about.name, mode, run, now));
       const stops = [];
       for (let k = 0; k <= 16; k++) {
         const c = Math.round((255 * k) / 16) * 3;
@@ -186,12 +189,15 @@ export class Interface {
       }
       const middle = (limits[0] + limits[1]) / 2;
       const say = (v) => number(v, state.lang, null, difference);
-      const per = many ? (now ? ` / ${Math.round(about.interval / 60)} min` : `, ${t.whole}`) : "";
-      parts.push(h("p", { className: "head" }, h("strong", {}, difference ? t.changeIn(about.title[state.lang]) : about.title[state.lang]), ` ${about.unit[state.lang]}${per}${difference ? ` · ${t.legendGap}` : ""}`),
+      const unit = now ? t.within(about.unit[state.lang], lasting(about.interval, state.lang)) : this.unit(about);
+      parts.push(h("p", { className: "head" }, h("strong", {}, difference ? t.changeIn(about.title[state.lang]) : about.title[state.lang]), ` ${unit}${difference ? ` · ${t.legendGap}` : ""}`),
         h("div", { className: "bar", style: `background:linear-gradient(90deg,${stops.join(",")})` }),
-        h("div", { className: "ticks" }, h("span", {}, say(limits[0])), h("span", {}, say(middle)), h("span", {}, say(limits[1]))));
+        h("div", { className: "ticks" }, h("span", {}, beyond.some((b) => b[0]) ? "≤ " : "", say(limits[0])), h("span", {}, say(middle)),
+          h("span", {}, beyond.some((b) => b[1]) ? "≥ " : "", say(limits[1]))));
+      if (header.time) parts.push(this.when(now));
       if (difference && !now && app.values.clear(state.layer, state.run)) parts.push(h("p", { className: "faint wide" }, t.thin));
     }
+    else if (header.time && header.runs.length) parts.push(this.when(false));
     const driven = app.scene.traffic.some(Boolean) && state.show.vehicles && state.mode !== "difference";
     if (driven) {
       const car = (colour, label) => h("span", { className: "car" }, h("i", { style: `background:${colour}` }), label);
@@ -205,7 +211,21 @@ export class Interface {
     if (header.time && state.mode !== "difference" && !header.runs[state.run].vehicles) parts.push(h("p", { className: "faint wide" }, t.noVehicles));
     if (header.runs.length) parts.push(h("p", { className: "faint wide" }, driven ? this.oneDay(shown) : this.days()));
     this.legend.hidden = !parts.length;
+    this.stage.classList.toggle("keyed", parts.length > 0);
     this.legend.replaceChildren(...parts);
+  }
+
+  /** Day and hours of what is shown. */
+  when(now) {
+    const { header: { time }, state: { lang } } = this.app;
+    return h("p", { className: "when" }, now ? `${date(time.day, lang)}, ${this.t.now}` : period(time, lang));
+  }
+
+  /** A layer's unit over the whole period: what has intervals is their sum. */
+  unit(about) {
+    const { header, state } = this.app;
+    const own = about.unit[state.lang];
+    return about.starts.length > 1 ? this.t.within(own, lasting(header.time.end - header.time.begin, state.lang)) : own;
   }
 
   /** What tape and dotted edges mean. */
@@ -251,6 +271,13 @@ export class Interface {
     this.divider.setAttribute("aria-valuenow", Math.round(state.split * 100));
     this.tags[0].style.right = `${view.size[0] - x + 14}px`;
     this.tags[1].style.left = `${x + 14}px`;
+    const [top, bottom] = [this.tags[1].offsetTop, this.tags[1].offsetTop + this.tags[1].offsetHeight];
+    const walls = [this.card, this.sheet].filter((e) => !e.hidden && e.offsetTop < bottom && e.offsetTop + e.offsetHeight > top);
+    const rooms = [x, Math.min(view.size[0], ...walls.map((e) => e.offsetLeft)) - x].map((free) => Math.min(0.4 * view.size[0], free - 22));
+    this.tags.forEach((tag, k) => {
+      tag.style.maxWidth = `${Math.max(0, rooms[k])}px`;
+      tag.style.visibility = rooms[k] < 44 ? "hidden" : "";
+    });
   }
 
   // ---- card of what was clicked ------------------------------------------------------------
@@ -292,9 +319,12 @@ export class Interface {
       if (name >= 0 && header.runs.length > 1) {
         const said = sentences(changeOf(array, "vehicles", run.name, name), "vehicles", run.title[state.lang], state.lang);
         if (said) parts.push(h("h3", {}, t.whole_street), h("p", { className: `said ${said[2]}` }, said[0], " ", h("strong", {}, said[1])));
-        parts.push(h("button", { type: "button", className: "link", id: "card-mine", onclick: () => app.mine.open(name) }, t.toMine));
+        if (header.my) parts.push(h("button", { type: "button", className: "link", id: "card-mine", onclick: () => app.mine.open(name) }, t.toMine));
       }
-      if (header.layers.length) parts.push(h("h3", {}, `${t.section}, ${this.towards(k)}`), this.table(k));
+      if (header.layers.length) {
+        parts.push(h("h3", {}, `${t.section}, ${this.towards(k)}`), header.time ? h("p", { className: "faint small" }, period(header.time, state.lang)) : "",
+          this.table(k));
+      }
     }
     return parts;
   }
@@ -323,9 +353,10 @@ export class Interface {
       const clear = compared ? values.clear(l.name, state.run) : null;
       const gap = b - a;
       marked ||= Boolean(clear && clear[k]);
-      const digits = Math.max(Math.abs(a) || 0, Math.abs(b) || 0) >= 100 ? 0 : null;
+      const most = Math.max(Math.abs(a) || 0, Math.abs(b) || 0);
+      const digits = most >= 100 || [a, b, gap].every((v) => !Number.isFinite(v) || Number.isInteger(v)) ? 0 : most >= 10 ? 1 : 2;
       return h("tr", { className: l.name === state.layer ? "on" : "" },
-        h("th", { scope: "row" }, l.title[state.lang], h("small", {}, ` ${l.unit[state.lang]}`)),
+        h("th", { scope: "row" }, l.title[state.lang], h("small", {}, ` ${this.unit(l)}`)),
         ...cells.map((v) => h("td", {}, number(v, state.lang, digits))),
         compared ? h("td", {}, number(gap, state.lang, digits, true), clear && clear[k] ? h("small", { title: t.clear }, " ●") : "") : "");
     });
@@ -357,7 +388,7 @@ export class Interface {
     if (!open) return;
     const { show } = app.state;
     const body = open === "help"
-      ? h("dl", {}, ...t.keys.flatMap(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]))
+      ? h("dl", {}, ...keysOf(app.header, app.state.lang).flatMap(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)]))
       : open === "results" ? this.results() : h("div", {}, ...Object.keys(show).map((k) => h("label", {}, h("input", { type: "checkbox", id: `show-${k}`, checked: show[k],
         onchange: (e) => { show[k] = e.target.checked; app.changed(); } }), t[k])));
     this.sheet.replaceChildren(h("div", { className: "row" }, h("strong", {}, t[open]), h("span", { className: "spring" }),
@@ -374,7 +405,7 @@ export class Interface {
       const { rows, same } = header.results.runs[run.name][state.lang];
       return [h("h3", {}, run.title[state.lang]),
         rows.length ? h("table", {}, head.cloneNode(true), h("tbody", {}, ...rows.map((r) => h("tr", { className: r.effect },
-          h("th", { scope: "row" }, r.title, h("small", {}, ` ${r.unit}`)), ...[r.base, r.mean, r.difference, r.interval].map((v) => h("td", {}, v)),
+          h("th", { scope: "row" }, r.title, h("small", {}, ` ${r.unit}`), h("small", { className: "narrow" }, `${r.base} → ${r.mean}`)), ...[r.base, r.mean, r.difference, r.interval].map((v) => h("td", {}, v)),
           h("td", { className: "verdict" }, r.verdict))))) : h("p", {}, t.resultsNone),
         same ? h("p", { className: "faint small" }, t.resultsSame(same)) : ""];
     };
@@ -513,7 +544,9 @@ export class Interface {
     const top = this.title.getBoundingClientRect().bottom;
     const low = this.speech.hidden ? this.dock.hidden ? height - 40 : this.dock.getBoundingClientRect().top : this.speech.getBoundingClientRect().top;
     const small = w < 760;
-    const phoneLow = small ? Math.min(low, this.legend.hidden ? low : this.legend.getBoundingClientRect().top) : low;
-    view.margins = { top: top + (small ? 52 : 6), bottom: Math.max(0, height - phoneLow) + 8, left: 14, right: 14 };
+    const over = small ? [this.legend, this.card] : [];
+    const lowest = Math.min(low, ...over.filter((e) => !e.hidden).map((e) => e.getBoundingClientRect().top));
+    const right = small || this.card.hidden ? 14 : w - this.card.getBoundingClientRect().left + 14;
+    view.margins = { top: top + (small ? 52 : 6), bottom: Math.max(0, height - lowest) + 8, left: 14, right };
   }
 }

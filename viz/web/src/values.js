@@ -14,6 +14,22 @@ export function intervalAt(starts, time) {
   return k;
 }
 
+/** Whether high values take the low end's colours: where more is better, so that worse looks alike in every layer. */
+export function flipped(about, difference) {
+  return about.better === "higher" && (difference || about.whole[0] >= 0);
+}
+
+/** A table the other way round. */
+export function turnedTable(table) {
+  return Uint8Array.from(table, (_, k) => table[765 - 3 * Math.floor(k / 3) + (k % 3)]);
+}
+
+/** Whether values lie below and above the limits, by more than they are rounded by. */
+export function outside({ values, limits: [low, high] }) {
+  const room = 1e-3 * (high - low);
+  return [values.some((v) => v < low - room), values.some((v) => v > high + room)];
+}
+
 export class Values {
   constructor(header, array) {
     this.header = header;
@@ -71,16 +87,34 @@ export class Values {
       const limits = now ? about.gap : about.wholeGap;
       const [a, b] = [this.of(layer, base, time), this.of(layer, run, time)];
       const gap = Float64Array.from(b, (v, k) => v - a[k]);
-      return { values: gap, limits: limits || [-1, 1], diverging: true,
+      return { values: gap, limits: limits || [-1, 1], diverging: true, flipped: flipped(about, true),
         clear: now ? null : this.clear(layer, run) };
     }
     const limits = now ? about.scale : about.whole;
-    return { values: this.of(layer, run, time), limits, diverging: limits[0] < 0, clear: null };
+    return { values: this.of(layer, run, time), limits, diverging: limits[0] < 0, flipped: flipped(about, false), clear: null };
+  }
+
+  /** Colours of 256 steps from the scale's low end to its high one. */
+  table(theme, diverging, turned) {
+    const table = this.tables[theme][diverging ? "diverging" : "sequential"];
+    return turned ? turnedTable(table) : table;
+  }
+
+  /** Whether any street's value lies below and above the scale's ends; of all intervals where `now`. */
+  beyond(layer, mode, run, now) {
+    const key = `beyond.${layer}.${mode}.${run}.${now}`;
+    if (!this.kept.has(key)) {
+      const { starts } = this.layer(layer);
+      const times = now && starts.length > 1 ? starts : [null];
+      this.kept.set(key, times.map((time) => this.shown(layer, mode, run, 0, time)).map(outside)
+        .reduce((a, b) => [a[0] || b[0], a[1] || b[1]]));
+    }
+    return this.kept.get(key);
   }
 
   /** Paint the streets' texels (rgba; alpha 0 is no band). */
-  paint(texels, { values, limits, diverging, clear }, theme) {
-    const table = this.tables[theme][diverging ? "diverging" : "sequential"];
+  paint(texels, { values, limits, diverging, flipped: turned, clear }, theme) {
+    const table = this.table(theme, diverging, turned);
     const [low, high] = limits;
     const least = (high - low) * 0.004;
     for (let k = 0; k < values.length; k++) {

@@ -86,13 +86,9 @@ export class View {
     const [width, height] = this.size;
     const m = this.margins;
     const free = [Math.max(120, width - m.left - m.right), Math.max(120, height - m.top - m.bottom)];
-    const kept = [this.camera.position.clone(), this.controls.target.clone()];
-    const held = this.changed;
-    this.changed = () => {};
     let pose = { x: (w + e) / 2, y: (s + n) / 2, distance: Math.hypot(e - w, n - s) * 1.5 + 60, heading, tilt };
     for (let k = 0; k < 12; k++) {
-      this.pose = pose;
-      const seen = places.map(([x, y]) => this.pixel(x, y, this.height(x, y)));
+      const seen = this.from(pose, () => places.map(([x, y]) => this.pixel(x, y, this.height(x, y))));
       const xs = seen.map((p) => p[0]);
       const ys = seen.map((p) => p[1]);
       const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
@@ -104,11 +100,22 @@ export class View {
       pose = { ...pose, x: pose.x + dx * Math.cos(a) - dy * Math.sin(a), y: pose.y - dx * Math.sin(a) - dy * Math.cos(a),
         distance: Math.max(more.least || 60, pose.distance * Math.min(2, Math.max(0.5, over))) };
     }
+    return pose;
+  }
+
+  /** What is found while the camera stands at a pose, from which it comes back unseen. */
+  from(pose, find) {
+    const kept = [this.camera.position.clone(), this.controls.target.clone()];
+    const held = this.changed;
+    this.changed = () => {};
+    this.pose = pose;
+    const found = find();
     this.camera.position.copy(kept[0]);
     this.controls.target.copy(kept[1]);
     this.controls.update();
+    this.adapt();
     this.changed = held;
-    return pose;
+    return found;
   }
 
   /** The whole city, from the side from which it fills the picture best. */
@@ -119,13 +126,19 @@ export class View {
     return poses.reduce((best, p) => (worth(p) < worth(best) ? p : best));
   }
 
-  fly(pose, still) {
-    if (still || matchMedia("(prefers-reduced-motion: reduce)").matches) { this.flight = null; this.pose = pose; return; }
+  /** Go to a pose; `along` is told of how much of the way, 0 to 1, is done. */
+  fly(pose, still, along = null) {
+    if (still || matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.flight = null;
+      along?.(1);
+      this.pose = pose;
+      return;
+    }
     const from = this.pose;
     let turn = (pose.heading - from.heading) % 360;
     if (turn > 180) turn -= 360;
     if (turn < -180) turn += 360;
-    this.flight = { from, to: { ...pose, heading: from.heading + turn }, at: 0 };
+    this.flight = { from, to: { ...pose, heading: from.heading + turn }, at: 0, along };
     this.changed();
   }
 
@@ -138,6 +151,7 @@ export class View {
     const p = {};
     for (const k of ["x", "y", "heading", "tilt"]) p[k] = f.from[k] + (f.to[k] - f.from[k]) * s;
     p.distance = Math.exp(Math.log(f.from.distance) + (Math.log(f.to.distance) - Math.log(f.from.distance)) * s);
+    f.along?.(s);
     this.pose = p;
     if (f.at >= 1 && this.flight === f) this.flight = null;
     return Boolean(this.flight);

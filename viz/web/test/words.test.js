@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sentences, verdict } from "../src/mine.js";
-import { StreetIndex, toSegment } from "../src/picking.js";
+import { sentences, verdict, works } from "../src/mine.js";
+import { middleOf, StreetIndex, toSegment } from "../src/picking.js";
 import { matches, plain } from "../src/search.js";
-import { clock, number, TEXTS } from "../src/texts.js";
+import { clock, keysOf, lasting, number, period, TEXTS } from "../src/texts.js";
 import { holds, measuresOf, titleOf } from "../src/touched.js";
-import { intervalAt, tableOf } from "../src/values.js";
+import { flipped, intervalAt, outside, tableOf, turnedTable } from "../src/values.js";
 
 test("streets are found without accents, ß and str.", () => {
   const names = ["Königstraße", "Pitkäsilta", "Alte Königstr.", "Am Ring"];
@@ -43,7 +43,7 @@ test("nothing is called a change that the interval does not leave out zero of", 
   assert.match(sentences(c(5, -1, 11), "vehicles", "B", "de")[1], /^Nicht sicher/);
   const layer = { title: { en: "Road condition" }, unit: { en: "PCI" } };
   assert.deepEqual(sentences(c(5, 1, 9), "layer.pci", "B", "en", layer).slice(0, 2), [
-    "Road condition: 100.0 PCI before, 105.0 PCI with “B” (mean of its sections).",
+    "Road condition: 100.0 PCI without, 105.0 PCI with “B” (mean of its sections).",
     "That is 5.0 PCI more (95 % interval +1.0 to +9.0).",
   ]);
 });
@@ -77,4 +77,63 @@ test("a measure is called by the alternative's title where its own words name a 
 test("what a measure does holds from its beginning until before its end", () => {
   assert.deepEqual([99, 100, 199, 200].map((t) => holds({ begin: 100, end: 200 }, t)), [false, true, true, false]);
   assert.equal(holds({ begin: 100, end: null }, 1e9), true);
+});
+
+test("the scale turns where more is better, for values and differences, and only there", () => {
+  const about = (better, low) => ({ better, whole: [low, 100] });
+  assert.deepEqual([true, false].map((d) => flipped(about("higher", 0), d)), [true, true]);
+  assert.deepEqual([true, false].map((d) => flipped(about("higher", -100), d)), [true, false]); // signed values keep theirs
+  assert.deepEqual(["lower", "neither"].flatMap((b) => [true, false].map((d) => flipped(about(b, 0), d))), [false, false, false, false]);
+  const table = Uint8Array.from({ length: 768 }, (_, k) => Math.floor(k / 3) ^ (k % 3));
+  const turned = turnedTable(table);
+  for (const k of [0, 1, 100, 255]) assert.deepEqual([...turned.subarray(3 * k, 3 * k + 3)], [...table.subarray(3 * (255 - k), 3 * (255 - k) + 3)]);
+});
+
+test("values beyond the ends of a scale", () => {
+  const of = (...values) => outside({ values: Float64Array.from(values), limits: [-10, 10] });
+  assert.deepEqual(of(-10, 3, 10.001, NaN), [false, false]);
+  assert.deepEqual(of(-11, 10), [true, false]);
+  assert.deepEqual(of(0, 25), [false, true]);
+});
+
+test("half of a street's length lies on either side of its middle", () => {
+  assert.equal(middleOf([[10, 1]]), 10);
+  assert.equal(middleOf([[300, 1], [100, 1], [200, 1]]), 200);
+  assert.equal(middleOf([[100, 10], [200, 1], [900, 1]]), 100);
+});
+
+test("help lists no key that does nothing", () => {
+  const runs = (n) => Array.from({ length: n }, () => ({}));
+  const all = { time: {}, runs: runs(2), tour: [{}], names: ["A"], my: ["speed"], results: {}, layers: [{}] };
+  for (const lang of ["de", "en"]) {
+    assert.equal(keysOf(all, lang).length, TEXTS[lang].keys.length);
+    const keys = keysOf({ time: null, runs: runs(1), tour: [], names: [], my: null, results: null, layers: [] }, lang).map((k) => k[0]);
+    for (const k of ["M", "R", "V", "N", "/", "1 2 3 4", "← →"]) assert.ok(!keys.includes(k), k);
+    assert.ok(keys.includes("W A S D"));
+  }
+});
+
+test("day and hours of a period", () => {
+  const time = { day: "2026-09-05", begin: 25200, end: 27900 };
+  assert.equal(period(time, "de"), "05.09.2026, 07:00–07:45");
+  assert.equal(period(time, "en"), "5 September 2026, 07:00–07:45");
+  assert.equal(period({ ...time, day: null }, "en"), "07:00–07:45");
+  assert.deepEqual([lasting(2700, "de"), lasting(7200, "de"), lasting(5400, "en")], ["45 min", "2 h", "90 min"]);
+});
+
+test("when something is done is said once", () => {
+  const text = (en) => ({ en, de: en });
+  const entry = (run, words) => ({ run, text: text(words), streets: [1], begin: 25800, end: 27000, closes: true });
+  const header = { time: { begin: 25200, end: 27900 }, runs: ["base", "shut", "slow"].map((name) => ({ name, title: text(`${name} 7:10`) })),
+    touched: [entry("shut", "Main Street closed from 07:10 to 07:30"), entry("slow", "30 km/h")] };
+  assert.deepEqual(works(header, [1], "en", ["base", "shut"]), ["Main Street closed from 07:10 to 07:30"]);
+  assert.deepEqual(works(header, [1], "en", ["base", "slow"]), ["30 km/h (from 07:10 until 07:30)"]);
+  assert.deepEqual(works(header, [1], "en")[1], "slow 7:10: 30 km/h (from 07:10 until 07:30)");
+});
+
+test("without and with, not before and after", () => {
+  const c = { base: 83, mean: 50, diff: -33, low: -39, high: -27 };
+  assert.equal(sentences(c, "vehicles", "X", "en")[0], "Traffic: 83 vehicles an hour without, 50 with “X”.");
+  assert.equal(sentences(c, "vehicles", "X", "de")[0], "Verkehr: 83 Fahrzeuge je Stunde ohne, 50 mit „X“.");
+  for (const lang of ["de", "en"]) assert.doesNotMatch(JSON.stringify(TEXTS[lang]), /vorher|nachher|before|after[^ ]/i);
 });
