@@ -55,6 +55,7 @@ def write_gltf(
         If the file cannot be written, or its name does not end in .glb.
     """
     import trimesh
+    from trimesh.exchange.gltf import export_glb
 
     from viz.scene.scene import FAR, ORDER, tree_mesh
     from viz.scene.vehicles import fleet_mesh
@@ -79,7 +80,7 @@ def write_gltf(
         x, y, z = mesh.points.T
         up = z + (LIFT_M * ORDER.index(name) if name in ORDER else 0.0)
         corners = np.column_stack([x, up, -y])
-        colours = {_COLOUR: linear(mesh.colours)}
+        colours: dict[str, Any] = {_COLOUR: linear(mesh.colours)}
         body = trimesh.Trimesh(
             corners, mesh.faces, vertex_attributes=colours, process=False, validate=False
         )
@@ -87,7 +88,7 @@ def write_gltf(
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = trimesh.exchange.gltf.export_glb(whole, tree_postprocessor=_finish)
+        made = export_glb(whole, tree_postprocessor=_finish)  # type: ignore[no-untyped-call]
         part.write_bytes(made)
         part.replace(path)
     except OSError as error:

@@ -241,8 +241,8 @@ def _body(etree: Any, owner: Any, links: _Links, systems: set[str], plane: bool)
     for level, what, face in _geometries(etree, owner, links):
         outline = {"FootPrint": "ground", "RoofEdge": "roof"}.get(what, "")
         others.setdefault(level, []).append((outline, face))
-    seen = {level for level, faces in bounding.items() if any(kind is not None for kind, _ in faces)}
-    best = max({*seen, *others}, key=lambda level: _RANKS[level], default=None)
+    shown = {lod for lod, faces in bounding.items() if any(kind is not None for kind, _ in faces)}
+    best = max({*shown, *others}, key=lambda level: _RANKS[level], default=None)
     if best is None:
         return Body()
     first = _once(bounding.get(best, []), set())
@@ -320,9 +320,7 @@ def _faces(
 def _around(etree: Any, item: Any, around: _Face) -> _Face:
     """Return what an element says of the polygons within it, and what those around it said."""
     crs, dimension = item.get("srsName"), item.get("srsDimension")
-    turns = item.get("orientation") == "-" and (
-        etree.QName(item).localname == "OrientableSurface"
-    )
+    turns = item.get("orientation") == "-" and (etree.QName(item).localname == "OrientableSurface")
     if not (crs or dimension or turns):
         return around
     return replace(
@@ -379,10 +377,9 @@ def _positions(line: Any, dimension: str, plane: bool) -> Floats:
         msg = f"a coordinate is {wrong[:40]!r}, no number"
         raise UnusableError(msg) from None
     # The envelope's dimension is its own, unless the corners look like it.
-    if plane and dimension != "3" and len(numbers) % 2 == 0 and _closes(numbers, 2):
-        if not _closes(numbers, 3):
-            msg = "its corners have no height"
-            raise UnusableError(msg)
+    if plane and dimension != "3" and _closes(numbers, 2) and not _closes(numbers, 3):
+        msg = "its corners have no height"
+        raise UnusableError(msg)
     if len(numbers) % 3:
         msg = f"a ring has {len(numbers)} numbers, not three a corner"
         raise UnusableError(msg)

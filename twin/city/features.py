@@ -305,10 +305,12 @@ def _buildings(
                   row["geometry"])  # fmt: skip
         for column, value in zip(columns, values, strict=True):
             columns[column].append(value)
-    surfaces = dict(zip(schema.TABLES["surfaces"], zip(*seen, strict=True), strict=True))
-    return schema.build("buildings", columns, crs), (
-        schema.build("surfaces", surfaces, crs) if seen else schema.empty("surfaces", crs)
-    )
+    surfaces = {
+        "building": [number for number, _, _ in seen],
+        "kind": [kind for _, kind, _ in seen],
+        "geometry": [shape for _, _, shape in seen],
+    }
+    return schema.build("buildings", columns, crs), schema.build("surfaces", surfaces, crs)
 
 
 def _parts(

@@ -342,7 +342,7 @@ def without_zone(x: Floats, crs: pyproj.CRS) -> Floats:
     """Return eastings without the number of their UTM zone before them (32 360 000)."""
     zone = re.fullmatch(r"(\d+)[NS]", crs.utm_zone or "")
     if zone and len(x) and np.median(x) // 1e6 == int(zone[1]):
-        return x - int(zone[1]) * 1e6
+        return np.asarray(x - int(zone[1]) * 1e6)
     return x
 
 
@@ -429,7 +429,7 @@ class _Flat:
         low, high = np.full(len(self.building), np.inf), np.full(len(self.building), -np.inf)
         np.minimum.at(low, of, self.points[:, 2])
         np.maximum.at(high, of, self.points[:, 2])
-        return high - low
+        return np.asarray(high - low)
 
     def ranges(self, n: int) -> Floats:
         """Lowest and highest corner [buildings, 2] in metres."""
