@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.city import schema, solids
+from twin.city import references, schema, solids
 from twin.city.osm import metric_crs
 from twin.city.provenance import file_sha256, versions
 from twin.errors import InputError
@@ -168,13 +168,13 @@ def _own_crs(models: solids.Models) -> pyproj.CRS:
     import pyproj
 
     text = models.buildings[0].crs or models.crs
-    crs = solids.file_crs(text, models.path)
+    crs = references.file_crs(text, models.path)
     own = [model for model in models.buildings if (model.crs or models.crs) == text]
     corners = np.array([model.polygons[0][0][0] for model in own])
-    places = solids.to_plane(corners, models, crs, text)
-    places = places[solids.in_area_of_use(crs, places[:, 0], places[:, 1])]
+    places = references.to_plane(corners, models, crs, text)
+    places = places[references.in_area_of_use(crs, places[:, 0], places[:, 1])]
     x, y = np.median(places[:, :2], axis=0) if len(places) else (0.0, 0.0)
-    if solids.measures(crs, float(x), float(y)):
+    if references.measures(crs, float(x), float(y)):
         return crs
     lonlat = pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
     lon, lat = lonlat.transform(x, y) if len(places) else (0.0, 0.0)

@@ -13,6 +13,7 @@ from xml.parsers import expat
 
 import numpy as np
 
+from twin.city.references import unit_m
 from twin.city.solids import (
     KINDS,
     Body,
@@ -23,7 +24,6 @@ from twin.city.solids import (
     attribute,
     closed,
     opened,
-    unit_m,
     use_of,
 )  # fmt: skip
 from twin.errors import InputError

@@ -250,7 +250,7 @@ def _from_raster(path: Path, city: City, box: Box, say: Progress) -> _Source:
     """Return the part of a raster around the city, at most so fine as there may be posts."""
     import pyproj
 
-    from twin.city.solids import horizontal
+    from twin.city.references import horizontal
 
     with rasters() as rasterio:
         from rasterio.enums import Resampling
@@ -308,7 +308,7 @@ def _check_bands(path: Path, data: Any, say: Progress) -> None:
 
 def _unit_m(path: Path, band: str, crs: pyproj.CRS | None) -> float:
     """Return the unit of heights in metres: as the band says, else the vertical CRS, else 1."""
-    from twin.city.solids import unit_m
+    from twin.city.references import unit_m
 
     if not band:
         axes = crs.axis_info if crs is not None else []
@@ -367,7 +367,8 @@ def _window(data: Any, crs: pyproj.CRS, city: City, box: Box) -> Any:
 
 def _from_text(path: Path, city: City) -> _Source:
     """Return heights of a text: lines of x, y and z, or the axes and then the heights."""
-    from twin.city.solids import opened, without_zone
+    from twin.city.references import without_zone
+    from twin.city.solids import opened
 
     with opened(path) as stream:
         head = stream.read(64)
