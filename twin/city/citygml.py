@@ -7,7 +7,7 @@ file grow without end.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
@@ -302,16 +302,16 @@ def _faces(
         raise UnusableError(msg)
     around = _around(etree, item, around)
     if etree.QName(item).localname in _POLYGONS:
-        yield replace(around, polygon=item)
+        yield _Face(item, around.crs, around.dimension, around.turned)
         return
     if _HREF in item.attrib:
         target = links.find(item.get(_HREF))
         if target is not None and id(target) not in followed:
             followed.add(id(target))
-            there = _Face(None, turned=around.turned)
+            there = _Face(None)
             for outer in reversed(list(target.iterancestors())):
-                turned = there.turned
-                there = replace(_around(etree, outer, there), turned=turned)
+                there = _around(etree, outer, there)
+            there = _Face(None, there.crs, there.dimension, around.turned)
             yield from _faces(etree, target, links, there, followed, depth + 1)
     for child in item.iterchildren(etree.Element):
         yield from _faces(etree, child, links, around, followed, depth + 1)
@@ -323,9 +323,8 @@ def _around(etree: Any, item: Any, around: _Face) -> _Face:
     turns = item.get("orientation") == "-" and (etree.QName(item).localname == "OrientableSurface")
     if not (crs or dimension or turns):
         return around
-    return replace(
-        around, crs=crs or around.crs, dimension=dimension or around.dimension,
-        turned=around.turned != turns,
+    return _Face(
+        None, crs or around.crs, dimension or around.dimension, around.turned != turns
     )  # fmt: skip
 
 
