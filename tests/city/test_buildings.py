@@ -6,6 +6,7 @@ import collections
 import gzip
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import shapely
 from twin.city import City, schema
 from twin.city.solids import use_of
 from twin.errors import InputError
+from viz.scene.buildings import building_blocks
+from viz.scene.ground import Ground
 
 from .solid_files import (
     X0,
@@ -29,11 +32,13 @@ from .solid_files import (
     cityjson,
     house,
     json_solid,
+    polygon,
     solid,
 )  # fmt: skip
 from .test_store import _fields
 
 KINDS = {"roof": 2, "wall": 4, "ground": 1}
+GOOD = building("good", bounded(house()))
 
 
 def write(path: Path, text: str | dict[str, Any]) -> Path:
@@ -267,6 +272,220 @@ def test_city_of_an_earlier_version_has_neither_surfaces_nor_terrain(
     assert city.digest == tiny.digest
 
 
+# -- What files leave out, double or slip ---------------------------------------------------------
+
+
+def outline(what: str, z: float, size: float = 10.0) -> str:
+    """The footprint or the edge of the roof of a house, as LoD0 has it."""
+    ring = [(x, y, z) for x, y, _ in house(size=size)[0][1][0]]
+    return (
+        f"<bldg:lod0{what}><gml:MultiSurface>{polygon([ring])}</gml:MultiSurface></bldg:lod0{what}>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("inner", "height", "source"),
+    [
+        (outline("FootPrint", Z0), 6.0, "default"),
+        (outline("RoofEdge", Z0 + 8.0), 6.0, "default"),
+        (outline("FootPrint", Z0) + outline("RoofEdge", Z0 + 8.0), 8.0, "geometry"),
+        ("<bldg:measuredHeight>7</bldg:measuredHeight>" + outline("FootPrint", Z0), 7.0, "height"),
+    ],
+)
+def test_outlines_alone_become_blocks(
+    tmp_path: Path, inner: str, height: float, source: str
+) -> None:
+    city = City.from_buildings([write(tmp_path / "h.gml", citygml(building("a", inner)))])
+    assert len(city.surfaces) == 0
+    assert city.buildings["footprint_m2"][0] == pytest.approx(100.0)
+    assert city.buildings[["height_m", "height_source"]].iloc[0].tolist() == [height, source]
+    some = building_blocks(city, Ground.of(city))
+    assert (some.top - some.base).tolist() == [height]
+
+
+def test_outline_of_cityjson_becomes_a_block(tmp_path: Path) -> None:
+    corners: list[Any] = []
+    flat = json_solid(house()[:1], corners, semantics=False)["boundaries"][0]
+    geometry = {"type": "MultiSurface", "lod": "0", "boundaries": flat}
+    one = {"type": "Building", "attributes": {"measuredHeight": 8.0}, "geometry": [geometry]}
+    path = write(tmp_path / "h.json", cityjson({"a": one}, corners))
+    city = City.from_buildings([path])
+    assert len(city.surfaces) == 0
+    assert city.buildings["height_m"].tolist() == [8.0]
+
+
+def slipped(by: float, identifier: str = "bad") -> str:
+    """A house one of whose corners lies so many metres farther east."""
+    east = f"{X0 + 10:.3f} {Y0:.3f}"
+    return building(identifier, bounded(house())).replace(east, f"{X0 + 10 + by:.10g} {Y0:.3f}")
+
+
+@pytest.mark.parametrize(
+    ("by", "why"),
+    [
+        (4000.0, "is 4010 m wide, more than 2000 m: a corner slipped"),
+        (9e6, "a corner is at 9360010 5706010, outside the area of use of ETRS89 / UTM zone 32N"),
+        (
+            1e300,
+            "a corner is at 1e\\+300 5706010, outside the area of use of ETRS89 / UTM zone 32N",
+        ),
+    ],
+)
+def test_slips_are_left_out_and_displace_nobody(tmp_path: Path, by: float, why: str) -> None:
+    said: list[str] = []
+    for order in ((slipped(by), GOOD), (GOOD, slipped(by))):
+        city = City.from_buildings(
+            [write(tmp_path / "h.gml", citygml(*order))], progress=said.append
+        )
+        assert city.buildings["id"].tolist() == ["good"]
+        assert city.bounds == pytest.approx((X0, Y0, X0 + 10, Y0 + 10))
+        assert re.search(f"1 of 2 buildings left out, building bad: {why}", said[-1])
+    with pytest.raises(InputError, match=f"none of its 1 buildings can be used, .*{why}"):
+        City.from_buildings([write(tmp_path / "bad.gml", citygml(slipped(by)))])
+
+
+def test_slip_in_degrees_does_not_choose_the_zone(tmp_path: Path) -> None:
+    urn = "urn:ogc:def:crs:EPSG::4258"
+    good = building("good", bounded(moved_to(4258, True)))
+    bad = building("bad", bounded(moved_to(4258, True)))
+    bad = re.sub(r"<gml:posList>51\.", "<gml:posList>151.", bad)
+    text = citygml(bad, good, good.replace("good", "too"), crs=urn)
+    city = City.from_buildings([write(tmp_path / "h.gml", text)])
+    assert city.crs.to_epsg() == 32632
+    assert city.buildings["id"].tolist() == ["good", "too"]
+
+
+def test_solid_beside_surfaces_for_some_of_it(tmp_path: Path) -> None:
+    some = bounded(house()[1:3])  # the roof; floor and walls are in the solid alone
+    text = citygml(building("a", solid(house(), 2) + some))
+    city = City.from_buildings([write(tmp_path / "h.gml", text)])
+    assert counted(city) == KINDS
+    assert open_edges(city, 0) == 0
+    assert city.buildings["height_m"][0] == 9.0
+    # What a surface of closure shows is not seen, the rest of the solid is.
+    closure = bounded([("ClosureSurface", house()[3][1])])
+    text = citygml(building("a", solid(house(), 2) + closure))
+    city = City.from_buildings([write(tmp_path / "c.gml", text)])
+    assert counted(city) == KINDS | {"wall": 3}
+
+
+def test_solid_cut_otherwise_does_not_double_its_surfaces(tmp_path: Path) -> None:
+    (a, b, c, d, _) = house()[0][1][0]
+    halves = [("GroundSurface", [[a, b, c, a]]), ("GroundSurface", [[a, c, d, a]])]
+    text = citygml(building("a", solid(house(), 2) + bounded([*halves, *house()[1:]])))
+    city = City.from_buildings([write(tmp_path / "h.gml", text)])
+    assert counted(city) == KINDS | {"ground": 2}
+
+
+def part(identifier: str, inner: str) -> str:
+    body = building(identifier, inner, "BuildingPart")
+    return f"<bldg:consistsOfBuildingPart>{body}</bldg:consistsOfBuildingPart>"
+
+
+def test_whole_and_parts_are_not_drawn_through_each_other(tmp_path: Path) -> None:
+    def surfaces(inner: str) -> dict[str, int]:
+        text = citygml(building("a", inner))
+        return counted(City.from_buildings([write(tmp_path / "h.gml", text)]))
+
+    two = part("p", bounded(house())) + part("q", bounded(house(x=10.0)))
+    twice = {k: 2 * n for k, n in KINDS.items()}
+    block = solid(house(eaves=8.0, ridge=8.01), 1)
+    assert surfaces(block + two) == twice  # a worse whole that they cover
+    assert surfaces(bounded(house()) + two) == twice  # as good a one
+    assert surfaces(bounded(house(x=20.0)) + two) == {k: 3 * n for k, n in KINDS.items()}
+    assert surfaces(bounded(house()) + part("p", block)) == KINDS  # the part is worse
+    assert surfaces(block + part("p", bounded(house(x=20.0)))) == twice  # it is elsewhere
+
+
+def test_whole_and_part_of_cityjson(tmp_path: Path) -> None:
+    corners: list[Any] = []
+    whole = json_solid(house(eaves=8.0, ridge=8.01), corners, semantics=False, lod="1.2")
+    flat = {"type": "MultiSurface", "lod": "0", "boundaries": [whole["boundaries"][0][0]]}
+    inner = {"type": "BuildingPart", "parents": ["a"],
+             "geometry": [json_solid(house(), corners, semantics=True, lod="2.2")]}  # fmt: skip
+    for own in (whole, flat):
+        objects = {"a": {"type": "Building", "children": ["p"], "geometry": [own]}, "p": inner}
+        city = City.from_buildings([write(tmp_path / "h.json", cityjson(objects, corners))])
+        assert counted(city) == KINDS
+
+
+def test_surface_that_is_turned_round(tmp_path: Path) -> None:
+    turned = [(kind, [rings[0][::-1]]) for kind, rings in house()[1:3]]
+    text = solid([house()[0], *turned, *house()[3:]])
+    for _, rings in turned:
+        plain = polygon(rings)
+        inner = plain.removeprefix("<gml:surfaceMember>").removesuffix("</gml:surfaceMember>")
+        minus = (
+            '<gml:surfaceMember><gml:OrientableSurface orientation="-"><gml:baseSurface>'
+            f"{inner}</gml:baseSurface></gml:OrientableSurface></gml:surfaceMember>"
+        )
+        assert plain in text
+        text = text.replace(plain, minus)
+    city = City.from_buildings([write(tmp_path / "h.gml", citygml(building("a", text)))])
+    assert counted(city) == KINDS
+
+
+def test_rings_of_lines_are_read_and_arcs_are_told(tmp_path: Path) -> None:
+    def lines(text: str, tag: str = "LineString") -> str:
+        head = f"<gml:Ring><gml:curveMember><gml:{tag}>"
+        tail = f"</gml:{tag}></gml:curveMember></gml:Ring>"
+        return text.replace("<gml:LinearRing>", head).replace("</gml:LinearRing>", tail)
+
+    path = write(tmp_path / "h.gml", citygml(building("a", lines(bounded(house())))))
+    city = City.from_buildings([path])
+    assert counted(city) == KINDS
+    assert open_edges(city, 0) == 0
+    path = write(tmp_path / "arc.gml", citygml(building("a", lines(bounded(house()), "Arc"))))
+    with pytest.raises(InputError, match="a ring is made of Arc, not of straight lines"):
+        City.from_buildings([path])
+
+
+@pytest.mark.parametrize("where", ["MultiSurface", "Envelope"])
+def test_corners_without_heights_wherever_it_is_said(tmp_path: Path, where: str) -> None:
+    ring = [v for x, y, _ in house()[0][1][0] for v in (x, y)]
+    ring = [*ring[:2], X0 - 1.0, Y0 + 5.0, *ring[2:]]  # six corners, twelve numbers: as four of 3
+    flat = bounded([("GroundSurface", [" ".join(map(str, ring))])])
+    good = building("good", bounded(house()))
+    text = citygml(building("bad", flat), good)
+    text = text.replace(f"<gml:{where}", f'<gml:{where} srsDimension="2"', 1)
+    said: list[str] = []
+    city = City.from_buildings([write(tmp_path / "h.gml", text)], progress=said.append)
+    assert city.buildings["id"].tolist() == ["good"]  # an envelope's dimension is its own
+    assert "building bad: its corners have no height" in said[-1]
+
+
+def test_links_that_lead_nowhere_and_circles(tmp_path: Path) -> None:
+    refer = (
+        '<bldg:lod2Solid><gml:Solid><gml:exterior><gml:CompositeSurface gml:id="c">'
+        '<gml:surfaceMember xlink:href="#{}"/></gml:CompositeSurface></gml:exterior></gml:Solid>'
+        "</bldg:lod2Solid>"
+    )
+    for target, why in (("x", "refers to #x, which is not in it"), ("c", "has no surface")):
+        path = write(tmp_path / "h.gml", citygml(building("a", refer.format(target))))
+        with pytest.raises(InputError, match=why):
+            City.from_buildings([path])
+
+
+def test_what_cityjson_has_and_is_not_read_is_named(tmp_path: Path) -> None:
+    corners: list[Any] = [(X0, Y0, Z0)]
+    instance = {"type": "GeometryInstance", "template": 0, "boundaries": [0],
+                "transformationMatrix": list(np.eye(4).ravel())}  # fmt: skip
+    one = {"type": "Building", "geometry": [instance]}
+    with pytest.raises(InputError, match="building a: is a GeometryInstance of a template"):
+        City.from_buildings([write(tmp_path / "t.json", cityjson({"a": one}, corners))])
+    head, feature = cityjson({}, []), {"type": "CityJSONFeature", "id": "a", "CityObjects": {}}
+    lines = "\n".join(json.dumps(o) for o in (head, feature, feature))
+    for text in (lines, json.dumps(feature)):
+        with pytest.raises(InputError, match=r"CityJSONSeq.*which cannot be read"):
+            City.from_buildings([write(tmp_path / "s.city.jsonl", text)])
+    corners = []
+    for name, read in (("Rathaus", "Rathaus"), (["a", "b"], ""), ({"de": "x"}, ""), (None, "")):
+        body = json_solid(house(), corners, semantics=True)
+        one = {"type": "Building", "attributes": {"name": name}, "geometry": [body]}
+        path = write(tmp_path / "n.json", cityjson({"a": one}, corners))
+        assert City.from_buildings([path]).buildings["name"].tolist() == [read]
+
+
 # -- CRS ------------------------------------------------------------------------------------------
 
 
@@ -321,9 +540,73 @@ def test_degrees_become_metres(tmp_path: Path) -> None:
     assert city.buildings["footprint_m2"][0] == pytest.approx(100.0, rel=1e-3)
 
 
-# -- What cannot be used ---------------------------------------------------------------------------
+def in_crs(epsg: int) -> str:
+    """The house as surfaces that say themselves in which CRS they are."""
+    named = f'<gml:MultiSurface srsName="urn:ogc:def:crs:EPSG::{epsg}">'
+    return bounded(moved_to(epsg)).replace("<gml:MultiSurface>", named)
 
-GOOD = building("good", bounded(house()))
+
+def test_nearest_reference_system_counts(tmp_path: Path) -> None:
+    two = citygml(building("a", bounded(house())), building("b", in_crs(25833)))
+    city = City.from_buildings([write(tmp_path / "h.gml", two)])
+    for _, one in city.buildings.iterrows():
+        assert one.geometry.bounds == pytest.approx((X0, Y0, X0 + 10, Y0 + 10), abs=0.01)
+    assert "EPSG::25833" in city.sources[0]["crs"]
+    alone = City.from_buildings([write(tmp_path / "b.gml", citygml(building("b", in_crs(25833))))])
+    assert alone.crs.to_epsg() == 25833
+    mixed = citygml(building("m", in_crs(25833) + bounded(house())))
+    with pytest.raises(InputError, match="building m: its geometry is in 2 CRSs"):
+        City.from_buildings([write(tmp_path / "m.gml", mixed)])
+
+
+def test_heights_in_feet_become_metres(tmp_path: Path) -> None:
+    x, y = pyproj.Transformer.from_crs(4326, 2263, always_xy=True).transform(-73.98, 40.75)
+    foot = 1200.0 / 3937.0
+    corners = [
+        (kind, [[((a - X0) / foot + x, (b - Y0) / foot + y, c / foot) for a, b, c in rings[0]]])
+        for kind, rings in house()
+    ]
+    name = "urn:ogc:def:crs,crs:EPSG::2263,crs:EPSG::6360"
+    text = citygml(building("a", bounded(corners)), crs=name)
+    city = City.from_buildings([write(tmp_path / "h.gml", text)])
+    assert city.buildings["footprint_m2"][0] == pytest.approx(100.0, rel=2e-3)
+    assert heights(city)[0] == pytest.approx([Z0, Z0 + 9.0], abs=0.002)
+    assert city.buildings["height_m"][0] == pytest.approx(9.0, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("unit", "metres"),
+    [("m", 30.0), ("#m", 30.0), ("urn:adv:uom:m", 30.0), ("ft", 9.144), ("[ft_i]", 9.144),
+     ("US survey foot", 30.0 * 1200 / 3937), ("cm", 0.3), ("", 30.0)],
+)  # fmt: skip
+def test_unit_of_the_measured_height(tmp_path: Path, unit: str, metres: float) -> None:
+    text = f'<bldg:measuredHeight uom="{unit}">30</bldg:measuredHeight>' + bounded(house())
+    city = City.from_buildings([write(tmp_path / "h.gml", citygml(building("a", text)))])
+    assert city.buildings["height_m"][0] == pytest.approx(metres)
+    text = text.replace(f'uom="{unit}"', 'uom="furlong"')
+    with pytest.raises(InputError, match="measuredHeight is in 'furlong', no unit of length"):
+        City.from_buildings([write(tmp_path / "f.gml", citygml(building("a", text)))])
+
+
+def test_mercator_of_the_web_is_no_plane_to_measure_in(tmp_path: Path) -> None:
+    text = citygml(building("a", bounded(moved_to(3857))), crs="EPSG:3857")
+    city = City.from_buildings([write(tmp_path / "h.gml", text)])
+    assert city.crs.to_epsg() == 32632
+    assert city.buildings["footprint_m2"][0] == pytest.approx(100.0, rel=1e-3)
+
+
+def test_zone_that_belongs_to_the_easting(tmp_path: Path) -> None:
+    """ESRI:102329 and EPSG:4647 count eastings from 32,500,000; nothing is taken off."""
+    for name in ("ESRI:102329", "EPSG:4647"):
+        plain = citygml(building("a", bounded(house())), crs=name)
+        with pytest.raises(InputError, match=r"a corner is at .* outside the area of use"):
+            City.from_buildings([write(tmp_path / "h.gml", plain)])
+        zoned = plain.replace(">360", ">32360").replace(" 360", " 32360")
+        city = City.from_buildings([write(tmp_path / "h.gml", zoned)], crs="EPSG:25832")
+        assert city.bounds == pytest.approx((X0, Y0, X0 + 10, Y0 + 10), abs=0.01)
+
+
+# -- What cannot be used ---------------------------------------------------------------------------
 
 
 def with_ring(ring: str) -> str:

@@ -37,13 +37,15 @@ CELL_M2 = 111.2 * 111.2 * math.cos(math.radians(49.0))  # 0.001 by 0.001 degrees
         (" 3 ;4", 3.0),
         ("40 ft", 12.192),
         ("10'", 3.048),
+        ("33'6\"", 10.2108),
+        ("5' 6''", 1.6764),
     ],
 )
 def test_lengths_are_read_in_metres(text: str, metres: float) -> None:
     assert parse_metres(text) == pytest.approx(metres)
 
 
-@pytest.mark.parametrize("text", [None, "", "tall", "-3", "3 storeys", "1e9x"])
+@pytest.mark.parametrize("text", [None, "", "tall", "-3", "3 storeys", "1e9x", "5'6", '6"'])
 def test_what_is_no_length_is_nan(text: str | None) -> None:
     assert math.isnan(parse_metres(text))
 
@@ -216,3 +218,120 @@ def test_a_node_that_the_extract_lacks_interrupts_the_coast(tmp_path: Path, tiny
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('<node id="501" lon="11.004" lat="49.0"/>', ""), encoding="utf-8")
     assert City.from_osm(file).digest == tiny.digest
+
+
+# -- Buildings that are no blocks -----------------------------------------------------------------
+
+SIDE = 0.0001  # degrees
+EAST_M, NORTH_M = 111_320.0 * math.cos(math.radians(49.0)) * SIDE, 111_200.0 * SIDE
+
+
+def boxes(path: Path, *given: tuple[float, float, float, float, dict[str, str]]) -> City:
+    """Return the small town with boxes: west, south, width and depth in `SIDE`, and tags.
+
+    They are way/1000, way/1001, ... and lie east of 11.0010 and north of 49.0014.
+    """
+    nodes, ways = "", ""
+    for number, (west, south, width, depth, tags) in enumerate(given):
+        way, corners = 1000 + number, ((0, 0), (1, 0), (1, 1), (0, 1))
+        refs = [10 * way + k for k in range(4)]
+        for ref, (a, b) in zip(refs, corners, strict=True):
+            lon = 11.0010 + SIDE * (west + a * width)
+            lat = 49.0014 + SIDE * (south + b * depth)
+            nodes += f'<node id="{ref}" lon="{lon:.7f}" lat="{lat:.7f}"/>'
+        text = "".join(f'<nd ref="{ref}"/>' for ref in (*refs, refs[0]))
+        for key, value in tags.items():
+            text += f'<tag k="{key}" v="{value}"/>'
+        ways += f'<way id="{way}">{text}</way>'
+    text = tiny_osm().replace("<way", nodes + "<way", 1).replace("<relation", ways + "<relation", 1)
+    file = path / "boxes.osm"
+    file.write_text(text, encoding="utf-8")
+    return City.from_osm(file)
+
+
+def bodies(city: City, number: int) -> list[tuple[float, float, float]]:
+    """Roofs of a box: height, how far down its walls reach, and share of the outline's area."""
+    row = city.buildings.index[city.buildings["id"] == f"way/{1000 + number}"][0]
+    own = city.surfaces[city.surfaces["building"] == row]
+    foot = own[own["kind"] == "ground"]
+    assert shapely.get_coordinates(foot.geometry, include_z=True)[:, 2].tolist() == [0.0] * 5
+    walls = own.geometry[own["kind"] == "wall"].tolist()
+    found = []
+    for roof in own.geometry[own["kind"] == "roof"]:
+        (high,) = {c[2] for c in shapely.get_coordinates(roof, include_z=True)}
+        edge = roof.exterior.buffer(0.01)
+        own_walls = [w for w in walls if edge.contains(shapely.force_2d(w))]
+        spans = [shapely.get_coordinates(w, include_z=True)[:, 2] for w in own_walls]
+        lows = [float(z.min()) for z in spans if z.max() == high]  # not of one below
+        found.append((float(high), min(lows), round(roof.area / foot.geometry.iloc[0].area, 2)))
+    return sorted(found)
+
+
+def test_skyways_and_roofs_on_posts_leave_the_ground_free(tmp_path: Path) -> None:
+    yes = {"building": "yes"}
+    city = boxes(
+        tmp_path,
+        (0, 0, 1, 1, yes | {"height": "15", "min_height": "8"}),
+        (2, 0, 1, 1, yes | {"building:levels": "6", "building:min_level": "2"}),
+        (4, 0, 1, 1, {"building": "roof", "height": "6"}),
+        (6, 0, 1, 1, yes | {"height": "10", "min_height": "12"}),
+        (8, 0, 1, 1, yes | {"height": "10"}),
+    )
+    assert bodies(city, 0) == [(15.0, 8.0, 1.0)]
+    assert bodies(city, 1) == [(18.0, 6.0, 1.0)]
+    assert bodies(city, 2) == [(6.0, 5.5, 1.0)]
+    assert city.surfaces["building"].nunique() == 3  # a beginning above the end means nothing
+    # Floor, roof, underside and four walls: closed around the body.
+    assert city.surfaces["kind"].value_counts().to_dict() == {"wall": 15, "roof": 3, "ground": 3}
+    assert City.load(city.save(tmp_path / "saved")).digest == city.digest
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"location": "underground"},
+        {"layer": "-1"},
+        {"building:levels": "0", "building:levels:underground": "2"},
+    ],
+)
+def test_what_lies_underground_is_no_building_of_the_city(
+    tmp_path: Path, tiny: City, tags: dict[str, str]
+) -> None:
+    assert boxes(tmp_path, (0, 0, 1, 1, {"building": "yes", **tags})).digest == tiny.digest
+
+
+def test_parts_stand_where_they_are_and_give_the_outline_its_height(tmp_path: Path) -> None:
+    city = boxes(
+        tmp_path,
+        (0, 0, 2, 2, {"building": "yes"}),
+        (0, 0, 1, 2, {"building:part": "yes", "height": "30"}),
+        (1, 0, 1, 2, {"building:part": "yes", "height": "12", "building:levels": "4"}),
+        (0, 0, 1, 1, {"building:part": "yes", "height": "40", "min_height": "30"}),
+        (1, 0, 1, 1, {"building:part": "yes", "layer": "-1", "height": "50"}),
+    )
+    assert bodies(city, 0) == [(12.0, 0.0, 0.5), (30.0, 0.0, 0.5), (40.0, 30.0, 0.25)]
+    row = city.buildings[city.buildings["id"] == "way/1000"].iloc[0]
+    assert (row["height_m"], row["height_source"]) == (40.0, "height")
+    # Ten storeys on a half, four on the other, and the upper quarter of 13 on a quarter.
+    assert row["levels"] == pytest.approx(5.0 + 2.0 + 13.0 / 16.0, abs=0.01)
+    assert len(city.buildings) == len(boxes(tmp_path).buildings) + 1
+
+
+def test_an_outline_that_parts_do_not_fill_stands_beside_them(tmp_path: Path) -> None:
+    part = {"building:part": "yes"}
+    city = boxes(
+        tmp_path,
+        (0, 0, 2, 2, {"building": "yes", "height": "9"}),
+        (0, 0, 1, 1, part | {"height": "30"}),  # a tower in the corner of a hall
+        (4, 0, 2, 2, {"building": "yes", "height": "30"}),
+        (4, 0, 1, 1, part | {"height": "30", "min_height": "20"}),  # one on top of it
+    )
+    assert bodies(city, 0) == [(9.0, 0.0, 0.75), (30.0, 0.0, 0.25)]
+    assert bodies(city, 2) == [(20.0, 0.0, 1.0), (30.0, 20.0, 0.25)]
+    low = city.buildings[city.buildings["id"] == "way/1000"].iloc[0]
+    assert low["height_m"] == 30.0  # not the 9 m that it says, which are those of the hall
+    assert low["levels"] == pytest.approx(0.25 * 10.0 + 0.75 * 3.0)
+
+
+def test_a_town_without_parts_is_as_it_was(tiny: City) -> None:
+    assert len(tiny.surfaces) == 0

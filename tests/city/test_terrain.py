@@ -200,6 +200,76 @@ def test_gaps_take_the_nearest_height(town: City, tmp_path: Path, hole: float) -
     assert any("99 % of the city" in text for text in said)
 
 
+@pytest.mark.parametrize(
+    ("unit", "metres"),
+    [("ft", 0.3048), ("US survey foot", 1200 / 3937), ("cm", 0.01), ("metre", 1.0)],
+)
+def test_heights_in_other_units_become_metres(
+    town: City, tmp_path: Path, unit: str, metres: float
+) -> None:
+    x, y = posts()
+    path = as_tiff(tmp_path / "dgm.tif", x, y, ground(x, y) / metres)
+    with rasters(), rasterio.open(path, "r+") as data:
+        data.units = [unit]
+    said: list[str] = []
+    terrain = town.with_terrain(path, progress=said.append).terrain
+    assert terrain is not None
+    assert np.abs(terrain.at(x[10:15, 10:15], y[10:15, 10:15])
+                  - ground(x[10:15, 10:15], y[10:15, 10:15])).max() < 1e-3  # fmt: skip
+    assert any("turned into metres" in line for line in said) is (metres != 1.0)
+    with rasters(), rasterio.open(path, "r+") as data:
+        data.units = ["fathom"]
+    with pytest.raises(InputError, match="counts heights in 'fathom', no unit of length known"):
+        town.with_terrain(path)
+
+
+def test_heights_in_the_unit_of_the_vertical_system(town: City, tmp_path: Path) -> None:
+    x, y = posts()
+    path = as_tiff(tmp_path / "dgm.tif", x, y, ground(x, y) / 0.3048, "EPSG:25832+8228")
+    terrain = town.with_terrain(path).terrain
+    assert terrain is not None
+    assert terrain.at(X0 + 50.0, Y0 + 50.0) == pytest.approx(ground(X0 + 50, Y0 + 50), abs=1e-3)
+
+
+def test_pictures_are_refused_and_the_band_is_told(town: City, tmp_path: Path) -> None:
+    x, y = posts()
+    plane = ground(x, y)[::-1]
+    transform = rasterio.Affine(STEP, 0, x[0, 0] - 5.0, 0, -STEP, y[-1, 0] + 5.0)
+    for kind, count in (("uint8", 3), ("float32", 2)):
+        with rasters(), rasterio.open(
+            tmp_path / f"{kind}.tif", "w", driver="GTiff", width=x.shape[1], height=x.shape[0],
+            count=count, dtype=kind, crs="EPSG:25832", transform=transform,
+        ) as data:  # fmt: skip
+            for band in range(count):
+                data.write((plane + 50.0 * band).astype(kind), band + 1)
+    with pytest.raises(InputError, match=r"is a picture .its bands are colours., no terrain"):
+        town.with_terrain(tmp_path / "uint8.tif")
+    said: list[str] = []
+    terrain = town.with_terrain(tmp_path / "float32.tif", progress=said.append).terrain
+    assert terrain is not None
+    assert terrain.at(X0 + 50.0, Y0 + 50.0) == pytest.approx(ground(X0 + 50, Y0 + 50), abs=1e-4)
+    assert "float32.tif has 2 bands; the first is taken for the heights" in said
+
+
+def test_next_to_nothing_of_the_city_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.gml"
+    houses = [building(f"h{k}", bounded(house(x=900.0 * k, y=900.0 * k))) for k in range(2)]
+    path.write_text(citygml(*houses), encoding="utf-8")
+    x, y = posts(low=400.0, high=410.0)
+    tiny = as_tiff(tmp_path / "dgm.tif", x, y, ground(x, y))
+    with pytest.raises(InputError, match=r"covers only 0\.\d+ % of the city: it lies in 3604"):
+        City.from_buildings([path]).with_terrain(tiny)
+
+
+def test_zone_before_the_easting_of_a_text(town: City, tmp_path: Path) -> None:
+    x, y = posts()
+    path = tmp_path / "dgm.xyz"
+    path.write_text(as_lines(x + 32e6, y, ground(x, y)), encoding="utf-8")
+    terrain = town.with_terrain(path).terrain
+    assert terrain is not None
+    assert terrain.at(X0 + 50.0, Y0 + 50.0) == pytest.approx(ground(X0 + 50, Y0 + 50), abs=1e-3)
+
+
 def test_terrain_elsewhere_is_refused_with_both_boxes(town: City, tmp_path: Path) -> None:
     x, y = posts()
     for crs, dx in (

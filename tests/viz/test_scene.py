@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import json
+import struct
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import shapely
 
+from viz.gltf import linear, write_gltf
 from viz.palette import Scale, rgb
+from viz.picture import Panel
 from viz.scene.bands import band_mesh, band_tops
-from viz.scene.buildings import building_blocks
+from viz.scene.buildings import building_blocks, building_faces
 from viz.scene.ground import Ground
 from viz.scene.lights import BAR_M, COLOURS, programmed, stop_bars
 from viz.scene.roads import DASH_M, lane_lines, markings
@@ -22,6 +26,8 @@ from viz.scene.vehicles import SIZES, Fleet, body, fleet_mesh
 from viz.scene.works import barrier_mesh, tape_mesh
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from twin.city import City
     from viz.mesh import Mesh
 
@@ -96,7 +102,28 @@ def test_buildings_stand_on_level_ground_with_their_heights(helsinki: City, scen
     some = building_blocks(helsinki, scene.ground)
     assert (some.base == 0.0).all()
     assert some.top == pytest.approx(helsinki.buildings["height_m"].to_numpy()[some.row])
-    assert len(some.row) > 0.95 * len(helsinki.buildings)
+    shaped = set(helsinki.surfaces["building"])
+    assert len(some.row) > 0.95 * (len(helsinki.buildings) - len(shaped))
+    assert not shaped & set(some.row.tolist())
+
+
+def test_parts_are_drawn_as_high_as_their_building_and_skyways_in_the_air(
+    helsinki: City, scene: Scene
+) -> None:
+    faces = building_faces(helsinki, scene.ground)
+    assert len(faces.points)
+    assert not faces.roof.any()  # level ones look like those of blocks
+    low, high = (np.full(len(helsinki.buildings), v) for v in (np.inf, -np.inf))
+    row = np.repeat(faces.row, 3)
+    z = faces.points[:, :, 2].ravel()
+    np.minimum.at(low, row, z)
+    np.maximum.at(high, row, z)
+    drawn = np.unique(faces.row)
+    assert (low[drawn] >= 0.0).all()
+    told = helsinki.buildings["height_m"].to_numpy()[drawn]
+    assert (high[drawn] <= told + 1e-6).all()
+    assert (high[drawn] < told - 0.01).sum() <= 3  # whose own tag is above all of their parts
+    assert (low[drawn] > 2.0).any()
 
 
 def test_stop_bars_lie_at_the_ends_of_their_lanes(helsinki: City, scene: Scene) -> None:
@@ -207,3 +234,42 @@ def test_a_city_of_streets_alone_has_a_scene(helsinki: City) -> None:
     assert not len(scene.trees.height)
     assert Ground.of(bare).origin[2] == 0.0
     assert len(lane_lines(bare, scene.ground).width) == len(helsinki.lanes)
+
+
+def glb(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the JSON and the binary chunk of a .glb file (glTF 2.0, 4.4)."""
+    data = path.read_bytes()
+    (length,) = struct.unpack("<I", data[12:16])
+    return json.loads(data[20 : 20 + length]), data[28 + length :]
+
+
+def test_gltf_has_linear_colours_on_a_matt_material(
+    helsinki: City, scene: Scene, tmp_path: Path
+) -> None:
+    extras = {"layer": "load", "unit": "veh/h", "limits": [0.0, 400.0]}
+    path = write_gltf(scene, Panel(), helsinki, tmp_path / "a.glb", extras)
+    tree, binary = glb(path)
+    assert tree["materials"] == [{
+        "name": "matt", "doubleSided": True,
+        "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 1.0},
+    }]  # fmt: skip
+    facts = tree["scenes"][0]["extras"]
+    assert {key: facts[key] for key in extras} == extras
+    assert facts["crs"] == helsinki.crs.to_string()
+    meshes = {mesh["name"]: mesh["primitives"] for mesh in tree["meshes"]}
+    for name, part in scene.parts.items():
+        if name not in meshes:
+            continue
+        [one] = meshes[name]
+        assert one["material"] == 0
+        accessor = tree["accessors"][one["attributes"]["COLOR_0"]]
+        assert (accessor["componentType"], accessor["type"]) == (5123, "VEC4")  # unsigned short
+        assert accessor["normalized"] is True
+        view = tree["bufferViews"][accessor["bufferView"]]
+        start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+        share = np.frombuffer(binary, "<u2", 4 * accessor["count"], start).reshape(-1, 4) / 65535
+        srgb = np.where(share <= 0.0031308, 12.92 * share, 1.055 * share ** (1 / 2.4) - 0.055)
+        assert np.abs(255.0 * srgb[:, :3] - part.mesh.colours).max() < 0.1
+        assert (share[:, 3] == 1.0).all()
+    assert {"ground", "roads", "buildings", "modelled"} <= set(meshes)
+    assert linear(np.array([[0, 188, 255]], np.uint8)).tolist() == [[0, 32957, 65535, 65535]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.city import schema, solids
+from twin.city import references, schema, solids
 from twin.city.osm import metric_crs
 from twin.city.provenance import file_sha256, versions
 from twin.errors import InputError
@@ -158,20 +158,26 @@ def _source(models: solids.Models) -> dict[str, str]:
         "licence": "as stated by its publisher",
         "file": models.path.name,
         "sha256": file_sha256(models.path),
-        "crs": models.crs,
+        "crs": ", ".join(dict.fromkeys(m.crs or models.crs for m in models.buildings)),
     }
     return facts | models.says
 
 
 def _own_crs(models: solids.Models) -> pyproj.CRS:
-    """Return the CRS of a file if it is metric, else the UTM zone of its first corner."""
+    """Return the CRS of a file if one can measure in it, else the UTM zone of its buildings."""
     import pyproj
 
-    crs = solids.file_crs(models.crs, models.path)
-    if crs.is_projected and all(a.unit_name == "metre" for a in crs.axis_info):
+    text = models.buildings[0].crs or models.crs
+    crs = references.file_crs(text, models.path)
+    own = [model for model in models.buildings if (model.crs or models.crs) == text]
+    corners = np.array([model.polygons[0][0][0] for model in own])
+    places = references.to_plane(corners, models, crs, text)
+    places = places[references.in_area_of_use(crs, places[:, 0], places[:, 1])]
+    x, y = np.median(places[:, :2], axis=0) if len(places) else (0.0, 0.0)
+    if references.measures(crs, float(x), float(y)):
         return crs
-    corner = models.buildings[0].polygons[0][0][:1]
-    lon, lat, _ = solids.to_plane(corner, models, pyproj.CRS.from_epsg(4326))[0]
+    lonlat = pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
+    lon, lat = lonlat.transform(x, y) if len(places) else (0.0, 0.0)
     return metric_crs(None, (float(lon), float(lat)))
 
 

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.city.solids import KINDS, Model, Models, UnusableError, attribute, closed, opened, use_of
+from twin.city.solids import (
+    KINDS,
+    Body,
+    Model,
+    Models,
+    UnusableError,
+    assembled,
+    attribute,
+    closed,
+    opened,
+    use_of,
+)  # fmt: skip
 from twin.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,7 +77,8 @@ def _content(path: Path) -> dict[str, Any]:
         if len(text) > LARGEST_BYTES:
             msg = f"{path}: is larger than {LARGEST_BYTES >> 30} GiB; cut it into several."
             raise InputError(msg)
-        data = json.loads(text)
+        data = _parsed(text)
+        _refuse_sequence(data, path)
     except (ValueError, RecursionError) as error:
         why = str(error)[:120]
         msg = f"{path}: is damaged or cut off, no valid JSON ({why}); fetch it again."
@@ -85,6 +97,27 @@ def _content(path: Path) -> dict[str, Any]:
         msg = f"{path}: is no CityJSON, it has no CityObjects."
         raise InputError(msg)
     return data
+
+
+def _parsed(text: bytes) -> Any:
+    """Return the object of a text; of a text sequence, one object a line, the second one."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = text.strip().split(b"\n", 2)
+        if not error.msg.startswith("Extra data") or len(lines) < 2:
+            raise
+        return json.loads(lines[1])
+
+
+def _refuse_sequence(data: Any, path: Path) -> None:
+    """Refuse a CityJSON text sequence, whose objects are features."""
+    if isinstance(data, dict) and data.get("type") == "CityJSONFeature":
+        msg = (
+            f"{path}: holds CityJSONFeatures (CityJSONSeq), which cannot be read; collect them in"
+            " one CityJSON, such as by cjseq collect."
+        )
+        raise InputError(msg)
 
 
 def _says(models: Models, metadata: Any) -> None:
@@ -138,18 +171,29 @@ def _building(key: str, found: dict[str, Any], objects: dict[str, Any], corners:
     model = Model(
         key,
         use_of(str(function)),
-        str(attributes.get("name") or ""),
+        name.strip() if isinstance(name := attributes.get("name"), str) else "",
         attribute(attributes.get("measuredHeight"), "measuredHeight"),
         attribute(attributes.get("storeysAboveGround"), "storeysAboveGround"),
     )
-    for owner in _family(found, objects):
-        for kind, boundary in _surfaces(_best(owner)):
-            if kind is not None:
-                model.add(kind, _rings(boundary, corners))
+    bodies = [_body(owner, corners) for owner in _family(found, objects)]
+    shown = assembled(bodies[0], bodies[1:])
+    for body in shown:
+        for kind, rings in body.faces:
+            model.add(kind, rings)
+    model.flat = all(body.rank < 1.0 for body in shown)
     if not model.polygons:
-        msg = "has no surface"
-        raise UnusableError(msg)
+        given = [g for owner in _family(found, objects) for g in _given(owner)]
+        templates = any(g.get("type") == "GeometryInstance" for g in given)
+        msg = "is a GeometryInstance of a template, which is not read for buildings"
+        raise UnusableError(msg if templates else "has no surface")
     return model
+
+
+def _body(owner: dict[str, Any], corners: Floats) -> Body:
+    """Return a building's or part's own surfaces in the best level of detail."""
+    best = _best(owner)
+    faces = [(k, _rings(boundary, corners)) for k, boundary in _surfaces(best) if k is not None]
+    return Body(_rank(best), faces)
 
 
 def _family(found: dict[str, Any], objects: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -168,24 +212,28 @@ def _family(found: dict[str, Any], objects: dict[str, Any]) -> Iterator[dict[str
 
 
 def _best(owner: dict[str, Any]) -> dict[str, Any]:
-    """Return the geometry of the highest level of detail below 3, else of the lowest; {} if none.
+    """Return the geometry of the highest level from 1 to 3, else of 3 and more, else LoD0, else {}.
 
     Windows and furniture are no matter of a city's model.
     """
+    return max((g for g in _given(owner) if g.get("type") in _DEPTH), key=_rank, default={})
+
+
+def _given(owner: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the geometries of an object."""
     given = owner.get("geometry")
-    known = [
-        g for g in (given if isinstance(given, list) else [])
-        if isinstance(g, dict) and g.get("type") in _DEPTH
-    ]  # fmt: skip
+    return [g for g in (given if isinstance(given, list) else []) if isinstance(g, dict)]
 
-    def rank(geometry: dict[str, Any]) -> float:
-        try:
-            level = float(geometry.get("lod", 0))
-        except (TypeError, ValueError):
-            level = 0.0
-        return level if level < 3.0 else -level
 
-    return max(known, key=rank, default={})
+def _rank(geometry: dict[str, Any]) -> float:
+    """Return how good a level of detail is, below 1 for LoD0, up to 2 for those from 3 on."""
+    try:
+        level = float(geometry.get("lod", 0))
+    except (TypeError, ValueError):
+        level = 0.0
+    if not level >= 1.0:
+        return 0.0
+    return level + 1.0 if level < 3.0 else 1.0 + 1.0 / level
 
 
 def _surfaces(geometry: dict[str, Any]) -> Iterator[tuple[str | None, Any]]:

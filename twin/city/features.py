@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.city import defaults, schema
+from twin.city import building_parts, defaults, schema
 from twin.city.osm import not_osm
 from twin.errors import InputError
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     import pyrosm
 
 _NUMBER = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(m|ft|')?\s*(?:$|;)")
-_FOOT_M = 0.3048
+_FEET = re.compile(r"""\s*(\d+)\s*'\s*(\d+(?:[.,]\d+)?)\s*(?:"|'')\s*(?:$|;)""")
+_FOOT_M, _INCH_M = 0.3048, 0.0254
 
 
 def read_features(
     path: Path, crs: pyproj.CRS, shown_as: Path, streets: gpd.GeoDataFrame
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables buildings, places, landuse and water of a PBF file.
+    """Return the tables buildings, surfaces, places, landuse and water of a PBF file.
 
     Parameters
     ----------
@@ -52,13 +53,14 @@ def read_features(
         # The other engine keeps its results in a folder that every user can write to.
         source = pyrosm.OSM(str(path), engine="in_memory")
         landuse = _landuse(source, crs)
-        buildings = _buildings(source, crs, landuse)
+        buildings, surfaces = _buildings(source, crs, landuse)
         sea: list[Any] = []
         coast = _coastline(path, crs)
         if coast:
             sea = sea_faces(coast, _frame(shown_as, crs, streets, buildings), streets, buildings)
         return {
             "buildings": buildings,
+            "surfaces": surfaces,
             "places": _places(source, crs),
             "landuse": landuse,
             "water": _water(source, crs, sea),
@@ -68,11 +70,14 @@ def read_features(
 
 
 def parse_metres(text: str | None) -> float:
-    """Return an OSM length (`12`, `12.5 m`, `40 ft`) in metres, NaN if it is none.
+    """Return an OSM length (`12`, `12.5 m`, `40 ft`, `5'6"`) in metres, NaN if it is none.
 
     >>> parse_metres("12,5 m")
     12.5
     """
+    feet = _FEET.match(text or "")
+    if feet is not None:
+        return float(feet[1]) * _FOOT_M + float(feet[2].replace(",", ".")) * _INCH_M
     match = _NUMBER.match(text or "")
     if match is None:
         return float("nan")
@@ -272,23 +277,101 @@ def _widened(bounds: Any, share: float) -> Any:
     return np.asarray(bounds) + margin * np.array([-1.0, -1.0, 1.0, 1.0])
 
 
-def _buildings(source: pyrosm.OSM, crs: pyproj.CRS, landuse: pd.DataFrame) -> pd.DataFrame:
-    keys = ["building", "amenity", "shop", "office", "tourism", "height", "building:levels", "name"]
+def _buildings(
+    source: pyrosm.OSM, crs: pyproj.CRS, landuse: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the buildings above the ground, and surfaces of those that are no plain blocks."""
+    keys = ["building", "amenity", "shop", "office", "tourism", "name", *building_parts.KEYS]
     found = _query(source, {"building": True}, keys, crs, nodes=False)
-    rows = [row for row in _areas(found) if row["building"] != "no"]
+    rows = [
+        row
+        for row in _areas(found)
+        if row["building"] != "no" and not building_parts.is_underground(row)
+    ]
     columns: dict[str, list[Any]] = {name: [] for name in schema.TABLES["buildings"]}
     around = _use_around([row["geometry"] for row in rows], landuse)
-    for row, land in zip(rows, around, strict=True):
+    inner = _parts(source, crs, [row["geometry"] for row in rows])
+    seen: list[tuple[int, str, Any]] = []
+    for number, (row, land) in enumerate(zip(rows, around, strict=True)):
         use = building_use(row)
         if use == "other" and row["building"] == "yes":
             use = land
-        height, levels, origin = building_size(row, use)
+        size = building_size(row, use)
+        size, faces = _shaped(row, size, inner.get(number, []), use)
+        height, levels, origin = size
+        seen += [(number, kind, shape) for kind, shape in faces]
         area = row["geometry"].area
         values = (row["id"], use, height, origin, levels, area, area * levels, row["name"] or "",
                   row["geometry"])  # fmt: skip
         for column, value in zip(columns, values, strict=True):
             columns[column].append(value)
-    return schema.build("buildings", columns, crs)
+    surfaces = {
+        "building": [number for number, _, _ in seen],
+        "kind": [kind for _, kind, _ in seen],
+        "geometry": [shape for _, _, shape in seen],
+    }
+    return schema.build("buildings", columns, crs), schema.build("surfaces", surfaces, crs)
+
+
+def _parts(
+    source: pyrosm.OSM, crs: pyproj.CRS, outlines: list[Any]
+) -> dict[int, list[dict[str, Any]]]:
+    """Return the parts above the ground of each outline that has some."""
+    keys = ["building:part", *building_parts.KEYS]
+    found = _query(source, {"building:part": True}, keys, crs, nodes=False)
+    rows = [
+        row
+        for row in _areas(found)
+        if row["building:part"] != "no" and not building_parts.is_underground(row)
+    ]
+    of: dict[int, list[dict[str, Any]]] = {}
+    owners = building_parts.outlines_of(outlines, [row["geometry"] for row in rows])
+    for row, owner in zip(rows, owners.tolist(), strict=True):
+        if owner >= 0:
+            of.setdefault(owner, []).append(row)
+    return of
+
+
+def _shaped(
+    row: dict[str, Any], size: tuple[float, float, str], inner: list[dict[str, Any]], use: str
+) -> tuple[tuple[float, float, str], list[tuple[str, Any]]]:
+    """Return the size of a building with its parts, and its surfaces if it is no plain block.
+
+    A building whose size is not stated, or below that of a part, has the height of its highest
+    part, and as many storeys as give the floor area of all parts.
+    """
+    height, _, origin = size
+    outline = _storey(row, size, str(row["building"]))
+    parts: list[tuple[building_parts.Storey, str, float]] = []
+    for part in inner:
+        own = building_size(part, use)
+        own = own if own[2] != "default" else (height, size[1], origin)
+        one = _storey(part, own, str(part["building:part"]))
+        if one.low < one.high:
+            storeys = own[1] * (1.0 - one.low / one.high)
+            parts.append((one, own[2], storeys * part["geometry"].area))
+    if not parts:
+        plain = not 0.0 < outline.low < outline.high
+        return size, [] if plain else building_parts.faces([outline], outline.shape)
+    shown = [one for one, _, _ in parts]
+    highest, told, _ = max(parts, key=lambda part: part[0].high)
+    rest = building_parts.rest_of(outline, shown, origin != "default")
+    if told != "default" and (origin == "default" or highest.high > height):
+        floors = sum(floor for _, _, floor in parts)
+        if rest is not None:
+            floors += rest.shape.area * (rest.high - rest.low) / defaults.STOREY_HEIGHT_M
+        size = highest.high, max(1.0, round(floors / outline.shape.area, 2)), told
+    shown = shown if rest is None else [*shown, rest]
+    return size, building_parts.faces(shown, outline.shape)
+
+
+def _storey(
+    row: dict[str, Any], size: tuple[float, float, str], kind: str
+) -> building_parts.Storey:  # fmt: skip
+    """Return from where to where a building or a part stands."""
+    height, levels, _ = size
+    low = building_parts.beginning(row, kind, height, levels, parse_metres(row["min_height"]))
+    return building_parts.Storey(row["geometry"], low, height)
 
 
 def _use_around(shapes: list[Any], landuse: pd.DataFrame) -> list[str]:

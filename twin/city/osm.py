@@ -120,7 +120,6 @@ def _build(file: Path, folder: Path, crs_text: str | None, say: Progress) -> Cit
     tables |= transit.tables
     say("reading buildings, places, land use and water")
     tables |= read_features(feature_file(file, folder), crs, file, tables["streets"])
-    tables["surfaces"] = schema.empty("surfaces", crs)
     schema.validate(tables, str(file))
     facts = {
         "what": "OpenStreetMap extract",

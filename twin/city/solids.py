@@ -6,7 +6,6 @@ A reader fills `Models`; `tables` makes of them the city's buildings and surface
 from __future__ import annotations
 
 import gzip
-import re
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from twin.city import defaults, schema
+from twin.city import defaults, references, schema
 from twin.city.provenance import check_file
 from twin.errors import InputError
 
@@ -33,8 +32,16 @@ VERTICAL = float(np.sin(np.radians(10.0)))
 """A surface within 10 degrees of the vertical is a wall, where the file does not say."""
 LEAST_AREA_M2 = 1e-6
 """A smaller surface is none: its corners are on one line."""
+LEVEL_M = 0.01
+"""A surface whose corners differ less in height is level."""
 HIGHEST_M = 10_000.0
 """Corners higher, or so far below the datum, are slips of the pen."""
+WIDEST_M = 2_000.0
+"""A building that is wider has a corner that slipped."""
+AREA_MARGIN_DEG = 6.0
+"""How far beyond its area of use a CRS is believed: a zone of UTM, since states use one for all."""
+WHOLE = 0.5
+"""Parts that cover more than this share of their building's own geometry stand for it."""
 
 KINDS = {
     "RoofSurface": "roof", "WallSurface": "wall", "GroundSurface": "ground",
@@ -58,6 +65,8 @@ class Model:
     name: str = ""
     measured_m: float = float("nan")
     levels: float = float("nan")
+    crs: str = ""  # where its geometry has another one than the file
+    flat: bool = False  # whether no more than its outline is known (LoD0)
     polygons: list[list[Floats]] = field(default_factory=list)  # of rings [corners, xyz], closed
     kinds: list[str] = field(default_factory=list)  # of polygons, "" where the file does not say
 
@@ -68,6 +77,42 @@ class Model:
 
 
 @dataclass
+class Body:
+    """What one object of a file looks like: a building without its parts, or a part."""
+
+    rank: float = 0.0  # of its level of detail, higher is better, below 1 is LoD0
+    faces: list[tuple[str, list[Floats]]] = field(default_factory=list)  # kind and rings
+
+
+def assembled(own: Body, parts: list[Body]) -> list[Body]:
+    """Return a building's own body and its parts, without what shows the same thing worse.
+
+    A body of its own goes where parts of as good a level of detail cover it, and a part of a
+    worse one where the own body covers it.
+    """
+    parts = [part for part in parts if part.faces]
+    if not own.faces or not parts:
+        return [own, *parts] if own.faces else parts
+    good = [part for part in parts if part.rank >= own.rank]
+    if good and _covered(own, good):
+        return parts
+    return [own, *(part for part in parts if part.rank >= own.rank or not _covered(part, [own]))]
+
+
+def _covered(body: Body, by: list[Body]) -> bool:
+    """Whether bodies cover more than half of another one, seen from above."""
+    area = (plan := _plan([body])).area
+    return bool(area > 0.0 and plan.intersection(_plan(by)).area > WHOLE * area)
+
+
+def _plan(bodies: list[Body]) -> Any:
+    import shapely
+
+    rings = [shapely.linearrings(rings[0][:, :2]) for b in bodies for _, rings in b.faces]
+    return shapely.union_all(shapely.buffer(shapely.polygons(rings), 0.0))
+
+
+@dataclass
 class Models:
     """What a file holds, in its own CRS."""
 
@@ -75,6 +120,7 @@ class Models:
     what: str
     crs: str = ""  # as the file writes it
     easting_first: bool = False  # whatever order of axes the authority of the CRS has
+    plane: bool = False  # whether the file says that its envelope has no heights
     buildings: list[Model] = field(default_factory=list)
     areas: list[tuple[str, str, str, list[list[Floats]]]] = field(default_factory=list)
     points: list[tuple[str, str, Floats]] = field(default_factory=list)  # id, kind, xyz
@@ -178,88 +224,6 @@ def use_of(code: str) -> str:
     return defaults.USE_BY_BUILDING.get(word) or defaults.USE_BY_AMENITY.get(word, "other")
 
 
-def file_crs(text: str, path: Path) -> pyproj.CRS:
-    """Return the horizontal CRS that a file's reference system means.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it is unknown.
-    """
-    import pyproj
-    from pyproj.exceptions import CRSError
-
-    if not text.strip():
-        msg = f"{path}: states no CRS; write one into it, such as EPSG:25832."
-        raise InputError(msg)
-    utm = re.search(r"ETRS89_UTM(\d\d)", text)
-    krueger = re.search(r"DE_DHDN_3GK([2-5])", text)
-    epsg = re.search(r"epsg.*?(\d{4,6})(?!\d)", text, re.IGNORECASE)
-    name: str | int = text
-    if utm:
-        name = 25800 + int(utm[1])
-    elif krueger:
-        name = 31464 + int(krueger[1])
-    elif epsg:
-        name = int(epsg[1])
-    try:
-        crs = pyproj.CRS.from_user_input(name)
-    except CRSError as error:
-        msg = f"{path}: its CRS {text[:80]!r} is unknown; write one into it, such as EPSG:25832."
-        raise InputError(msg) from error
-    return horizontal(crs)
-
-
-def horizontal(crs: pyproj.CRS) -> pyproj.CRS:
-    """Return a CRS without heights, as the registry has it where it is in one."""
-    import pyproj
-
-    plane = crs.sub_crs_list[0] if crs.is_compound else crs
-    if len(plane.axis_info) == 3:
-        plane = plane.to_2d()
-    epsg = plane.to_epsg(min_confidence=100)
-    if epsg:
-        return pyproj.CRS.from_epsg(epsg)
-    return pyproj.CRS.from_json_dict(plane.to_json_dict())  # so that it is saved as it is
-
-
-def to_plane(points: Floats, models: Models, crs: pyproj.CRS) -> Floats:
-    """Return points [n, xyz] of a file in the city's CRS, rounded to millimetres; z is kept.
-
-    Where the authority of the CRS puts the north first, that order holds for names such as
-    urn:ogc:def:crs:EPSG::4326, and the east is first for names such as EPSG:4326, unless the
-    points then lie outside the area of use and do not in the other order.
-    """
-    import pyproj
-
-    source = file_crs(models.crs, models.path)
-    x, y = points[:, 0], points[:, 1]
-    if source.axis_info and source.axis_info[0].direction.lower() in ("north", "south"):
-        strict = re.search(r"urn:ogc:def|/def/crs/", models.crs) and not models.easting_first
-        pairs = [(y, x), (x, y)] if strict else [(x, y), (y, x)]
-        x, y = next((pair for pair in pairs if _in_area_of_use(source, *pair)), pairs[0])
-    zone = int(source.utm_zone[:-1]) if source.utm_zone else 0
-    if zone and len(x) and int(np.median(x) // 1e6) == zone:  # the zone before the easting
-        x = x - zone * 1e6
-    if source != crs:
-        move = pyproj.Transformer.from_crs(source, crs, always_xy=True)
-        x, y = move.transform(x, y)
-    return np.asarray(np.round(np.column_stack([x, y, points[:, 2]]), 3), dtype=np.float64)
-
-
-def _in_area_of_use(crs: pyproj.CRS, x: Floats, y: Floats) -> bool:
-    """Whether the middle of points, east first, lies where a CRS is used."""
-    import pyproj
-
-    area = crs.area_of_use
-    if area is None or not len(x):
-        return True
-    move = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
-    lon, lat = move.transform(float(np.median(x)), float(np.median(y)))
-    inside = area.west - 1 <= lon <= area.east + 1 and area.south - 1 <= lat <= area.north + 1
-    return bool(inside)
-
-
 @dataclass(frozen=True)
 class _Flat:
     """The corners of all polygons of a file in one array."""
@@ -300,6 +264,14 @@ class _Flat:
         sums = [np.bincount(of, cross[:, k], n) for k in range(3)]
         return np.column_stack(sums).astype(np.float64)
 
+    def rises(self) -> Floats:
+        """Difference [polygons] of the highest and the lowest corner in metres."""
+        of = self.polygon[self.ring]
+        low, high = np.full(len(self.building), np.inf), np.full(len(self.building), -np.inf)
+        np.minimum.at(low, of, self.points[:, 2])
+        np.maximum.at(high, of, self.points[:, 2])
+        return np.asarray(high - low)
+
     def ranges(self, n: int) -> Floats:
         """Lowest and highest corner [buildings, 2] in metres."""
         of = self.building[self.polygon[self.ring]]
@@ -312,20 +284,17 @@ class _Flat:
 def tables(models: Models, crs: pyproj.CRS) -> dict[str, pd.DataFrame]:
     """Return the tables of a file: buildings, surfaces, and what else it has, in the city's CRS.
 
-    Buildings that have no footprint or cannot be projected are added to those left out.
+    Buildings that have no footprint or no place in the city's CRS are added to those left out.
+    One of which no more than the outline is known has no surfaces.
     """
     import shapely
 
-    flat = _Flat.of([model.polygons for model in models.buildings])
+    flat, why = _placed(models, crs)
     n = len(models.buildings)
-    flat = _Flat(to_plane(flat.points, models, crs), flat.ring, flat.polygon, flat.building)
-    projected = np.isfinite(flat.points).all(axis=1)
-    of = flat.building[flat.polygon[flat.ring]]
-    lost = np.isin(np.arange(n), of[~projected])
-    flat.points[~projected] = 0.0
     normals, ranges = flat.normals(), flat.ranges(n)
     kinds = _kinds([k for model in models.buildings for k in model.kinds], flat, normals, ranges)
     keep = np.linalg.norm(normals, axis=1) > LEAST_AREA_M2
+    level = flat.rises() < LEVEL_M
     shapes = flat.shapes()
     plan = shapely.force_2d(shapes)
     rows: list[tuple[Any, ...]] = []
@@ -335,21 +304,69 @@ def tables(models: Models, crs: pyproj.CRS) -> dict[str, pd.DataFrame]:
         own = slice(int(bounds[b]), int(bounds[b + 1]))
         ground = (kinds[own] == "ground") & keep[own]
         footprint = footprint_of(plan[own][ground]) or footprint_of(plan[own][keep[own]])
-        if lost[b] or footprint is None:
-            why = "cannot be projected into the city's CRS" if lost[b] else "has no footprint"
-            models.left_out.append(f"{model.id}: {why}")
+        if why[b] or footprint is None:
+            models.left_out.append(f"{model.id}: {why[b] or 'has no footprint'}")
             continue
         low, high = ranges[b]
-        surfaces += [
-            (len(rows), kinds[s], shapes[s]) for s in range(own.start, own.stop) if keep[s]
-        ]
-        rows.append(_building(model, footprint, float(high - low)))
+        known = kinds[own][keep[own]]
+        if model.flat or ("wall" not in known and level[own][keep[own]].all()):
+            # The roof's edge above the footprint is a height, an outline alone is none.
+            rise = high - low if {"roof", "ground"} <= set(known) else 0.0
+        else:
+            rise = high - low
+            surfaces += [
+                (len(rows), kinds[s], shapes[s]) for s in range(own.start, own.stop) if keep[s]
+            ]
+        rows.append(_building(model, footprint, float(rise)))
     models.buildings = []
     found = {
         "buildings": _table("buildings", rows, crs),
         "surfaces": _table("surfaces", surfaces, crs),
     }
     return found | _others(models, crs)
+
+
+def _placed(models: Models, crs: pyproj.CRS) -> tuple[_Flat, list[str]]:
+    """Return the corners in the city's CRS, and why each building has no place there, "" if it has.
+
+    Corners of a building without a place are 0.
+    """
+    flat = _Flat.of([model.polygons for model in models.buildings])
+    n = len(models.buildings)
+    of = flat.building[flat.polygon[flat.ring]]
+    texts = np.array([model.crs or models.crs for model in models.buildings], dtype=object)
+    points, why = np.zeros_like(flat.points), [""] * n
+    for text in dict.fromkeys(texts.tolist()):
+        some = (texts == text)[of]
+        source = references.file_crs(text, models.path)
+        x, y = references.east_north(flat.points[some], text, models, source)
+        for edge in _edges(x, y, of[some], n):
+            there = np.isfinite(edge).all(axis=1)
+            inside = references.in_area_of_use(source, edge[:, 0], edge[:, 1], AREA_MARGIN_DEG)
+            for b in np.flatnonzero(there & ~inside):
+                at = f"{edge[b, 0]:.9g} {edge[b, 1]:.9g}"
+                why[b] = f"a corner is at {at}, outside the area of use of {source.name}"
+        points[some] = references.to_plane(flat.points[some], models, crs, text)
+    points[np.array([bool(w) for w in why])[of]] = 0.0
+    for b in np.unique(of[~np.isfinite(points).all(axis=1)]):
+        why[b] = "cannot be projected into the city's CRS"
+    points[np.array([bool(w) for w in why])[of]] = 0.0
+    low, high = _edges(points[:, 0], points[:, 1], of, n)
+    with np.errstate(invalid="ignore"):
+        width = (high - low).max(axis=1)
+    for b in np.flatnonzero(width > WIDEST_M):
+        why[b] = f"is {width[b]:.0f} m wide, more than {WIDEST_M:.0f} m: a corner slipped"
+    points[np.array([bool(w) for w in why])[of]] = 0.0
+    return _Flat(points, flat.ring, flat.polygon, flat.building), why
+
+
+def _edges(x: Floats, y: Floats, of: npt.NDArray[np.int64], n: int) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest x and y [n, 2] of each building, infinite without any."""
+    low, high = np.full((n, 2), np.inf), np.full((n, 2), -np.inf)
+    for k, values in enumerate((x, y)):
+        np.minimum.at(low[:, k], of, values)
+        np.maximum.at(high[:, k], of, values)
+    return low, high
 
 
 def _table(name: str, rows: list[tuple[Any, ...]], crs: pyproj.CRS) -> pd.DataFrame:
@@ -421,7 +438,7 @@ def _others(models: Models, crs: pyproj.CRS) -> dict[str, pd.DataFrame]:
 
     flat = _Flat.of([polygons for *_, polygons in models.areas])
     if len(flat.points):
-        points = np.nan_to_num(to_plane(flat.points, models, crs), posinf=0.0)
+        points = np.nan_to_num(references.to_plane(flat.points, models, crs), posinf=0.0)
         flat = _Flat(points, flat.ring, flat.polygon, flat.building)
     plan = shapely.force_2d(flat.shapes()) if len(flat.points) else np.empty(0, dtype=object)
     bounds = np.searchsorted(flat.building, np.arange(len(models.areas) + 1))
@@ -431,7 +448,7 @@ def _others(models: Models, crs: pyproj.CRS) -> dict[str, pd.DataFrame]:
         if union is not None:
             rows[table] += [(identifier, kind, part) for part in shapely.get_parts(union).tolist()]
     if models.points:
-        places = to_plane(np.array([xyz for *_, xyz in models.points]), models, crs)
+        places = references.to_plane(np.array([xyz for *_, xyz in models.points]), models, crs)
         rows["places"] = [
             (identifier, kind, "", shapely.Point(place[:2]))
             for (identifier, kind, _), place in zip(models.points, places, strict=True)

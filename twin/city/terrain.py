@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MOST_POSTS = 1_000_000
 MARGIN = 0.05
 """The grid goes beyond the city's bounds by this share of their diagonal, and two posts."""
+LEAST_SHARE = 0.005
+"""A terrain that covers less of the city is none of it."""
 LOWEST_M, HIGHEST_M = -500.0, 9000.0
 """Heights of land: the Dead Sea's shore lies at -430 m, Mount Everest at 8,849 m."""
 TEXT_SUFFIXES = (".txt", ".xyz", ".csv", ".xyz.gz", ".txt.gz")
@@ -120,7 +122,7 @@ def read_terrain(
     say(f"reading the terrain of {path.name}")
     box = _city_box(city)
     text = path.name.lower().endswith(TEXT_SUFFIXES)
-    source = _from_text(path) if text else _from_raster(path, city, box)
+    source = _from_text(path, city) if text else _from_raster(path, city, box, say)
     if source.crs is None:
         say(f"{path.name} states no CRS; taken to be in the city's, {city.crs.name}")
     terrain, share = _gridded(path, source, city, box, step_m)
@@ -181,8 +183,8 @@ def _gridded(
     row, column = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
     covered = inside & known[np.rint(row).astype(int), np.rint(column).astype(int)]
     share = _share(covered, x, y, box, step)
-    if share == 0.0:
-        _refuse(path, source, crs, city, box)
+    if share < LEAST_SHARE:
+        _refuse(path, source, crs, city, box, share)
     filled = source.heights
     if not known.all():
         nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
@@ -223,7 +225,9 @@ def _step(source: _Source, crs: pyproj.CRS, city: City, box: Box) -> float:
     return float(np.round(step, 3))
 
 
-def _refuse(path: Path, source: _Source, crs: pyproj.CRS, city: City, box: Box) -> None:
+def _refuse(
+    path: Path, source: _Source, crs: pyproj.CRS, city: City, box: Box, share: float
+) -> None:
     """Refuse a terrain that is somewhere else, with both boxes in the city's CRS."""
     import pyproj
 
@@ -234,18 +238,19 @@ def _refuse(path: Path, source: _Source, crs: pyproj.CRS, city: City, box: Box) 
     move = pyproj.Transformer.from_crs(crs, city.crs, always_xy=True)
     x, y = move.transform(corners[0], corners[1])
     theirs = " ".join(f"{v:.0f}" for v in (np.min(x), np.min(y), np.max(x), np.max(y)))
+    covered = f"only {100.0 * share:.1g} %" if share else "nothing"
     msg = (
-        f"{path}: covers nothing of the city: it lies in {theirs}, the city in"
+        f"{path}: covers {covered} of the city: it lies in {theirs}, the city in"
         f" {' '.join(f'{v:.0f}' for v in box)} ({city.crs.name}); check its CRS."
     )
     raise InputError(msg)
 
 
-def _from_raster(path: Path, city: City, box: Box) -> _Source:
+def _from_raster(path: Path, city: City, box: Box, say: Progress) -> _Source:
     """Return the part of a raster around the city, at most so fine as there may be posts."""
     import pyproj
 
-    from twin.city.solids import horizontal
+    from twin.city.references import horizontal
 
     with rasters() as rasterio:
         from rasterio.enums import Resampling
@@ -254,10 +259,13 @@ def _from_raster(path: Path, city: City, box: Box) -> _Source:
         with rasters(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as data:
-                crs = horizontal(pyproj.CRS.from_wkt(data.crs.to_wkt())) if data.crs else None
+                stated = pyproj.CRS.from_wkt(data.crs.to_wkt()) if data.crs else None
+                crs = horizontal(stated) if stated else None
                 if data.transform.is_identity:
                     msg = f"{path}: is a picture without a place on Earth, no terrain."
                     raise InputError(msg)
+                _check_bands(path, data, say)
+                unit = _unit_m(path, data.units[0] or "", stated)
                 window = _window(data, crs or city.crs, city, box)
                 shrink = max(1.0, np.sqrt(window.width * window.height / (4.0 * MOST_POSTS)))
                 shape = max(1, round(window.height / shrink)), max(1, round(window.width / shrink))
@@ -272,6 +280,9 @@ def _from_raster(path: Path, city: City, box: Box) -> _Source:
         msg = f"{path}: is no raster that GDAL reads ({why})."
         raise InputError(msg) from error
     heights = read.astype(np.float32).filled(np.nan) * np.float32(scale) + np.float32(offset)
+    if unit != 1.0:
+        heights = (heights * unit).astype(np.float32)
+        say(f"{path.name} counts heights in units of {unit:.7g} m; turned into metres")
     zoom = np.diag([window.width / shape[1], window.height / shape[0], 1.0])
     zoom[:2, 2] = window.col_off, window.row_off
     pixel = np.asarray(np.linalg.inv(cells @ zoom)[:2], dtype=np.float64)
@@ -281,6 +292,33 @@ def _from_raster(path: Path, city: City, box: Box) -> _Source:
     origin = tuple(move @ -pixel[:, 2])
     says = {"attribution": tags["TIFFTAG_COPYRIGHT"]} if tags.get("TIFFTAG_COPYRIGHT") else {}
     return _Source(_checked(path, heights), pixel, crs, step, (origin[0], origin[1]), says)
+
+
+def _check_bands(path: Path, data: Any, say: Progress) -> None:
+    """Refuse a picture; say which of several bands counts."""
+    from rasterio.enums import ColorInterp
+
+    colours = {ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.palette}
+    if colours & set(data.colorinterp):
+        msg = f"{path}: is a picture (its bands are colours), no terrain; name a raster of heights."
+        raise InputError(msg)
+    if data.count > 1:
+        say(f"{path.name} has {data.count} bands; the first is taken for the heights")
+
+
+def _unit_m(path: Path, band: str, crs: pyproj.CRS | None) -> float:
+    """Return the unit of heights in metres: as the band says, else the vertical CRS, else 1."""
+    from twin.city.references import unit_m
+
+    if not band:
+        axes = crs.axis_info if crs is not None else []
+        up = [float(a.unit_conversion_factor) for a in axes if a.direction.lower() == "up"]
+        return up[0] if up else 1.0
+    unit = unit_m(band)
+    if np.isnan(unit):
+        msg = f"{path}: counts heights in {band[:40]!r}, no unit of length known here; convert it."
+        raise InputError(msg)
+    return unit
 
 
 @contextmanager
@@ -327,8 +365,9 @@ def _window(data: Any, crs: pyproj.CRS, city: City, box: Box) -> Any:
     return Window(int(west), int(north), int(east - west), int(south - north))
 
 
-def _from_text(path: Path) -> _Source:
+def _from_text(path: Path, city: City) -> _Source:
     """Return heights of a text: lines of x, y and z, or the axes and then the heights."""
+    from twin.city.references import without_zone
     from twin.city.solids import opened
 
     with opened(path) as stream:
@@ -338,6 +377,7 @@ def _from_text(path: Path) -> _Source:
     if len(x) < 2 or len(y) < 2:
         msg = f"{path}: has posts in {len(x)} columns and {len(y)} rows; at least two are needed."
         raise InputError(msg)
+    x = without_zone(x, city.crs)
     step_x, step_y = (x[-1] - x[0]) / (len(x) - 1), (y[-1] - y[0]) / (len(y) - 1)
     for axis, step, values in (("x", step_x, x), ("y", step_y, y)):
         off = np.abs(values - (values[0] + step * np.arange(len(values))))

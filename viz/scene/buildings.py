@@ -23,6 +23,7 @@ ROOF = "#faf7f1"
 TILES = "#d9c3b4"  # of a roof whose shape is known
 SINK_M = 0.3  # walls go so far into the ground, so that none ends above it
 LEAST_M2 = 4.0
+LEVEL = float(np.cos(np.radians(2.0)))  # a roof less steep than 2 degrees is level
 SHED_M2, COARSE_M = 50.0, 3.0  # what is not seen from afar
 
 
@@ -55,7 +56,7 @@ class Faces:
     points
         (n, 3 corners, xyz) in scene coordinates.
     roof
-        (n,) whether the triangle is of a roof.
+        (n,) whether the triangle is of a pitched roof, which is drawn as tiles.
     row
         (n,) row in `city.buildings`.
     """
@@ -138,7 +139,8 @@ def building_faces(city: City, ground: Ground) -> Faces:
     across = np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0])
     down = roof & (across[:, 2] < 0.0)  # files do not agree on which side is outside
     points[down] = points[down][:, ::-1]
-    return Faces(points, roof, row)
+    size = np.maximum(np.linalg.norm(across, axis=1), 1e-12)
+    return Faces(points, roof & (np.abs(across[:, 2]) < LEVEL * size), row)
 
 
 def _triangles(shapes: Any) -> tuple[Floats, Rows]:
