@@ -68,11 +68,13 @@ class Together:
         gaps = values[1:] - values[0]
         return Scale.of(gaps, diverging=True) if np.nan_to_num(gaps).any() else None
 
-    def first(self, names: Sequence[str]) -> str | None:
-        """Return which of these layers is shown where nobody chooses.
+    def first(self, names: Sequence[str] | None = None) -> str | None:
+        """Return which of these layers, or of all there are, is shown where nobody chooses.
 
         Traffic; else the first that differs between runs; else the first.
         """
+        if names is None:
+            names = [name for name, v in layers().items() if self.values(v) is not None]
         if FIRST in names:
             return FIRST
         known = layers()

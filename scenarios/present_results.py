@@ -119,9 +119,9 @@ def told(comparison: Comparison, name: str) -> dict[str, list[str]]:
     if not key:
         return {code: [] for code in LANGUAGES}
     lost = [r for r in key if r["indicator"] == CUT_OFF]
-    first, *rest = [r for r in key if r["indicator"] != CUT_OFF] or [None]
-    rest.sort(key=lambda r: (not _clear(r), -_size(r)))
-    chosen = [r for r in (*lost, first, *rest) if r is not None][:MOST_TOLD]
+    others = [r for r in key if r["indicator"] != CUT_OFF]
+    rest = sorted(others[1:], key=lambda r: (not _clear(r), -_size(r)))
+    chosen = [*lost, *others[:1], *rest][:MOST_TOLD]
     left_out = _left_out(rows)
     return in_languages(lambda: [_sentence(row, left_out) for row in chosen])
 

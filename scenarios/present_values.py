@@ -383,8 +383,9 @@ def _direction(lines: Any, at_m: Floats) -> Floats:
         )
         for d in (-1.0, 1.0)
     ]
-    way: Floats = ends[1] - ends[0]
-    return way / np.maximum(np.hypot(*way.T), 1e-9)[:, None]
+    way = ends[1] - ends[0]
+    unit: Floats = way / np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-9)[:, None]
+    return unit
 
 
 def pack_names(pack: Pack, found: Mapping[str, Mapping[str, Change]]) -> None:

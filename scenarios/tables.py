@@ -81,6 +81,8 @@ def _check_file(file: Path, columns: Sequence[str], streets: int) -> None:
         kinds = {field.name: field.type for field in meta.schema.to_arrow_schema()}
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _unreadable(file, str(error)) from None
+    if not meta.num_rows:
+        return
     whole = "street" in kinds and pa.types.is_integer(kinds["street"])
     if "street" in kinds and not (whole and _within(meta, "street", streets)):
         frame = read_table(file, ["street"])
@@ -99,7 +101,7 @@ def _within(meta: Any, column: str, most: int) -> bool:
     for k in range(meta.num_row_groups):
         said = meta.row_group(k).column(at).statistics
         if said is None or not said.has_min_max or said.null_count:
-            return bool(meta.num_rows == 0)
+            return False
         if not 0 <= said.min <= said.max < most:
             return False
     return True

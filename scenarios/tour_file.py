@@ -145,13 +145,12 @@ def bookmarks(
         place = ".".join(str(part) for part in where) or "the file"
         msg = f"{_at(path, document, where)}{place}: {_why(first)}; see docs/presentation.md"
         raise InputError(msg) from None
-    with_none = [*layers, NO_LAYER] if layers else layers
-    known = {"street": names, "layer": with_none, "alternative": runs}
+    known = {"street": names, "layer": [*layers, NO_LAYER], "alternative": runs}
     for k, stop in enumerate(tour.stops):
         for key, may in known.items():
             value = getattr(stop, key)
             if value is not None and value not in may:
-                told = _nearest(value, may) if may else "there is none"
+                told = _nearest(value, may) if set(may) - {NO_LAYER} else "there is none"
                 at = _at(path, document, ["stops", k, key])
                 msg = f"{at}{key} {value!r} is not in this presentation; {told}"
                 raise InputError(msg)
