@@ -121,7 +121,7 @@ def usual_tour(
     for other in runs[1:]:
         ends = _ends(found[other.name]["vehicles"]) if found else dict.fromkeys(LANGUAGES, "")
         said = {
-            code: " ".join([*told[other.name][code], ends[code], WORDS["more"][code]]).strip()
+            code: " ".join(filter(None, [*told[other.name][code], ends[code], WORDS["more"][code]]))
             for code in LANGUAGES
         }
         stop = _stop("closing", said, mode="difference", alternative=other.name, **seen)

@@ -32,6 +32,7 @@ MARGIN = 56  # at a height of 1080 pixels, as all that follows
 WIDE = 420  # of the block with scale and legend
 PAD = 18
 BELOW_NORTH = 190  # where what a panel shows stands: below the compass
+TITLE_TWO = 28  # size of a title in two lines
 SMALLEST = 2 / 3  # of a font's size; longer words are cut
 SCALE_LENGTHS_M = (5000, 2000, 1000, 500, 200, 100, 50, 20, 10, 5)
 BACKGROUND = ((250, 249, 246), (226, 228, 230))
@@ -279,21 +280,23 @@ def _words(size: tuple[int, int], caption: Caption, left: float) -> list[tuple[B
     unit = size[1] / 1080.0
     pad = PAD * unit
     beside = len(caption.labels) > 1  # then the line between both panels stays free
-    room = size[0] / 2.0 - (MARGIN + 2 * PAD) * unit if beside else size[0] * 0.56
-    lines = [
-        _shortened(text, pixels * unit, room, bold=bold)
-        for text, pixels, bold in (
-            (caption.title, 44, True), (caption.subtitle, 24, False), (caption.warning, 22, True),
-        )
+    room = size[0] / 2.0 - (MARGIN + 2 * PAD) * unit if beside else size[0] * 0.6
+    rows = [
+        (6.0, caption.title, 44, True, INK), (68.0, caption.subtitle, 24, False, FAINT),
+        (104.0 if caption.subtitle else 68.0, caption.warning, 22, True, ALERT),
     ]  # fmt: skip
+    two = _lines(caption.title, font(TITLE_TWO * unit, bold=True), room)
+    if len(two) > 1 and _fitting(caption.title, 44 * unit, room, bold=True).size < 30 * unit:
+        below = (34.0, " ".join(two[1:]), TITLE_TWO, True, INK)
+        rows[:1] = [(0.0, two[0], TITLE_TWO, True, INK), below]
+    lines = [_shortened(row[1], row[2] * unit, room, bold=row[3]) for row in rows]
     wide = max(chosen.getlength(text) for chosen, text in lines) + 2 * pad
     high = (66 + 42 * bool(caption.subtitle) + 38 * bool(caption.warning)) * unit
     x, y = MARGIN * unit - pad, 32 * unit
     title = Image.new("RGBA", (max(1, round(wide)), round(high)))
     draw = ImageDraw.Draw(title)
-    tops = (6.0, 68.0, 104.0 if caption.subtitle else 68.0)
-    for (chosen, text), top, colour in zip(lines, tops, (INK, FAINT, ALERT), strict=True):
-        draw.text((pad, top * unit), text, colour, chosen)
+    for (chosen, text), row in zip(lines, rows, strict=True):
+        draw.text((pad, row[0] * unit), text, row[4], chosen)
     block_high = _height(caption) * unit + pad
     top = size[1] - block_high - 30 * unit
     block = Image.new("RGBA", (round(WIDE * unit + 2 * pad), round(block_high)))
