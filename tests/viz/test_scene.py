@@ -106,9 +106,7 @@ def test_stop_bars_lie_at_the_ends_of_their_lanes(helsinki: City, scene: Scene) 
     assert len(bars.signal) == len(signalled)
     lane = moves["lane"].to_numpy()[bars.movement]
     ends = shapely.line_interpolate_point(helsinki.lanes.geometry.to_numpy()[lane], -0.6)
-    away = shapely.distance(
-        scene.ground.moved(ends), shapely.points((bars.a + bars.b) / 2.0)
-    )
+    away = shapely.distance(scene.ground.moved(ends), shapely.points((bars.a + bars.b) / 2.0))
     assert (away <= helsinki.lanes["width_m"].to_numpy()[lane] / 2.0).all()
 
 
