@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,8 +47,8 @@ class Take:
         Of the film's length that it takes.
     speech, heading
         What the speaker says meanwhile, and what about.
-    runs
-        Whether the clock runs.
+    runs, until_s
+        Whether the clock runs, and where it stops.
     """
 
     view: View
@@ -56,6 +57,7 @@ class Take:
     speech: str = ""
     runs: bool = True
     heading: str = ""
+    until_s: float = math.inf
 
 
 def takes(view: View, route: Route, tour: Path | None, reopen: Open) -> list[Take]:
@@ -133,8 +135,12 @@ def _tour(view: View, path: Path, reopen: Open) -> list[Take]:
             for said in (stop.text, stop.title)
         )
         runs_on = stop.play or (not stop.time and view.choice.time_s is not None)
-        take = Take(other, flight, 1.0 / len(stops), text, runs=runs_on, heading=title)
-        found.append(take)
+        end_s = math.inf
+        if stop.time is None and view.choice.time_s is None and other.choice.time_s is not None:
+            end_s = (window(view.runs) or (0.0, math.inf))[1]
+        found.append(
+            Take(other, flight, 1.0 / len(stops), text, runs_on, heading=title, until_s=end_s)
+        )
     return found
 
 
@@ -157,17 +163,17 @@ def _choice(view: View, stop: Stop) -> Choice:
     if stop.time is not None:
         chosen["time_s"] = times.moment(stop.time)
     elif film.time_s is None and chosen.get("mode") != "difference":
-        chosen["time_s"] = _start(view, stop)
+        chosen["time_s"] = _start(view)
     return replace(film, **chosen)
 
 
-def _start(view: View, stop: Stop) -> float | None:
-    """Return the time of a bookmark that says none: the page's at first, or when all begins."""
-    if not view.runs or not recorded_seeds(view.runs[0]):
+def _start(view: View) -> float | None:
+    """Return the page's time at first; None where no vehicles were recorded."""
+    simulated = window(view.runs)
+    if simulated is None or not recorded_seeds(view.runs[0]):
         return None
-    period, simulated = view.runs[0].manifest["period"], window(view.runs)
-    begin_s = times.seconds(period["begin"])
-    return begin_s if stop.play or simulated is None else min(begin_s + START_S, simulated[1])
+    begin_s = times.seconds(view.runs[0].manifest["period"]["begin"])
+    return min(begin_s + START_S, simulated[1])
 
 
 def _seen(view: View, stop: Stop) -> Seen:
@@ -227,7 +233,8 @@ def check_times(pieces: Sequence[Take], seconds: float, speed: float) -> None:
 
     for piece in pieces:
         run, begin_s = piece.view.panels[0].run, piece.view.choice.time_s
-        if begin_s is not None and run is not None and piece.runs:
+        bound = piece.runs and math.isinf(piece.until_s)
+        if begin_s is not None and run is not None and bound:
             last_s = begin_s + seconds * piece.share * speed
             refuse_outside(run, last_s, "a film that runs to")
 
@@ -252,7 +259,7 @@ def _take(piece: Take, n: int, fps: int, speed: float) -> Iterator[Any]:
             camera = piece.flight(k / max(1, n - 1))
             time_s = begin_s
             if begin_s is not None and piece.runs:
-                time_s = begin_s + k / fps * speed
+                time_s = min(begin_s + k / fps * speed, piece.until_s)
             seen = []
             for stage, shown in zip(stages, view.panels, strict=True):
                 stage.look(camera)

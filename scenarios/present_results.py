@@ -26,6 +26,9 @@ OF_DRIVEN = (
     "planning_time_index", "buffer_index_percent", "co2_t", "nox_kg",
 )  # fmt: skip
 """Indicators that trips without any way do not count in; see docs/indicators.md."""
+OVER_PERIOD = ("people_15_min", "jobs_15_min")
+"""Indicators that change within the period; a value is their mean over time."""
+MEAN = {"en": "{title}, mean over the period", "de": "{title}, Mittel über den Zeitraum"}
 WITHOUT = {"en": "{said}, without {n} trips", "de": "{said}, ohne {n} Fahrten"}
 CELLS = ("title", "unit", "base", "mean", "difference", "interval", "verdict", "short", "effect")
 
@@ -74,8 +77,10 @@ def _shown(rows: Rows) -> dict[str, Any]:
 
 
 def _printed(row: Mapping[str, Any], left_out: float) -> dict[str, Any]:
-    """Return a row as it is printed; one that leaves trips out says so."""
+    """Return a row as it is printed; one that leaves trips out, or is a mean over time, says so."""
     shown = words.table_row(row)
+    if row["indicator"] in OVER_PERIOD:
+        shown["title"] = MEAN[current()].format(title=shown["title"])
     if shown["low"] == shown["high"]:
         shown["interval"] = "–"
     if left_out and row["indicator"] in OF_DRIVEN:

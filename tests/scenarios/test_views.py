@@ -283,7 +283,7 @@ def test_bookmarks_say_what_a_film_shows(ran_once: Path, tmp_path: Path) -> None
 
 
 def test_what_a_bookmark_leaves_open_is_as_on_the_page(ran_once: Path, tmp_path: Path) -> None:
-    from scenarios.filming import takes
+    from scenarios.filming import check_times, takes
     from scenarios.tour_file import read_tour
 
     path = tmp_path / "tour.yaml"
@@ -301,8 +301,10 @@ def test_what_a_bookmark_leaves_open_is_as_on_the_page(ran_once: Path, tmp_path:
         assert (each.layer.name if each.layer else None) == layer
         assert each.choice.time_s == times.moment("12:10")  # 15 minutes on, or the period's end
     assert (four.layer, four.scale, [p.run.name for p in four.panels]) == (None, None, ["slow"])
-    assert five.choice.time_s == times.moment("12:00")
+    assert five.choice.time_s == times.moment("12:10")
     assert [take.runs for take in found] == [False] * 4 + [True]
+    check_times(found, 20.0, 60.0)  # its clock stops at the period's end, as the page's does
+    assert found[4].until_s == times.moment("12:10")
     page = read_tour(path, [], ["delay_h", "load"], ["slow", "idle"])
     assert [stop["mode"] for stop in page] == ["difference", "swipe", "swipe", "difference", "b"]
     assert [stop["layer"] for stop in page] == ["delay_h", "load", "none", "none", "load"]
