@@ -411,6 +411,15 @@ def test_a_film_that_ends_too_late_is_told_before_anything_else(
     assert "a film that runs to 12:14" in err
 
 
+def test_the_docs_name_every_layer() -> None:
+    from twin.system import layers
+
+    text = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text()
+    for name, layer in layers().items():
+        if layer.table in {"streets", "queues", "road_streets"}:
+            assert f"`{name}`" in text
+
+
 def test_sizes_and_times_are_read() -> None:
     assert size_of("4k") == (3840, 2160)
     assert size_of("1280×720") == (1280, 720)
