@@ -12,6 +12,7 @@ from scenarios.report_words import texts
 from scenarios.schema import BASE
 from viz.language import LANGUAGES, language
 from viz.palette import number
+from viz.picture import proper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,17 +162,6 @@ def _counts(city: Mapping[str, Any], code: str) -> dict[str, str]:
     with language(code):
         return {"city": proper(str(city["name"])), "streets": number(city["streets"], 0),
                 "buildings": number(city["count"], 0)}  # fmt: skip
-
-
-def proper(name: str) -> str:
-    """Return a city's name as it is written.
-
-    >>> proper("kaiserslautern_cc"), proper("st. pölten"), proper("EssenExample")
-    ('Kaiserslautern cc', 'St. Pölten', 'EssenExample')
-    """
-    first, *rest = name.split("_")
-    own = first if any(c.isupper() for c in name) else first.title()
-    return " ".join([own, *rest]).strip()
 
 
 def title_of(run: RunInfo) -> dict[str, str]:

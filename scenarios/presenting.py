@@ -10,7 +10,7 @@ import numpy as np
 
 from scenarios.compare import compare_runs
 from scenarios.present_results import results, told
-from scenarios.present_tour import measures_of, proper, title_of, usual_tour
+from scenarios.present_tour import measures_of, title_of, usual_tour
 from scenarios.present_values import (
     OF_STREET,
     layers_of_names,
@@ -28,6 +28,7 @@ from scenarios.tour_file import read_tour
 from twin import times
 from twin.errors import InputError, OutputError
 from viz.language import LANGUAGES
+from viz.picture import proper
 from viz.presentation.traffic import KINDS
 
 if TYPE_CHECKING:

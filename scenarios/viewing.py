@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.limits import Together
-from scenarios.present_tour import proper, title_of, years_text
+from scenarios.present_tour import title_of, years_text
 from scenarios.report_key import CUT_OFF, TOLD
 from scenarios.report_words import layer_title, texts
 from scenarios.runs import MANIFEST, RunInfo, open_runs
@@ -20,6 +20,7 @@ from twin.errors import InputError
 from twin.system import Layer, layers
 from viz.language import current, word
 from viz.palette import number
+from viz.picture import proper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

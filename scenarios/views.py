@@ -255,6 +255,19 @@ class View:
             beyond=self._beyond(),
         )
 
+    def extras(self) -> dict[str, Any]:
+        """Return what a file of the scene's one panel says of it: run, layer, unit, limits."""
+        (shown,) = self.panels
+        found: dict[str, Any] = {}
+        if shown.run is not None:
+            found["run"] = shown.run.title
+        if self.layer is not None:
+            found |= {"layer": self.layer.name, "layer_title": self._legend(),
+                      "unit": unit_text(self.layer.unit)}  # fmt: skip
+        if self.scale is not None:
+            found["limits"] = [self.scale.low, self.scale.high]
+        return found
+
     def _beyond(self) -> tuple[bool, bool]:
         """Return whether values lie below and above the scale."""
         known = [p.values.to_numpy(float) for p in self.panels if p.values is not None]

@@ -107,7 +107,7 @@ def save_picture(
         scale = Scale.of(values, diverging=diverging)
         parts["values"] = Part(band_mesh(city, scene.ground, values, scale))
     caption = Caption(
-        title or city.name.title(), subtitle, legend, unit, scale, attribution=attribution(city)
+        title or proper(city.name), subtitle, legend, unit, scale, attribution=attribution(city)
     )
     write(still(scene, [Panel(parts=parts)], camera, size, caption), path)
     return path
@@ -206,6 +206,17 @@ def write(picture: Image, path: Path) -> None:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def proper(name: str) -> str:
+    """Return a city's name as it is written.
+
+    >>> proper("kaiserslautern_cc"), proper("st. pölten"), proper("EssenExample")
+    ('Kaiserslautern cc', 'St. Pölten', 'EssenExample')
+    """
+    first, *rest = name.split("_")
+    own = first if any(c.isupper() for c in name) else first.title()
+    return " ".join([own, *rest]).strip()
 
 
 def attribution(city: City) -> str:

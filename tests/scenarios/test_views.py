@@ -411,6 +411,19 @@ def test_a_film_that_ends_too_late_is_told_before_anything_else(
     assert "a film that runs to 12:14" in err
 
 
+def test_a_scene_knows_its_run_layer_unit_and_limits(ran_once: Path) -> None:
+    found = view(ran_once, alternative="slow", layer="delay_h", mode="difference")
+    said = found.extras()
+    slow = open_run(ran_once / "slow").title
+    assert (said["run"], said["layer"], said["unit"]) == (slow, "delay_h", "veh·h")
+    assert said["layer_title"] == "change: Delay"
+    if found.scale is not None:
+        assert said["limits"] == [-found.scale.high, found.scale.high]
+    assert view(ran_once, layer="none", mode="alone").extras() == {
+        "run": open_run(ran_once / "base").title
+    }
+
+
 def test_the_docs_name_every_layer() -> None:
     from twin.system import layers
 
