@@ -72,6 +72,7 @@ def show(
         from viz import picture
         from viz.scene.scene import magnified
 
+        picture.check_picture(out)
         view = open_view(
             what, _choice(layer, compare, alternative, at, street, size, title), screen.say
         )
@@ -129,6 +130,7 @@ def movie(
         check_film(out, choice.size)
         view = open_view(what, choice, screen.say)
         pieces = filming.takes(view, path, tour, lambda c: open_view(what, c, screen.say))
+        filming.check_times(pieces, seconds, speed)
         with screen.counted("frames") as say:
             drawn = filming.frames(pieces, seconds=seconds, fps=fps, speed=speed, say=say)
             write_film(out, drawn, view.choice.size, fps)
@@ -156,13 +158,20 @@ def scene(
     """
     from scenarios import screen
     from scenarios.viewing import open_view
+    from twin.errors import OutputError
     from viz.gltf import write_gltf
 
+    if out.suffix.lower() != ".glb":
+        msg = f"{out}: scenes are written as .glb; name such a file"
+        raise OutputError(msg)
     view = open_view(what, _choice(layer, compare, alternative, at, None, "hd", None), screen.say)
     if len(view.panels) > 1:
-        view.panels = view.panels[1:]
+        left, view.panels = view.panels[0], view.panels[1:]
+        view.notes.append(
+            f"The file holds one run: {view.panels[0].label}; {left.label} is left out"
+        )
     panel = view.drawn(view.panels[0], view.choice.time_s)
-    write_gltf(view.scene, panel, view.city, out)
+    write_gltf(view.scene, panel, view.city, out, view.extras())
     _tell(view, f"Scene: {out}", drawn=False)
 
 

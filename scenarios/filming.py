@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scenarios.views import Choice, View, clock_of, street_line
+from scenarios.tables import window
+from scenarios.tour_file import NO_LAYER
+from scenarios.views import Choice, View, clock_of, recorded_seeds, street_line
 from twin import times
 from twin.errors import InputError
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 Route = Literal["orbit", "street", "tour", "still"]
 ORBIT_DEG = 100.0
 NEAR_M = 1200.0  # distance of a bookmark's camera up to which single lanes are seen
+START_S = 900.0  # after the period's begin: the page's time at first
 MODES = {"a": "alone", "b": "alone", "swipe": "beside", "difference": "difference"}
 
 
@@ -41,10 +45,10 @@ class Take:
         Way of the camera.
     share
         Of the film's length that it takes.
-    speech
-        What the speaker says meanwhile.
-    runs
-        Whether the clock runs.
+    speech, heading
+        What the speaker says meanwhile, and what about.
+    runs, until_s
+        Whether the clock runs, and where it stops.
     """
 
     view: View
@@ -52,6 +56,8 @@ class Take:
     share: float = 1.0
     speech: str = ""
     runs: bool = True
+    heading: str = ""
+    until_s: float = math.inf
 
 
 def takes(view: View, route: Route, tour: Path | None, reopen: Open) -> list[Take]:
@@ -110,8 +116,9 @@ def _tour(view: View, path: Path, reopen: Open) -> list[Take]:
     from viz.language import current
 
     names = set(view.city.streets["name"]) - {""}
-    runs = [run.name for run in view.runs]
-    stops = bookmarks(path, names, layers(), runs, view.scene.ground.box)
+    others = [run.name for run in view.runs[1:]]
+    box = view.scene.ground.box
+    stops = bookmarks(path, names, layers(), others, box, window(view.runs))
     views = [reopen(_choice(view, stop)) for stop in stops]
     for other, stop in zip(views, stops, strict=True):
         other.__dict__["scene"] = view.scene  # one city for all
@@ -123,8 +130,17 @@ def _tour(view: View, path: Path, reopen: Open) -> list[Take]:
         if k:
             before = _seen(views[k - 1], stops[k - 1])
         flight = tour([own] if before is None else [before, own], other.panel_size, arrive=ARRIVES)
-        text = stop.text if isinstance(stop.text, str) else getattr(stop.text, current())
-        found.append(Take(other, flight, 1.0 / len(stops), text, runs=stop.play or not stop.time))
+        text, title = (
+            said if isinstance(said, str) else getattr(said, current())
+            for said in (stop.text, stop.title)
+        )
+        runs_on = stop.play or (not stop.time and view.choice.time_s is not None)
+        end_s = math.inf
+        if stop.time is None and view.choice.time_s is None and other.choice.time_s is not None:
+            end_s = (window(view.runs) or (0.0, math.inf))[1]
+        found.append(
+            Take(other, flight, 1.0 / len(stops), text, runs_on, heading=title, until_s=end_s)
+        )
     return found
 
 
@@ -132,19 +148,32 @@ ARRIVES = 0.35  # share of a bookmark's time after which the camera has come to 
 
 
 def _choice(view: View, stop: Stop) -> Choice:
-    """Return what a bookmark chooses; what it leaves open is that of the film."""
+    """Return what a bookmark chooses; what it leaves open is that of the film, else the page's."""
+    film = view.choice
     chosen: dict[str, Any] = {"street": None}
-    if stop.mode is not None and view.runs:
-        chosen["mode"] = MODES[stop.mode]
-        other = next((run.name for run in view.runs if run.name != view.runs[0].name), None)
-        chosen["alternative"] = None if stop.mode == "a" else stop.alternative or other
-    elif stop.alternative is not None:
-        chosen["alternative"] = stop.alternative
-    if stop.layer is not None:
-        chosen["layer"] = stop.layer
+    if view.runs:
+        chosen["layer"] = stop.layer or film.layer or view.first
+    if len(view.runs) > 1:
+        mode = MODES[stop.mode] if stop.mode else film.mode or "beside"
+        named = stop.alternative or film.alternative
+        base = stop.mode == "a" or (stop.mode is None and mode == "alone" and named is None)
+        chosen["alternative"] = None if base else named or view.runs[1].name
+        no_colours = mode == "difference" and chosen["layer"] == NO_LAYER
+        chosen["mode"] = "alone" if no_colours else mode
     if stop.time is not None:
         chosen["time_s"] = times.moment(stop.time)
-    return replace(view.choice, **chosen)
+    elif film.time_s is None and chosen.get("mode") != "difference":
+        chosen["time_s"] = _start(view)
+    return replace(film, **chosen)
+
+
+def _start(view: View) -> float | None:
+    """Return the page's time at first; None where no vehicles were recorded."""
+    simulated = window(view.runs)
+    if simulated is None or not recorded_seeds(view.runs[0]):
+        return None
+    begin_s = times.seconds(view.runs[0].manifest["period"]["begin"])
+    return min(begin_s + START_S, simulated[1])
 
 
 def _seen(view: View, stop: Stop) -> Seen:
@@ -182,21 +211,32 @@ def frames(
     say
         Told how many frames of how many are done.
     """
-    from scenarios.viewing import refuse_outside
-
     n, done = max(1, round(seconds * fps)), 0
     ends = np.round(np.cumsum([piece.share for piece in pieces]) * n).astype(int)
-    for piece in pieces:
-        run, begin_s = piece.view.panels[0].run, piece.view.choice.time_s
-        if begin_s is not None and run is not None and piece.runs:
-            last_s = begin_s + seconds * piece.share * speed
-            refuse_outside(run, last_s, "a film that runs to")
     for piece, end in zip(pieces, ends.tolist(), strict=True):
         for frame in _take(piece, end - done, fps, speed):
             yield frame
             done += 1
             if say is not None:
                 say(done, n)
+
+
+def check_times(pieces: Sequence[Take], seconds: float, speed: float) -> None:
+    """Refuse a film that runs to when nothing was simulated.
+
+    Raises
+    ------
+    InputError
+        With the times that there are.
+    """
+    from scenarios.viewing import refuse_outside
+
+    for piece in pieces:
+        run, begin_s = piece.view.panels[0].run, piece.view.choice.time_s
+        bound = piece.runs and math.isinf(piece.until_s)
+        if begin_s is not None and run is not None and bound:
+            last_s = begin_s + seconds * piece.share * speed
+            refuse_outside(run, last_s, "a film that runs to")
 
 
 def _take(piece: Take, n: int, fps: int, speed: float) -> Iterator[Any]:
@@ -214,12 +254,12 @@ def _take(piece: Take, n: int, fps: int, speed: float) -> Iterator[Any]:
             for name, part in view.drawn(shown, begin_s).parts.items():
                 stage.put(name, part)
         larger = tuple(magnified(piece.flight(k / 4.0).pixel_m) for k in range(5))
-        words = Overlay.of(view.choice.size, _words(view, larger, piece.speech))
+        words = Overlay.of(view.choice.size, _words(view, larger, piece))
         for k in range(n):
             camera = piece.flight(k / max(1, n - 1))
             time_s = begin_s
             if begin_s is not None and piece.runs:
-                time_s = begin_s + k / fps * speed
+                time_s = min(begin_s + k / fps * speed, piece.until_s)
             seen = []
             for stage, shown in zip(stages, view.panels, strict=True):
                 stage.look(camera)
@@ -233,10 +273,10 @@ def _take(piece: Take, n: int, fps: int, speed: float) -> Iterator[Any]:
             stage.close()
 
 
-def _words(view: View, larger: tuple[float, ...], speech: str) -> Caption:
+def _words(view: View, larger: tuple[float, ...], piece: Take) -> Caption:
     """Return the words of a piece; its clock stands apart."""
     said = view.caption(view.choice.time_s, larger)
-    return replace(said, subtitle=view.subtitle, speech=speech)
+    return replace(said, subtitle=view.subtitle, speech=piece.speech, heading=piece.heading)
 
 
 def _move(view: View, stage: Any, run: RunInfo | None, time_s: float) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from scenarios.limits import FIRST
+from scenarios.report_words import texts
 from scenarios.schema import BASE
 from viz.language import LANGUAGES, language
 from viz.palette import number
+from viz.picture import proper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +40,15 @@ WORDS = {
         "en": "Numbers are means of {n} random days.",
         "de": "Zahlen sind Mittel aus {n} zufälligen Tagen.",
     },
+    "courses": {
+        "en": "Numbers are means of {n} random courses of {years}.",
+        "de": "Zahlen sind Mittel aus {n} zufälligen Verläufen über {years}.",
+    },
+    "course": {
+        "en": "Numbers are of one random course of {years}, which says nothing of chance.",
+        "de": "Zahlen sind die eines zufälligen Verlaufs über {years}; über den Zufall sagt das "
+        "nichts.",
+    },
     "day": {
         "en": "Numbers are of one random day, which says nothing of chance.",
         "de": "Zahlen sind die eines zufälligen Tages; über den Zufall sagt das nichts.",
@@ -47,10 +61,14 @@ WORDS = {
         "de": "Alle Kenngrößen stehen unter „Ergebnisse“ (Taste R).",
     },
     "street": {
-        "en": "{street}: {before} {vehicles} an hour before, {after} after ({difference}; "
-        "95 % interval {low} to {high}). {speed}",
-        "de": "{street}: vorher {before} {vehicles} je Stunde, nachher {after} ({difference}; "
-        "95-%-Vertrauensbereich {low} bis {high}). {speed}",
+        "en": "{street}: {before} {vehicles} an hour before, {after} after "
+        "({difference}{interval}). {speed}",
+        "de": "{street}: vorher {before} {vehicles} je Stunde, nachher {after} "
+        "({difference}{interval}). {speed}",
+    },
+    "interval": {
+        "en": "; 95 % interval {low} to {high}",
+        "de": "; 95-%-Vertrauensbereich {low} bis {high}",
     },
     "speed": {
         "en": "Speed: {before} before, {after} km/h after.",
@@ -61,6 +79,10 @@ WORDS = {
         "others no change shows beyond chance.",
         "de": "Straßen mit deutlich mehr Verkehr: {more}; mit deutlich weniger: {less}. Auf "
         "allen anderen zeigt sich keine Änderung, die über den Zufall hinausgeht.",
+    },
+    "no_ends": {
+        "en": "On no street does traffic change more than chance alone could explain.",
+        "de": "Auf keiner Straße ändert sich der Verkehr stärker, als der Zufall allein erklärt.",
     },
 }
 
@@ -75,9 +97,10 @@ def usual_tour(
 ) -> list[dict[str, Any]]:
     """Return the tour of who gave none: all, the two clearest changes, and what they come to.
 
-    `told` says by alternative and language what its key indicators are.
+    `layers` begins with the one that is shown first; `told` says by alternative and language what
+    its key indicators are.
     """
-    layer = next((k for k in ("load", *layers) if k in layers), None)
+    layer = FIRST if FIRST in layers else next(iter(layers), None)
     seen = {"layer": layer} if layer else {}
     if not runs:
         return [
@@ -99,7 +122,7 @@ def usual_tour(
     for other in runs[1:]:
         ends = _ends(found[other.name]["vehicles"]) if found else dict.fromkeys(LANGUAGES, "")
         said = {
-            code: " ".join([*told[other.name][code], ends[code], WORDS["more"][code]]).strip()
+            code: " ".join(filter(None, [*told[other.name][code], ends[code], WORDS["more"][code]]))
             for code in LANGUAGES
         }
         stop = _stop("closing", said, mode="difference", alternative=other.name, **seen)
@@ -109,7 +132,14 @@ def usual_tour(
 
 
 def _ends(change: Change) -> dict[str, str]:
-    more, less = int((change.low > 0.0).sum()), int((change.high < 0.0).sum())
+    if not any(map(math.isfinite, change.low.tolist())):
+        return dict.fromkeys(LANGUAGES, "")  # a single day says nothing of chance
+    clear = change.clear()
+    more, less = (
+        int((clear & side).sum()) for side in (change.difference > 0, change.difference < 0)
+    )
+    if not clear.any():
+        return WORDS["no_ends"]
     said: dict[str, str] = {}
     for code in LANGUAGES:
         with language(code):
@@ -119,12 +149,9 @@ def _ends(change: Change) -> dict[str, str]:
 
 def _clearest(change: Change) -> list[int]:
     """Return the streets by falling size of the part of their change that chance cannot explain."""
-    sure = [
-        (low if low > 0.0 else -high if high < 0.0 else 0.0, k)
-        for k, (low, high) in enumerate(zip(change.low.tolist(), change.high.tolist(), strict=True))
-        if math.isfinite(low) and math.isfinite(high)
-    ]
-    return [k for size, k in sorted(sure, reverse=True) if size > 0.0]
+    sure = np.minimum(np.abs(change.low), np.abs(change.high))
+    clear = np.flatnonzero(change.clear())
+    return [int(k) for k in clear[np.argsort(-sure[clear], kind="stable")]]
 
 
 def _stop(title: str, text: Mapping[Any, str], **more: Any) -> dict[str, Any]:
@@ -133,7 +160,7 @@ def _stop(title: str, text: Mapping[Any, str], **more: Any) -> dict[str, Any]:
 
 def _counts(city: Mapping[str, Any], code: str) -> dict[str, str]:
     with language(code):
-        return {"city": str(city["name"]), "streets": number(city["streets"], 0),
+        return {"city": proper(str(city["name"])), "streets": number(city["streets"], 0),
                 "buildings": number(city["count"], 0)}  # fmt: skip
 
 
@@ -165,8 +192,18 @@ def _compared(base: RunInfo, run: RunInfo) -> dict[str, str]:
 
 
 def _days(run: RunInfo) -> dict[str, str]:
-    n = len(run.seeds)
-    return {c: WORDS["day" if n == 1 else "days"][c].format(n=n) for c in LANGUAGES}
+    n, years = len(run.seeds), int(run.manifest.get("years", 0))
+    kind = ("course" if years else "day") + ("" if n == 1 else "s")
+    said: dict[str, str] = {}
+    for code in LANGUAGES:
+        with language(code):
+            said[code] = WORDS[kind][code].format(n=n, years=years_text(years))
+    return said
+
+
+def years_text(years: int) -> str:
+    """Return a number of years in the language that holds."""
+    return str(texts()["speech"]["year" if years == 1 else "years"].format(n=years))
 
 
 def _alone(run: RunInfo) -> dict[str, str]:
@@ -182,6 +219,8 @@ def _street(name: str, found: Mapping[str, Change], k: int) -> dict[str, str]:
             drives = WORDS["speed"][code].format(
                 before=number(float(speed.base[k]), 0), after=number(float(speed.mean[k]), 0)
             )
+            low, high = (number(float(v), 0, sign=True) for v in (load.low[k], load.high[k]))
+            interval = WORDS["interval"][code].format(low=low, high=high) if low != high else ""
             said[code] = (
                 WORDS["street"][code]
                 .format(
@@ -190,8 +229,7 @@ def _street(name: str, found: Mapping[str, Change], k: int) -> dict[str, str]:
                     vehicles=WORDS["vehicle" if round(load.base[k]) == 1 else "vehicles"][code],
                     after=number(float(load.mean[k]), 0),
                     difference=number(float(load.difference[k]), 0, sign=True),
-                    low=number(float(load.low[k]), 0, sign=True),
-                    high=number(float(load.high[k]), 0, sign=True),
+                    interval=interval,
                     speed=drives if known else "",
                 )
                 .strip()

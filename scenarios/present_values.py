@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scenarios.limits import FIRST, Together, scale_of
 from scenarios.present_results import in_languages
 from scenarios.report_words import layer_title, unit_text
 from scenarios.runs import RunInfo
 from scenarios.street_differences import Moments
+from scenarios.tables import check_starts
 from twin.system import Layer, layers
 from viz.palette import Scale
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
+BESIDE_M = 40.0  # from the middle of a section to the one that runs the other way
+AGAINST = -0.7071  # cosine of the angle from which on a section runs the other way
 FOUND = 0.05  # false discovery rate from which on a street's change is called clear
 OF_STREET = ("vehicles", "lost", "speed")
 """Of a street by name: vehicles an hour on its mean section, seconds lost by one of them over all
@@ -38,9 +42,11 @@ def pack_layers(
 
     A layer whose table has intervals has a row for each interval; others have one. Values are
     means over the replications `seeds` of each run. A street that a table lacks counts as 0, and
-    so does every street of a run without the table.
+    so does every street of a run without the table. Where no layer of traffic is there, the one
+    that is shown first stands first.
     """
     found = []
+    together = Together(runs, len(city.streets))
     for layer in layers().values():
         grids = [_grid(city, run, own, layer) for run, own in zip(runs, seeds, strict=True)]
         known = next((g for g in grids if g is not None), None)
@@ -49,28 +55,24 @@ def pack_layers(
         none = (*known[:2], np.zeros_like(known[2]))
         filled = [none if g is None else g for g in grids]
         days = [len(own) for own in seeds]
-        found.append(_pack_layer(pack, layer, filled, [run.name for run in runs], days))
+        found.append(_pack_layer(pack, layer, filled, together, days))
+    first = together.first([about["name"] for about in found])
+    if first != FIRST:
+        found.sort(key=lambda about: about["name"] != first)
     return found
 
 
 def _pack_layer(
-    pack: Pack, layer: Layer, grids: Sequence[Any], names: Sequence[str], days: Sequence[int]
+    pack: Pack, layer: Layer, grids: Sequence[Any], together: Together, days: Sequence[int]
 ) -> Any:
     starts, length = grids[0][0], grids[0][1]
-    values = [grid[2] for grid in grids]
-    totals = [v.sum(axis=0) if len(v) > 1 else v[0] for v in values]
-    scale, whole = Scale.of(np.concatenate([v.ravel() for v in values])), Scale.of(totals)
-    if not (whole.diverging or scale.diverging) and layer.shown != "difference":
-        known = np.concatenate(totals)
-        known = known[np.isfinite(known)]
-        if known.size:
-            whole = Scale.between(float(known.min()), float(known.max()))
-            scale = whole
-    gaps = [v - values[0] for v in values[1:]]
-    differs = bool(gaps) and any(bool((np.nan_to_num(g) != 0.0).any()) for g in gaps)
-    gap = Scale.of(np.concatenate([g.ravel() for g in gaps]), diverging=True) if differs else None
-    total_gaps = [t - totals[0] for t in totals[1:]]
-    whole_gap = Scale.of(np.concatenate(total_gaps), diverging=True) if differs else None
+    values, names = [grid[2] for grid in grids], [run.name for run in together.runs]
+    whole, whole_gap = together.scale(layer), together.differences(layer)
+    each = np.concatenate([v.ravel() for v in values])
+    scale = scale_of(layer, each) if layer.shown == "difference" else whole
+    gaps = np.array([v - values[0] for v in values[1:]])
+    gap = Scale.of(gaps, diverging=True) if np.nan_to_num(gaps).any() else None
+    whole_gap = whole_gap or gap
     for name, value, n in zip(names, values, days, strict=True):
         pack.add(f"value.{layer.name}.{name}", value, step=_step(value, n))
     return {
@@ -136,6 +138,7 @@ def _table_of(run: RunInfo, seed: int, layer: Layer) -> pd.DataFrame | None:
         return None
     wanted = ["street", layer.column, "interval_start_s", "interval_s"]
     table: pd.DataFrame = _arrow(file, wanted).to_pandas()
+    check_starts(file, table)
     return table if layer.column in table and "street" in table else None
 
 
@@ -179,13 +182,30 @@ def named(city: City) -> Named:
 
 @dataclass(frozen=True)
 class Change:
-    """Of a value of every street by name: means, difference and its 95 % interval (Student's t)."""
+    """Of a value of every street by name: means, difference, its 95 % interval and p-value.
+
+    Both by Student's t over pairs; NaN of fewer than two, and p where nothing differs.
+    """
 
     base: Floats
     mean: Floats
     difference: Floats
     low: Floats
     high: Floats
+    p: Floats
+
+    def clear(self) -> npt.NDArray[np.bool_]:
+        """Return which streets change beyond chance, by Benjamini and Hochberg (1995).
+
+        Of those chance alone explains one in 20 (`FOUND`).
+        """
+        from scipy.stats import false_discovery_control
+
+        known = np.isfinite(self.p)
+        found = np.zeros(len(self.p), bool)
+        if known.any():
+            found[known] = false_discovery_control(self.p[known]) < FOUND
+        return found
 
 
 def of_names(
@@ -270,7 +290,7 @@ def _changes(
 
 
 def _change(base: Floats, here: Floats) -> Change:
-    from scipy.special import stdtrit
+    from scipy.special import stdtr, stdtrit
 
     moments = Moments()
     streets = np.arange(base.shape[1])
@@ -280,12 +300,14 @@ def _change(base: Floats, here: Floats) -> Change:
         reach = stdtrit(np.maximum(moments.n - 1.0, 1.0), 0.975) * error
         reach = np.where(moments.n >= 2.0, reach, np.nan)
         d = moments.means()
+        p = 2.0 * stdtr(np.maximum(moments.n - 1.0, 1.0), -np.abs(d) / error)
+        p = np.where((moments.n < 2.0) | ((d == 0.0) & (error == 0.0)), np.nan, p)
         known = np.isfinite(here) & np.isfinite(base)
         count = np.maximum(known.sum(axis=0), 1)
         empty = ~known.any(axis=0)
         a = np.where(empty, np.nan, np.where(known, base, 0.0).sum(axis=0) / count)
         b = np.where(empty, np.nan, np.where(known, here, 0.0).sum(axis=0) / count)
-    return Change(a, b, d, d - reach, d + reach)
+    return Change(a, b, d, d - reach, d + reach, p)
 
 
 def _of_day(city: City, names: Named, run: RunInfo, seed: int, hours: float) -> Floats:
@@ -309,7 +331,7 @@ def _of_day(city: City, names: Named, run: RunInfo, seed: int, hours: float) -> 
     moved = np.bincount(who, drove * length[street], n)
     spent = np.bincount(who, drove * time, n)
     all_named = names.of >= 0
-    run_m = np.bincount(names.of[all_named], (length / (1.0 + _both(city)))[all_named], n)
+    run_m = np.bincount(names.of[all_named], (length / (1.0 + both_ways(city)))[all_named], n)
     with np.errstate(divide="ignore", invalid="ignore"):
         vehicles = way / run_m
         each = np.where(vehicles > 0.0, lost / vehicles, np.nan)
@@ -330,11 +352,40 @@ def towards(city: City, names: Named) -> npt.NDArray[np.int64]:
     return np.where(own, found, last)
 
 
-def _both(city: City) -> npt.NDArray[np.bool_]:
-    """Return whether a street has one the other way."""
-    pairs = city.streets[["from_junction", "to_junction"]].to_numpy().tolist()
-    there = {(a, b) for a, b in pairs}
-    return np.array([(b, a) in there for a, b in pairs], bool)
+def both_ways(city: City) -> npt.NDArray[np.bool_]:
+    """Return whether beside a section one of the same name runs the other way.
+
+    That is, whether the middle of it is within `BESIDE_M` of one whose direction there differs by
+    more than 135 degrees: the other direction of the same axis, or a carriageway of its own.
+    """
+    import shapely
+
+    lines, names = city.streets.geometry.to_numpy(), city.streets["name"].fillna("").to_numpy(str)
+    half = shapely.length(lines) / 2.0
+    middle = shapely.line_interpolate_point(lines, half)
+    own, other = shapely.STRtree(lines).query(middle, predicate="dwithin", distance=BESIDE_M)
+    kept = (own != other) & (names[own] == names[other])
+    own, other = own[kept], other[kept]
+    a = _direction(lines[own], half[own])
+    b = _direction(lines[other], shapely.line_locate_point(lines[other], middle[own]))
+    found = np.zeros(len(lines), bool)
+    found[own[(a * b).sum(axis=1) < AGAINST]] = True
+    return found
+
+
+def _direction(lines: Any, at_m: Floats) -> Floats:
+    """Return unit vectors (n, 2) along lines at so many metres from their start."""
+    import shapely
+
+    ends = [
+        shapely.get_coordinates(
+            shapely.line_interpolate_point(lines, np.clip(at_m + d, 0.0, shapely.length(lines)))
+        )
+        for d in (-1.0, 1.0)
+    ]
+    way = ends[1] - ends[0]
+    unit: Floats = way / np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-9)[:, None]
+    return unit
 
 
 def pack_names(pack: Pack, found: Mapping[str, Mapping[str, Change]]) -> None:

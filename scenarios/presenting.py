@@ -23,10 +23,12 @@ from scenarios.present_values import (
 )
 from scenarios.runs import MANIFEST, RunInfo, open_runs, write_text
 from scenarios.schema import BASE
+from scenarios.tables import check_city, check_layers, missing_traffic, read_record, window
 from scenarios.tour_file import read_tour
 from twin import times
 from twin.errors import InputError, OutputError
 from viz.language import LANGUAGES
+from viz.picture import proper
 from viz.presentation.traffic import KINDS
 
 if TYPE_CHECKING:
@@ -114,6 +116,7 @@ class Content:
         self.pack.add("street.name", self.names.of, delta=True)
         self.pack.add("street.towards", towards(self.city, self.names), delta=True)
         known: dict[str, Any] = {"layers": [], "runs": [], "time": None, "touched": [], "my": None}
+        known["years"] = int(self.runs[0].manifest.get("years", 0)) if self.runs else 0
         known["results"], box = None, self.ground.box
         found: dict[str, Any] = {}
         if self.runs:
@@ -123,7 +126,7 @@ class Content:
         stops = (
             usual_tour(city, self.runs, self.names, found, layers, known.pop("told", {}))
             if tour is None
-            else read_tour(tour, self.names.names, layers, alternatives, box)
+            else read_tour(tour, self.names.names, layers, alternatives, box, window(self.runs))
         )
         known.pop("told", None)
         return {
@@ -138,6 +141,9 @@ class Content:
 
     def _results(self, known: dict[str, Any]) -> dict[str, Any]:
         base = self.runs[0]
+        check_layers(self.runs, self.city)
+        for line in missing_traffic(self.runs):
+            self.say(line)
         seeds = [tuple(s for s in run.seeds if s in set(base.seeds)) for run in self.runs]
         begin, end = (times.seconds(str(base.manifest["period"][k])) for k in ("begin", "end"))
         end = end if end > begin else end + 86400
@@ -194,20 +200,14 @@ class Content:
 
     def _traffic(self, run: RunInfo, k: int, window: tuple[float, float]) -> int:
         """Pack the recorded day of a run; return its vehicles, 0 where none was recorded."""
-        from scenarios.replications import read_table
         from viz.presentation.shapes import light_heads
         from viz.presentation.traffic import pack_traffic
         from viz.scene.roads import lane_lines
 
         for seed in run.seeds:
-            folder = run.replication(seed)
-            if not (folder / "passages.parquet").is_file():
+            if not (run.replication(seed) / "passages.parquet").is_file():
                 continue
-            tables = {
-                name: read_table(folder / f"{name}.parquet")
-                for name in ("passages", "trips", "lights")
-                if (folder / f"{name}.parquet").is_file()
-            }
+            tables = read_record(run, seed, self.city)
             heads = light_heads(self.city, lane_lines(self.city, self.ground))
             return pack_traffic(self.pack, f"run{k}", self.city, tables, window, heads)
         return 0
@@ -233,7 +233,9 @@ def _opened(what: Sequence[Path], say: Say) -> tuple[list[RunInfo], City]:
     if not runs[0].city_folder.is_dir():
         msg = f"{runs[0].folder}: there is no city folder beside it; keep a run where it was made"
         raise InputError(msg)
-    return runs, City.load(runs[0].city_folder)
+    city = City.load(runs[0].city_folder)
+    check_city(runs, city)
+    return runs, city
 
 
 def _comparable(base: RunInfo, rest: list[RunInfo], say: Say) -> list[RunInfo]:
@@ -305,8 +307,7 @@ def _write_folder(out: Path, files: dict[str, str]) -> None:
 def _title(city: City, runs: Sequence[RunInfo]) -> str:
     """Return what stands above where nobody says: the scenario's, else the city's name."""
     scenario = runs[0].manifest.get("scenario") if runs else None
-    own = city.name if any(c.isupper() for c in city.name) else city.name.title()
-    return str(scenario or own)
+    return str(scenario or proper(city.name))
 
 
 def _fallback(city: City, out: Path, title: str, lang: Language, say: Say) -> Path:

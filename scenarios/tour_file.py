@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from scenarios.limits import FIRST
 from twin import times
 from twin.errors import InputError
 from viz.language import LANGUAGES
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from scenarios._nodes import Document
 
 MOST_BYTES = 1_000_000
+NO_LAYER = "none"
 FAR = 1.0  # of its larger side, how far beside a city a camera may look
 
 Box = tuple[float, float, float, float]
+Window = tuple[float, float]
 
 
 class Text(BaseModel):
@@ -51,7 +54,7 @@ class Stop(BaseModel):
     camera: Camera | None = Field(None, description="Or a street; else all of the city.")
     street: str | None = Field(None, description="Street by name, that is framed and chosen.")
     time: str | None = Field(None, description="Time of day, HH:MM or HH:MM:SS.")
-    layer: str | None = None
+    layer: str | None = Field(None, description='Map layer, or "none".')
     mode: Literal["a", "b", "swipe", "difference"] | None = None
     alternative: str | None = Field(None, description="Name of the run that is B.")
     play: bool = False
@@ -77,15 +80,34 @@ def read_tour(
     layers: Sequence[str],
     runs: Sequence[str],
     box: Box | None = None,
+    window: Window | None = None,
 ) -> list[dict[str, Any]]:
     """Return the bookmarks of a file as the page's header has them.
+
+    What a bookmark leaves open is not left over from the one before it: of runs with alternatives
+    it is `usual`.
 
     Raises
     ------
     InputError
         As `bookmarks`.
     """
-    return [_told(stop) for stop in bookmarks(path, names, layers, runs, box)]
+    first = next(iter(layers), None)
+    layer = FIRST if FIRST in layers else first
+    return [
+        _told(usual(stop, layer, runs))
+        for stop in bookmarks(path, names, layers, runs, box, window)
+    ]
+
+
+def usual(stop: Stop, layer: str | None, runs: Sequence[str]) -> Stop:
+    """Return a bookmark with what it leaves open: both runs, the first alternative, first layer."""
+    open_: dict[str, Any] = {"layer": layer} if stop.layer is None else {}
+    if runs and stop.mode is None:
+        open_["mode"] = "swipe"
+    if runs and stop.alternative is None:
+        open_["alternative"] = runs[0]
+    return stop.model_copy(update=open_)
 
 
 def bookmarks(
@@ -94,6 +116,7 @@ def bookmarks(
     layers: Collection[str],
     runs: Collection[str],
     box: Box | None = None,
+    window: Window | None = None,
 ) -> tuple[Stop, ...]:
     """Return the bookmarks of a file.
 
@@ -105,6 +128,8 @@ def bookmarks(
         Streets, map layers and alternatives that it may name.
     box
         The city: west, south, east and north in its CRS; cameras look at it.
+    window
+        First and last second that the runs simulate; times lie in it.
 
     Raises
     ------
@@ -115,20 +140,25 @@ def bookmarks(
     try:
         tour = Tour.model_validate(document.value)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = _first(error.errors())
         where = [part for part in first["loc"] if part not in ("str", "Text")]
         place = ".".join(str(part) for part in where) or "the file"
         msg = f"{_at(path, document, where)}{place}: {_why(first)}; see docs/presentation.md"
         raise InputError(msg) from None
-    known = {"street": names, "layer": layers, "alternative": runs}
+    known = {"street": names, "layer": [*layers, NO_LAYER], "alternative": runs}
     for k, stop in enumerate(tour.stops):
         for key, may in known.items():
             value = getattr(stop, key)
             if value is not None and value not in may:
-                told = _nearest(value, may) if may else "there is none"
+                told = _nearest(value, may) if set(may) - {NO_LAYER} else "there is none"
                 at = _at(path, document, ["stops", k, key])
                 msg = f"{at}{key} {value!r} is not in this presentation; {told}"
                 raise InputError(msg)
+        if stop.time and window and not window[0] <= times.moment(stop.time) <= window[1]:
+            at = _at(path, document, ["stops", k, "time"])
+            begin, end = map(times.text, window)
+            msg = f"{at}time {stop.time} is outside of what was simulated, {begin} to {end}"
+            raise InputError(msg)
         if stop.camera and box and _far(stop.camera, box):
             west, south, east, north = (f"{v:.0f}" for v in box)
             at = _at(path, document, ["stops", k, "camera"])
@@ -167,6 +197,15 @@ def _at(path: Path, document: Document, where: Sequence[Any]) -> str:
     around = (tuple(where[:k]) for k in range(len(where), -1, -1))
     line = next((document.marks[at].line for at in around if at in document.marks), None)
     return f"{path}: line {line}: " if line else f"{path}: "
+
+
+def _first(errors: Sequence[Any]) -> Any:
+    """Return the error to tell; of a text in languages what is wrong in it."""
+    first = errors[0]
+    if isinstance(first.get("input"), dict):
+        own = [e for e in errors if "Text" in e["loc"] and e["loc"][:3] == first["loc"][:3]]
+        return own[0] if own else first
+    return first
 
 
 def _why(error: Any) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from scenarios.present_tour import title_of
+from scenarios.limits import Together
+from scenarios.present_tour import title_of, years_text
 from scenarios.report_key import CUT_OFF, TOLD
 from scenarios.report_words import layer_title, texts
 from scenarios.runs import MANIFEST, RunInfo, open_runs
 from scenarios.schema import BASE
-from scenarios.views import Choice, Mode, Shown, View
+from scenarios.tables import check_city, check_layers, missing_traffic, window
+from scenarios.tour_file import NO_LAYER
+from scenarios.views import Choice, Mode, Shown, View, clock_of
 from twin import times
 from twin.errors import InputError
 from twin.system import Layer, layers
 from viz.language import current, word
 from viz.palette import number
+from viz.picture import proper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +30,14 @@ if TYPE_CHECKING:
     from twin.city import City
     from viz.palette import Scale
 
-NO_LAYER = "none"
+NOTHING = {
+    "en": "No street changes more than chance alone could explain.",
+    "de": "Keine Straße ändert sich stärker, als der Zufall allein erklären könnte.",
+}
+SIGNALS = {
+    "en": "a city alone has no vehicles, so --at shows its signals",
+    "de": "eine Stadt allein hat keine Fahrzeuge, daher zeigt --at ihre Ampeln",
+}
 SURE = 0.05  # false discovery rate up to which a difference is shown, as in the report
 
 
@@ -46,50 +56,59 @@ def open_view(what: str, choice: Choice, say: Callable[[str], None]) -> View:
     if not ((folder / MANIFEST).is_file() or (folder / BASE / MANIFEST).is_file()):
         city = open_city(what, say=say)
         _refuse_of_a_city(what, choice)
-        title = choice.title or choice.street or _proper(city)
+        title = choice.title or choice.street or proper(city.name)
         view = View(city, choice, [Shown(None)], title, near=near)
         if choice.time_s is not None:
-            view.notes.append(f"{what}: a city alone has no vehicles, so --at shows its signals")
+            view.notes.append(f"{what}: {SIGNALS[current()]}")
         return view
     runs = open_runs(folder)
     done = [run for run in runs if run.seeds]
     if not done:
         msg = f"{what}: no replication is complete yet; let 'twin run' finish"
         raise InputError(msg)
-    city = City.load(done[0].city_folder)
     first = done[0]
+    city = City.load(first.city_folder)
     others = [run for run in done if run.name != BASE]
     other = _named(others, choice.alternative, what) if others else None
     mode = choice.mode or _mode(choice, first, other)
     if mode != "alone" and (other is None or other is first):
         msg = f"{what}: holds one run, so there is nothing to compare; name the folder of all runs"
         raise InputError(msg)
-    scenario, period = str(first.manifest.get("scenario")), first.manifest["period"]
     if choice.time_s is not None:
         refuse_outside(first, choice.time_s, "--at")
-    years = int(first.manifest.get("years", 0))
-    said = texts()["speech"]["years" if years > 1 else "year"].format(n=years)
-    hours = f"{period['begin']}–{period['end']}"
-    when = f"{_proper(city)}, {said if years else hours}"
-    scenario = choice.title or scenario
     if mode == "alone":
         shown = [other if choice.alternative and other is not None else first]
     else:
         assert other is not None  # noqa: S101 - refused above
         shown = [first, other]
+    check_city(shown, city)
+    same = [run for run in done if run in shown or _beside(first, run)]
+    check_layers(same, city)
+    together = Together(same, len(city.streets))
+    scenario, when = choice.title or str(first.manifest.get("scenario")), _when(city, first)
     if mode == "difference":
-        view = _difference(city, choice, shown, scenario, when)
-        view.runs = done
-        return view
-    layer, values = _layer_values(shown, choice, what)
-    scale = None if layer is None else _scale(layer, values)
-    labels = [title_of(run)[current()] for run in shown] if len(shown) > 1 else [""]
-    panels = [Shown(r, t, v) for r, t, v in zip(shown, labels, values, strict=True)]
-    name = title_of(shown[0])[current()]
-    title = f"{scenario}: {name}" if len(shown) == 1 and len(runs) > 1 else scenario
-    view = View(city, choice, panels, title, when, layer, scale, near=near)
-    view.warning, view.runs = _cut_off(first, shown), done
+        view = _difference(city, choice, shown, together, (scenario, when))
+    else:
+        view = _values(city, choice, shown, together, what)
+        name = title_of(shown[0])[current()]
+        alone = len(shown) == 1 and len(runs) > 1
+        view.title, view.subtitle = f"{scenario}: {name}" if alone else scenario, when
+    view.warning, view.runs, view.first = _cut_off(first, shown), same, together.first()
+    view.notes += missing_traffic(shown)
     return view
+
+
+def _beside(base: RunInfo, run: RunInfo) -> bool:
+    """Return whether a run can be shown beside another."""
+    same = all(base.manifest[key] == run.manifest[key] for key in ("city", "period"))
+    return same and bool(set(base.seeds) & set(run.seeds))
+
+
+def _when(city: City, run: RunInfo) -> str:
+    """Return where and when a run is."""
+    years, period = int(run.manifest.get("years", 0)), run.manifest["period"]
+    hours = f"{period['begin']}–{period['end']}"
+    return f"{proper(city.name)}, {years_text(years) if years else hours}"
 
 
 def refuse_outside(run: RunInfo, time_s: float, option: str) -> None:
@@ -100,14 +119,13 @@ def refuse_outside(run: RunInfo, time_s: float, option: str) -> None:
     InputError
         With the times that it does.
     """
-    period = run.manifest["period"]
-    begin_s = times.seconds(period["begin"]) - 60.0 * float(period.get("warmup_minutes", 0.0))
-    end_s = times.seconds(period["end"])
-    end_s += 86_400.0 if end_s <= times.seconds(period["begin"]) else 0.0
+    simulated = window([run])
+    assert simulated is not None  # noqa: S101 - of a run
+    begin_s, end_s = simulated
     if not begin_s <= time_s <= end_s:
+        said = times.text(time_s) if time_s % 60.0 == 0.0 else clock_of(time_s)
         msg = (
-            f"{option} {times.text(time_s)}: {run.folder} simulates "
-            f"{times.text(begin_s)} to {times.text(end_s)}"
+            f"{option} {said}: {run.folder} simulates {times.text(begin_s)} to {times.text(end_s)}"
         )
         raise InputError(msg)
 
@@ -137,29 +155,33 @@ def _named(runs: Sequence[RunInfo], name: str | None, what: str) -> RunInfo:
     raise InputError(msg)
 
 
-def _layer(choice: Choice, have: Callable[[Layer], bool], what: str) -> Layer | None:
-    """Return the chosen layer, or the first that there is."""
+def _layer(
+    choice: Choice, have: Callable[[Layer], bool], together: Together, what: str
+) -> Layer | None:
+    """Return the chosen layer, or the one that the page too shows first."""
     known = layers()
     if choice.layer == NO_LAYER or (choice.layer is None and choice.time_s is not None):
         return None
+    there = [name for name, layer in known.items() if have(layer)]
     if choice.layer is None:
-        return next((layer for layer in known.values() if have(layer)), None)
+        first = together.first(there)
+        return None if first is None else known[first]
     if choice.layer not in known:
         msg = f"--layer {choice.layer}: is unknown; there are {', '.join(known)}, none"
         raise InputError(msg)
-    if not have(known[choice.layer]):
+    if choice.layer not in there:
         msg = (
             f"--layer {choice.layer}: {what} has no table {known[choice.layer].table!r}; "
-            f"there are {', '.join(n for n, layer in known.items() if have(layer)) or 'none'}"
+            f"there are {', '.join(there) or 'none'}"
         )
         raise InputError(msg)
     return known[choice.layer]
 
 
-def _layer_values(
-    runs: Sequence[RunInfo], choice: Choice, what: str
-) -> tuple[Layer | None, list[pd.Series[float] | None]]:
-    """Return the layer and its means by street, of each run."""
+def _values(
+    city: City, choice: Choice, shown: Sequence[RunInfo], together: Together, what: str
+) -> View:
+    """Return the view of runs by themselves, with the means of a layer by street."""
     from scenarios.compare import layer_means
 
     cache: dict[tuple[str, str], pd.Series[float] | None] = {}
@@ -171,35 +193,37 @@ def _layer_values(
         return cache[key]
 
     def have(layer: Layer) -> bool:
-        found = (means(run, layer) for run in runs)
+        found = (means(run, layer) for run in shown)
         return any(v is not None and bool(v.notna().any()) for v in found)
 
-    layer = _layer(choice, have, what)
-    if layer is None:
-        return None, [None] * len(runs)
-    return layer, [means(run, layer) for run in runs]
+    layer = _layer(choice, have, together, what)
+    values = [None if layer is None else means(run, layer) for run in shown]
+    scale = None if layer is None else _flipped(together.scale(layer), layer)
+    labels = [title_of(run)[current()] for run in shown] if len(shown) > 1 else [""]
+    panels = [Shown(r, t, v) for r, t, v in zip(shown, labels, values, strict=True)]
+    near = choice.street is not None
+    return View(city, choice, panels, "", layer=layer, scale=scale, near=near)
 
 
-def _scale(layer: Layer, values: Sequence[pd.Series[float] | None]) -> Scale:
-    """Return one scale for the values of all panels."""
-    from viz.palette import Scale
-
-    every = np.concatenate([v.dropna().to_numpy(float) for v in values if v is not None])
-    if layer.shown == "difference" or not len(every):
-        return Scale.of(every)
-    flipped = layer.better == "higher"
-    return Scale.between(float(every.min()), float(every.max()), flipped=flipped)
+def _flipped(scale: Scale, layer: Layer) -> Scale:
+    """Return a scale whose dark or orange end is the worse one."""
+    turned = layer.better == "higher" and (scale.diverging or layer.shown != "difference")
+    return replace(scale, flipped=turned)
 
 
 def _difference(
-    city: City, choice: Choice, shown: Sequence[RunInfo], scenario: str, when: str
+    city: City,
+    choice: Choice,
+    shown: Sequence[RunInfo],
+    together: Together,
+    words: tuple[str, str],
 ) -> View:
     """Return the view of what an alternative changes, without what chance alone could explain."""
     from scenarios.compare import compare
-    from viz.palette import Scale
 
     streets = compare([run.folder for run in shown]).streets.set_index("street")
-    layer = _layer(choice, lambda x: f"diff_{x.name}" in streets, str(shown[1].folder))
+    have = lambda layer: f"diff_{layer.name}" in streets  # noqa: E731
+    layer = _layer(choice, have, together, str(shown[1].folder))
     if layer is None:
         msg = "--layer none: a difference needs a layer; leave --layer away, or compare beside"
         raise InputError(msg)
@@ -208,8 +232,6 @@ def _difference(
     if sure in streets:
         values = values.where(streets[sure] <= SURE)
     values = values.where(values != 0.0)
-    ends = Scale.of(values, diverging=True)
-    scale = Scale(ends.low, ends.high, diverging=True, flipped=layer.better == "higher")
     title = texts()["map"]["title"].format(
         layer=layer_title(layer),
         alternative=title_of(shown[1])[current()],
@@ -217,13 +239,13 @@ def _difference(
     )
     panel = Shown(shown[1], "", values)
     near = choice.street is not None
-    view = View(city, choice, [panel], title, f"{scenario}. {when}", layer, scale, near=near)
-    view.warning = _cut_off(shown[0], shown)
-    if not values.notna().any():
-        view.notes.append(
-            f"{layer_title(layer)}: no street changes more than chance alone could explain; "
-            "more replications may show something"
-        )
+    view = View(city, choice, [panel], title, ". ".join(words), layer, near=near, changes=True)
+    scale = together.differences(layer)
+    if scale is None or not values.notna().any():
+        view.says = NOTHING[current()]
+        view.notes.append(f"{layer_title(layer)}: {view.says}")
+    else:
+        view.scale = _flipped(scale, layer)
     return view
 
 
@@ -247,11 +269,6 @@ def size_of(text: str) -> tuple[int, int]:
         msg = f"--size {text}: must be from 160x120 to 3840x2160"
         raise InputError(msg)
     return size
-
-
-def _proper(city: City) -> str:
-    """Return a city's name as it is, with a capital at least."""
-    return city.name if any(c.isupper() for c in city.name) else city.name.title()
 
 
 def _cut_off(base: RunInfo, shown: Sequence[RunInfo]) -> str:

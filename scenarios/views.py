@@ -10,8 +10,9 @@ import numpy as np
 
 from scenarios.report_words import layer_title, unit_text
 from scenarios.runs import RunInfo
+from twin.errors import InputError
 from twin.system import Layer
-from viz.language import word
+from viz.language import current, word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from viz.scene.scene import Part, Scene
     from viz.scene.vehicles import Fleet
 
+UNRECORDED = {
+    "en": "keeps no movements of vehicles of a day that all runs shown have, so none are shown; "
+    "let 'twin run' finish, or run the scenario again in a new folder",
+    "de": "hat keine Fahrzeugbewegungen eines Tages, den alle gezeigten Läufe haben, daher fehlen "
+    "sie; 'twin run' zu Ende rechnen lassen oder das Szenario in einem neuen Ordner erneut rechnen",
+}
 Mode = Literal["alone", "beside", "difference"]
 
 
@@ -103,6 +110,12 @@ class View:
         All runs that there are, the base first.
     notes
         What cannot be shown, and why: a line each.
+    first
+        Layer that is shown of these runs where nobody chooses.
+    says
+        What is true in place of the colours, where there are none to show.
+    changes
+        Whether values are differences.
     near
         Whether single lanes are seen: then values and measures are as wide as they are.
     """
@@ -118,6 +131,9 @@ class View:
     runs: Sequence[RunInfo] = ()
     notes: list[str] = field(default_factory=list)
     near: bool = False
+    first: str | None = None
+    says: str = ""
+    changes: bool = False
 
     @property
     def panel_size(self) -> tuple[int, int]:
@@ -235,14 +251,38 @@ class View:
             warning=self.warning,
             note=note,
             attribution=attribution(self.city),
+            says=self.says,
+            beyond=self._beyond(),
         )
+
+    def extras(self) -> dict[str, Any]:
+        """Return what a file of the scene's one panel says of it: run, layer, unit, limits."""
+        (shown,) = self.panels
+        found: dict[str, Any] = {}
+        if shown.run is not None:
+            found["run"] = shown.run.title
+        if self.layer is not None:
+            found |= {"layer": self.layer.name, "layer_title": self._legend(),
+                      "unit": unit_text(self.layer.unit)}  # fmt: skip
+        if self.scale is not None:
+            found["limits"] = [self.scale.low, self.scale.high]
+        return found
+
+    def _beyond(self) -> tuple[bool, bool]:
+        """Return whether values lie below and above the scale."""
+        known = [p.values.to_numpy(float) for p in self.panels if p.values is not None]
+        if self.scale is None or not known:
+            return False, False
+        every, room = np.concatenate(known), 1e-9 * (self.scale.high - self.scale.low)
+        below, above = every < self.scale.low - room, every > self.scale.high + room
+        return bool(below.any()), bool(above.any())
 
     def _legend(self) -> str:
         """Return what the colours mean."""
         if self.layer is None:
             return ""
         title = layer_title(self.layer)
-        changes = self.scale is not None and self.scale.diverging
+        changes = self.changes or (self.scale is not None and self.scale.diverging)
         return word("change: {layer}").format(layer=title) if changes else title
 
     def _touched(self, run: RunInfo | None, above: Any = None) -> dict[str, Part]:
@@ -305,10 +345,7 @@ class View:
         if both or not runs:
             return min(both, default=None)
         run = next((r for r, own in zip(runs, days, strict=True) if not own), runs[0])
-        self.notes.append(
-            f"{run.folder}: keeps no movements of vehicles of a day that all runs shown have, so "
-            "none are shown; let 'twin run' finish, or run the scenario again in a new folder"
-        )
+        self.notes.append(f"{run.folder}: {UNRECORDED[current()]}")
         return None
 
 
@@ -318,16 +355,28 @@ def recorded_seeds(run: RunInfo) -> list[int]:
 
 
 def record_of(run: RunInfo, seed: int, city: City) -> tuple[Trajectories, Any]:
-    """Return the trajectories of a recorded day of a run and the kinds of its vehicles."""
+    """Return the trajectories of a recorded day of a run and the kinds of its vehicles.
+
+    Raises
+    ------
+    InputError
+        In one line, where a table of it is wrong.
+    """
     from scenarios.replications import read_table
+    from scenarios.tables import read_record
     from twin.traffic.trajectories import Trajectories
     from viz.scene.vehicles import kinds_of
 
-    folder = run.replication(seed)
-    passages, trips, lights = (
-        read_table(folder / f"{name}.parquet") for name in ("passages", "trips", "lights")
-    )
-    return Trajectories(city, passages, trips, lights), kinds_of(trips)
+    tables = read_record(run, seed, city)
+    trips = tables["trips"]
+    if "lights" not in tables:
+        tables["lights"] = read_table(run.replication(seed) / "lights.parquet")
+    try:
+        ways = Trajectories(city, tables["passages"], trips, tables["lights"])
+    except InputError as error:
+        msg = f"{run.replication(seed)}: {error}; run the scenario again"
+        raise InputError(msg) from None
+    return ways, kinds_of(trips)
 
 
 def clock_of(time_s: float) -> str:

@@ -31,6 +31,9 @@ INK, FAINT, PAPER = (38, 42, 51), (92, 96, 104), (250, 249, 246)
 MARGIN = 56  # at a height of 1080 pixels, as all that follows
 WIDE = 420  # of the block with scale and legend
 PAD = 18
+BELOW_NORTH = 190  # where what a panel shows stands: below the compass
+TITLE_TWO = 28  # size of a title in two lines
+SMALLEST = 2 / 3  # of a font's size; longer words are cut
 SCALE_LENGTHS_M = (5000, 2000, 1000, 500, 200, 100, 50, 20, 10, 5)
 BACKGROUND = ((250, 249, 246), (226, 228, 230))
 PANE_OPACITY = 0.86
@@ -60,6 +63,12 @@ class Caption:
         A last remark of the legend.
     attribution
         Whose data is shown.
+    says
+        Stands in place of the colours, where there is no scale.
+    beyond
+        Whether values lie below and above the scale, whose ends then say so.
+    heading
+        What the speaker talks about, above what is said.
     """
 
     title: str
@@ -73,6 +82,9 @@ class Caption:
     speech: str = ""
     note: str = ""
     attribution: str = ATTRIBUTION
+    says: str = ""
+    beyond: tuple[bool, bool] = (False, False)
+    heading: str = ""
 
 
 def compose(
@@ -243,7 +255,7 @@ def _lay(picture: Image, box: Box) -> None:
 def _height(caption: Caption) -> float:
     """Return the height of the block in the lower corner, at a picture's height of 1080."""
     rows = 50.0 + (24.0 if caption.attribution else 0.0)  # scale bar, attribution
-    if caption.scale is not None:
+    if caption.scale is not None or caption.says:
         rows += 94.0
     rows += 30.0 * ((len(caption.keys) + 1) // 2)
     rows += 26.0 if caption.note else 0.0
@@ -267,20 +279,24 @@ def _words(size: tuple[int, int], caption: Caption, left: float) -> list[tuple[B
 
     unit = size[1] / 1080.0
     pad = PAD * unit
-    room = size[0] * 0.56 if caption.title else 0.0
-    bold = _fitting(caption.title, 44 * unit, room, bold=True)
-    plain = _fitting(caption.subtitle, 24 * unit, room, bold=False)
-    alert = _fitting(caption.warning, 22 * unit, room, bold=True)
-    lines = ((bold, caption.title), (plain, caption.subtitle), (alert, caption.warning))
+    beside = len(caption.labels) > 1  # then the line between both panels stays free
+    room = size[0] / 2.0 - (MARGIN + 2 * PAD) * unit if beside else size[0] * 0.6
+    rows = [
+        (6.0, caption.title, 44, True, INK), (68.0, caption.subtitle, 24, False, FAINT),
+        (104.0 if caption.subtitle else 68.0, caption.warning, 22, True, ALERT),
+    ]  # fmt: skip
+    two = _lines(caption.title, font(TITLE_TWO * unit, bold=True), room)
+    if len(two) > 1 and _fitting(caption.title, 44 * unit, room, bold=True).size < 30 * unit:
+        below = (34.0, " ".join(two[1:]), TITLE_TWO, True, INK)
+        rows[:1] = [(0.0, two[0], TITLE_TWO, True, INK), below]
+    lines = [_shortened(row[1], row[2] * unit, room, bold=row[3]) for row in rows]
     wide = max(chosen.getlength(text) for chosen, text in lines) + 2 * pad
     high = (66 + 42 * bool(caption.subtitle) + 38 * bool(caption.warning)) * unit
     x, y = MARGIN * unit - pad, 32 * unit
     title = Image.new("RGBA", (max(1, round(wide)), round(high)))
     draw = ImageDraw.Draw(title)
-    draw.text((pad, 6 * unit), caption.title, INK, bold)
-    draw.text((pad, 68 * unit), caption.subtitle, FAINT, plain)
-    below = (104 if caption.subtitle else 68) * unit
-    draw.text((pad, below), caption.warning, ALERT, alert)
+    for (chosen, text), row in zip(lines, rows, strict=True):
+        draw.text((pad, row[0] * unit), text, row[4], chosen)
     block_high = _height(caption) * unit + pad
     top = size[1] - block_high - 30 * unit
     block = Image.new("RGBA", (round(WIDE * unit + 2 * pad), round(block_high)))
@@ -288,18 +304,36 @@ def _words(size: tuple[int, int], caption: Caption, left: float) -> list[tuple[B
     panels = _edges(size, len(caption.labels)) if caption.labels else []
     return [
         *(_label(size, caption, k, edges) for k, edges in enumerate(panels)),
-        *([_speech(size, caption.speech)] if caption.speech else []),
+        *([_speech(size, caption)] if caption.speech or caption.heading else []),
         ((x, y, x + wide, y + high), title),
         ((left - pad, top, left - pad + block.size[0], top + block_high), block),
     ]
 
 
-def _speech(size: tuple[int, int], text: str) -> tuple[Box, Image]:
+def _speech(size: tuple[int, int], caption: Caption) -> tuple[Box, Image]:
     """Return the box below in the middle and the speaker's text in it, in lines."""
     from PIL import Image, ImageDraw
 
     unit, pad = size[1] / 1080.0, PAD * size[1] / 1080.0
-    chosen, room = font(25 * unit), size[0] * 0.42
+    room = size[0] * 0.42
+    written = [
+        (line, chosen)
+        for text, chosen in (
+            (caption.heading, font(25 * unit, bold=True)), (caption.speech, font(25 * unit)),
+        )
+        for line in _lines(text, chosen, room)
+    ]  # fmt: skip
+    wide = max(chosen.getlength(line) for line, chosen in written) + 2 * pad
+    high = 34 * unit * len(written) + 1.5 * pad
+    image = Image.new("RGBA", (round(wide), round(high)))
+    for k, (line, chosen) in enumerate(written):
+        ImageDraw.Draw(image).text((pad, 0.6 * pad + 34 * unit * k), line, INK, chosen)
+    x, y = (size[0] - wide) / 2.0, size[1] - high - 30 * unit
+    return (x, y, x + wide, y + high), image
+
+
+def _lines(text: str, chosen: Any, room: float) -> list[str]:
+    """Return a text in lines that fit into the room."""
     lines: list[str] = []
     for each in text.split():
         longer = f"{lines[-1]} {each}" if lines else each
@@ -307,13 +341,7 @@ def _speech(size: tuple[int, int], text: str) -> tuple[Box, Image]:
             lines[-1] = longer
         else:
             lines.append(each)
-    wide = max(chosen.getlength(line) for line in lines) + 2 * pad
-    high = 34 * unit * len(lines) + 1.5 * pad
-    image = Image.new("RGBA", (round(wide), round(high)))
-    for k, line in enumerate(lines):
-        ImageDraw.Draw(image).text((pad, 0.6 * pad + 34 * unit * k), line, INK, chosen)
-    x, y = (size[0] - wide) / 2.0, size[1] - high - 30 * unit
-    return (x, y, x + wide, y + high), image
+    return lines
 
 
 def _label(
@@ -322,13 +350,25 @@ def _label(
     """Return the box above a panel and what it shows."""
     from PIL import Image, ImageDraw
 
-    text, unit = caption.labels[k], size[1] / 1080.0
-    fitted = _fitting(text, 28 * unit, (edges[1] - edges[0]) * 0.8, bold=True)
+    unit = size[1] / 1080.0
+    fitted, text = _shortened(caption.labels[k], 28 * unit, (edges[1] - edges[0]) * 0.8, bold=True)
     wide, high = round(fitted.getlength(text) + 2 * PAD * unit), round(46 * unit)
-    x, y = (edges[0] + edges[1] - wide) / 2.0, (190 if caption.warning else 158) * unit
+    x, y = (edges[0] + edges[1] - wide) / 2.0, BELOW_NORTH * unit
     label = Image.new("RGBA", (wide, high))
     ImageDraw.Draw(label).text((wide / 2.0, high / 2.0), text, INK, fitted, "mm")
     return (x, y, x + wide, y + high), label
+
+
+def _shortened(text: str, pixels: float, room: float, *, bold: bool) -> tuple[Any, str]:
+    """Return a font, down to two thirds of its size, and what fits of the text into the room."""
+    chosen = _fitting(text, pixels, room, bold=bold)
+    least = max(10.0, pixels * SMALLEST)
+    if chosen.size >= least and chosen.getlength(text) <= room:
+        return chosen, text
+    chosen, kept = font(least, bold=bold), text
+    while kept and chosen.getlength(kept.rstrip() + "…") > room:
+        kept = kept[:-1]
+    return chosen, kept.rstrip() + "…"
 
 
 def _fitting(text: str, pixels: float, room: float, *, bold: bool) -> Any:
@@ -346,6 +386,12 @@ def _block(block: Image, caption: Caption, unit: float) -> None:
     left, y = PAD * unit, (PAD / 2 + 50.0) * unit
     if caption.scale is not None:
         _legend(block, draw, caption, caption.scale, (left, y + 22 * unit))
+        y += 94 * unit
+    elif caption.says:
+        chosen = font(20 * unit, bold=True)
+        draw.text((left, y + 16 * unit), caption.legend, INK, font(21 * unit), "ls")
+        for k, said in enumerate(_lines(caption.says, chosen, WIDE * unit)[:2]):
+            draw.text((left, y + (26 + 27 * k) * unit), said, INK, chosen)
         y += 94 * unit
     for k, (colour, text) in enumerate(caption.keys):
         x = left + (k % 2) * WIDE / 2 * unit
@@ -382,6 +428,10 @@ def _legend(
     draw.text((left, top - 6 * unit), text, INK, _fitting(text, 21 * unit, width, bold=False), "ls")
     marks = scale.ticks()
     labels = palette.tick_labels(marks, sign=scale.diverging)
+    if caption.beyond[0]:
+        labels[0] = f"≤\u00a0{labels[0]}"
+    if caption.beyond[1]:
+        labels[-1] = f"≥\u00a0{labels[-1]}"
     for value, label in zip(marks, labels, strict=True):
         x = left + width * float(scale.position([value])[0])
         draw.line([(x, top + height), (x, top + height + 6 * unit)], INK, max(1, round(unit * 1.5)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 OVERSAMPLING = 2  # rendered larger and averaged: smooth edges on any renderer
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 # The room that words leave for the city: left, top, right, bottom as shares of the picture.
 FRAME = (0.02, 0.14, 0.98, 0.965)
 FRAME_BESIDE = (0.02, 0.20, 0.98, 0.80)
@@ -105,7 +107,7 @@ def save_picture(
         scale = Scale.of(values, diverging=diverging)
         parts["values"] = Part(band_mesh(city, scene.ground, values, scale))
     caption = Caption(
-        title or city.name.title(), subtitle, legend, unit, scale, attribution=attribution(city)
+        title or proper(city.name), subtitle, legend, unit, scale, attribution=attribution(city)
     )
     write(still(scene, [Panel(parts=parts)], camera, size, caption), path)
     return path
@@ -170,20 +172,51 @@ def stage_of(scene: Scene, size: tuple[int, int]) -> Stage | PlainStage:
     return Stage(scene, size) if available else PlainStage(scene, size)
 
 
-def write(picture: Image, path: Path) -> None:
-    """Write a picture.
+def check_picture(path: Path) -> None:
+    """Refuse a picture that cannot be written, before it is drawn.
 
     Raises
     ------
     OutputError
-        If the file cannot be written.
+        If its name does not fit.
     """
+    if path.suffix.lower() not in FORMATS:
+        msg = f"{path}: pictures are written as .png or .jpg; name such a file"
+        raise OutputError(msg)
+
+
+def write(picture: Image, path: Path) -> None:
+    """Write a picture, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, or its name does not fit.
+    """
+    check_picture(path)
+    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+        picture.save(part, format=FORMATS[path.suffix.lower()])
+        part.replace(path)
     except (OSError, ValueError) as error:
-        msg = f"cannot write the picture {path}: {error}; name another .png file"
+        reason = getattr(error, "strerror", None) or error
+        msg = f"{path}: cannot be written, {reason}; name another file"
         raise OutputError(msg) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def proper(name: str) -> str:
+    """Return a city's name as it is written.
+
+    >>> proper("kaiserslautern_cc"), proper("st. pölten"), proper("EssenExample")
+    ('Kaiserslautern cc', 'St. Pölten', 'EssenExample')
+    """
+    first, *rest = name.split("_")
+    own = first if any(c.isupper() for c in name) else first.title()
+    return " ".join([own, *rest]).strip()
 
 
 def attribution(city: City) -> str:

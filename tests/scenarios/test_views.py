@@ -158,6 +158,7 @@ def test_a_scene_from_the_command_line(
         (["--size", "huge"], "--size huge: is no size"),
         (["--size", "9000x9000"], "from 160x120 to 3840x2160"),
         (["--layer", "none", "--compare", "difference"], "a difference needs a layer"),
+        (["--at", "12:10:01"], "--at 12:10:01: "),
     ],
 )
 def test_what_cannot_be_shown_is_told_in_one_line(
@@ -279,6 +280,157 @@ def test_bookmarks_say_what_a_film_shows(ran_once: Path, tmp_path: Path) -> None
     assert c.layer.name == "delay_h"
     end = found[1].flight(1.0)
     assert end.focal[:2] == pytest.approx(b.street_camera("Unioninkatu").focal[:2])
+
+
+def test_what_a_bookmark_leaves_open_is_as_on_the_page(ran_once: Path, tmp_path: Path) -> None:
+    from scenarios.filming import check_times, takes
+    from scenarios.tour_file import read_tour
+
+    path = tmp_path / "tour.yaml"
+    path.write_text(
+        "stops:\n- {title: {en: One, de: Eins}, mode: difference, layer: delay_h, alternative: idle}\n"
+        "- {title: Two}\n- {title: Three, layer: none}\n"
+        "- {title: Four, mode: difference, layer: none}\n- {title: Five, mode: b, play: true}\n"
+    )
+    first = view(ran_once)
+    found = takes(first, "tour", path, lambda c: open_view(str(ran_once), c, quiet))
+    two, three, four, five = (take.view for take in found[1:])
+    assert [take.heading for take in found] == ["One", "Two", "Three", "Four", "Five"]
+    for each, layer in ((two, "load"), (three, None)):
+        assert [p.run.name for p in each.panels] == ["base", "slow"]
+        assert (each.layer.name if each.layer else None) == layer
+        assert each.choice.time_s == times.moment("12:10")  # 15 minutes on, or the period's end
+    assert (four.layer, four.scale, [p.run.name for p in four.panels]) == (None, None, ["slow"])
+    assert five.choice.time_s == times.moment("12:10")
+    assert [take.runs for take in found] == [False] * 4 + [True]
+    check_times(found, 20.0, 60.0)  # its clock stops at the period's end, as the page's does
+    assert found[4].until_s == times.moment("12:10")
+    page = read_tour(path, [], ["delay_h", "load"], ["slow", "idle"])
+    assert [stop["mode"] for stop in page] == ["difference", "swipe", "swipe", "difference", "b"]
+    assert [stop["layer"] for stop in page] == ["delay_h", "load", "none", "none", "load"]
+    assert [stop["alternative"] for stop in page] == ["idle", *["slow"] * 4]
+    chosen = view(ran_once, mode="alone", layer="delay_h", time_s=times.moment(TIME))
+    found = takes(chosen, "tour", path, lambda c: open_view(str(ran_once), c, quiet))
+    two = found[1].view  # what is chosen for the film holds
+    assert (two.layer.name, two.choice.time_s) == ("delay_h", times.moment(TIME))
+    assert [p.run.name for p in two.panels] == ["base"]
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        ("{title: a, time: '11:00'}", "line 2: time 11:00 is outside of what was simulated, 11:55"),
+        ("{title: {de: x}}", "line 2: stops.0.title.en: field required"),
+        ("{title: a, text: {en: x}}", "line 2: stops.0.text.de: field required"),
+        ("{title: a, layer: snow}", "line 2: layer 'snow'"),
+        ("{title: a, alternative: base}", "line 2: alternative 'base'"),
+    ],
+)
+def test_page_and_film_refuse_the_same_tours(
+    stop: str, words: str, ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tour = tmp_path / "tour.yaml"
+    tour.write_text(f"stops:\n- {stop}\n")
+    for command in (
+        ["movie", ran_once, "-o", tmp_path / "a.mp4", "--path", "tour", "--tour", tour],
+        ["present", ran_once, "-o", tmp_path / "a.html", "--tour", tour],
+    ):
+        code, _, err = call(capsys, *command)
+        assert code == 1
+        assert words in " ".join(err.split())
+        assert "\n" not in err.strip()
+    assert [p.name for p in tmp_path.iterdir()] == ["tour.yaml"]
+
+
+def test_a_difference_without_any_clear_street_says_so(
+    ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scenarios.viewing import NOTHING
+    from viz.caption import _height
+    from viz.language import language
+
+    with language("de"):
+        found = view(ran_once, alternative="idle", mode="difference")
+        caption = found.caption(None)
+    assert found.layer.name == "load"
+    assert found.scale is None
+    assert "values" not in found.drawn(found.panels[0], None).parts
+    assert (caption.says, caption.scale) == (NOTHING["de"], None)
+    assert caption.legend.startswith("Änderung: ")
+    assert _height(caption) > _height(view(ran_once, layer="none", mode="alone").caption(None))
+    out = tmp_path / "a.png"
+    _, told, _ = call(capsys, "show", ran_once, "--alternative", "idle", "--lang", "de", "-o", out,
+                      "--size", "320x180")  # fmt: skip
+    assert NOTHING["de"] in " ".join(told.split())
+
+
+def test_ends_of_a_legend_say_where_values_lie_beyond(ran_once: Path) -> None:
+    from viz.palette import Scale
+
+    found = view(ran_once, mode="alone", layer="load")
+    top = float(found.panels[0].values.max())
+    for high, beyond in ((0.5 * top, (False, True)), (2.0 * top, (False, False))):
+        found.scale = Scale(0.0, high)
+        assert found.caption(None).beyond == beyond
+    found.scale = Scale(-1.0, 1.0, diverging=True)
+    found.panels[0].values.iloc[0] = -2.0
+    assert found.caption(None).beyond == (True, True)
+
+
+def test_pictures_and_scenes_of_a_wrong_name_are_refused_before_they_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command, name, words in (
+        ("show", "a.gif", "written as .png or .jpg"),
+        ("show", "a", "written as .png or .jpg"),
+        ("scene", "a.obj", "written as .glb"),
+    ):
+        code, _, err = call(capsys, command, tmp_path / "no city", "-o", tmp_path / name)
+        assert code == 1
+        assert words in " ".join(err.split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scene_says_which_of_two_runs_it_holds(
+    ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.glb"
+    code, told, _ = call(capsys, "scene", ran_once, "--compare", "beside", "-o", out)
+    assert code == 0
+    slow = open_run(ran_once / "slow").title
+    assert f"The file holds one run: {slow};" in " ".join(told.split())
+
+
+def test_a_film_that_ends_too_late_is_told_before_anything_else(
+    ran_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, told, err = call(capsys, "movie", ran_once, "--at", "12:09", "-o", tmp_path / "a.mp4")
+    assert code == 1
+    assert told == ""
+    assert len(err.strip().splitlines()) == 1
+    assert "a film that runs to 12:14" in err
+
+
+def test_a_scene_knows_its_run_layer_unit_and_limits(ran_once: Path) -> None:
+    found = view(ran_once, alternative="slow", layer="delay_h", mode="difference")
+    said = found.extras()
+    slow = open_run(ran_once / "slow").title
+    assert (said["run"], said["layer"], said["unit"]) == (slow, "delay_h", "veh·h")
+    assert said["layer_title"] == "change: Delay"
+    if found.scale is not None:
+        assert said["limits"] == [-found.scale.high, found.scale.high]
+    assert view(ran_once, layer="none", mode="alone").extras() == {
+        "run": open_run(ran_once / "base").title
+    }
+
+
+def test_the_docs_name_every_layer() -> None:
+    from twin.system import layers
+
+    text = (Path(__file__).parents[2] / "docs" / "pictures.md").read_text()
+    for name, layer in layers().items():
+        if layer.table in {"streets", "queues", "road_streets"}:
+            assert f"`{name}`" in text
 
 
 def test_sizes_and_times_are_read() -> None:

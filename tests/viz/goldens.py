@@ -1,6 +1,6 @@
 """The pictures that tests compare with: run this file to make them anew, then look at each.
 
-    python -m tests.viz.goldens
+python -m tests.viz.goldens
 """
 
 from __future__ import annotations
