@@ -337,8 +337,8 @@ def _shaped(
 ) -> tuple[tuple[float, float, str], list[tuple[str, Any]]]:
     """Return the size of a building with its parts, and its surfaces if it is no plain block.
 
-    A building whose size is not stated, or below that of a part, has the height of its highest
-    part, and as many storeys as give the floor area of all parts.
+    A building whose height is not stated, or below that of a part, has that of its highest part.
+    If no storeys are stated either, it has as many as give the floor area of all parts.
     """
     height, _, origin = size
     outline = _storey(row, size, str(row["building"]))
@@ -356,11 +356,13 @@ def _shaped(
     shown = [one for one, _, _ in parts]
     highest, told, _ = max(parts, key=lambda part: part[0].high)
     rest = building_parts.rest_of(outline, shown, origin != "default")
-    if told != "default" and (origin == "default" or highest.high > height):
+    if told != "default" and origin == "default":
         floors = sum(floor for _, _, floor in parts)
         if rest is not None:
             floors += rest.shape.area * (rest.high - rest.low) / defaults.STOREY_HEIGHT_M
         size = highest.high, max(1.0, round(floors / outline.shape.area, 2)), told
+    elif told != "default" and highest.high > height:
+        size = highest.high, size[1], told
     shown = shown if rest is None else [*shown, rest]
     return size, building_parts.faces(shown, outline.shape)
 
