@@ -64,7 +64,7 @@ kernels: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(KERNELS)
 
 pytest: kernels web
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(addprefix --ignore=,$(KERNELS))
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(KERNELS))
 
 test: lint types layers pytest
 
