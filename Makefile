@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-short validate test lint types layers kernels pytest web bench clean help
+.PHONY: demo demo-short validate test lint types layers kernels pytest cluster web bench clean help
 
 help:
 	@echo "make demo        build Helsinki, simulate, train, compare: report in demo/"
@@ -60,13 +60,19 @@ KERNELS := $(addprefix tests/,traffic/test_kernel.py traffic/test_batch.py traff
 	traffic/test_queue_lengths.py envs/test_signal_control.py envs/test_road_maintenance.py \
 	roads/test_programme.py)
 
+# Tests that mostly wait, and must not meet each other.
+WAITING := tests/scenarios/test_cluster.py
+
 kernels: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(KERNELS)
 
 pytest: kernels web
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(KERNELS))
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(KERNELS) $(WAITING))
 
-test: lint types layers pytest
+cluster: kernels
+	$(BIN)/python -m pytest $(WAITING)
+
+test: lint types layers pytest cluster
 
 bench: $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[validation,bench]"

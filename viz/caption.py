@@ -361,9 +361,9 @@ def _label(
 
 def _shortened(text: str, pixels: float, room: float, *, bold: bool) -> tuple[Any, str]:
     """Return a font, down to two thirds of its size, and what fits of the text into the room."""
-    chosen = _fitting(text, pixels, room, bold=bold)
     least = max(10.0, pixels * SMALLEST)
-    if chosen.size >= least and chosen.getlength(text) <= room:
+    chosen = font(max(least, _fitting(text, pixels, room, bold=bold).size), bold=bold)
+    if chosen.getlength(text) <= room:
         return chosen, text
     chosen, kept = font(least, bold=bold), text
     while kept and chosen.getlength(kept.rstrip() + "…") > room:

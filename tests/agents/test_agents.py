@@ -99,7 +99,7 @@ def script(folder: Path, pause_s: float, algorithm: str) -> str:
         from pathlib import Path
         from crossings import ToyScene
         from agents.train import Plan, make_tasks, train
-        plan = Plan({algorithm!r}, steps=2000, copies=2, validations=8, validation_days=1)
+        plan = Plan({algorithm!r}, steps=1200, copies=2, validations=8, validation_days=1)
         def tell(report):
             time.sleep({pause_s})
         train(make_tasks([ToyScene.of()], plan), Path({str(folder)!r}), plan, tell=tell)
@@ -122,7 +122,7 @@ def test_a_training_killed_at_any_time_goes_on_as_if_nothing_had_happened(
             decisions = json.loads(about.read_text())["state"]["decisions"]
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert 0 < decisions < 2000
+    assert 0 < decisions < 1200
     assert not (killed / "training.json").exists()
     subprocess.run([sys.executable, "-c", script(killed, 0.0, algorithm)], check=True)
     histories = [

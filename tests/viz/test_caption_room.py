@@ -39,3 +39,4 @@ def test_what_does_not_fit_ends_in_an_ellipsis() -> None:
     assert LONG.startswith(text[:-1])
     assert chosen.size == pytest.approx(28 * 2 / 3)
     assert _shortened("Base", 28, 400.0, bold=True) == (font(28, bold=True), "Base")
+    assert _shortened("Base", 9.3, 200.0, bold=True) == (font(10.0, bold=True), "Base")
