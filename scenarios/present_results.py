@@ -141,8 +141,8 @@ def _size(row: Mapping[str, Any]) -> float:
 
 
 SENTENCE = {
-    "en": "{title}: {base} before, {mean}{unit} after ({difference}{interval}): {short}.",
-    "de": "{title}: vorher {base}, nachher {mean}{unit} ({difference}{interval}): {short}.",
+    "en": "{title}: {base} without, {mean}{unit} with it ({difference}{interval}): {short}.",
+    "de": "{title}: {base} ohne, {mean}{unit} mit Maßnahme ({difference}{interval}): {short}.",
 }
 INTERVAL = {"en": "; 95 % interval {interval}", "de": "; 95-%-Vertrauensbereich {interval}"}
 

@@ -28,6 +28,7 @@ WORDS = {
         "en": "{city}: {streets} streets and {buildings} buildings.",
         "de": "{city}: {streets} Straßen und {buildings} Gebäude.",
     },
+    "houses": {"en": "{city}: {buildings} buildings.", "de": "{city}: {buildings} Gebäude."},
     "compared": {
         "en": "What does “{b}” change{measures}? On the left {a}, on the right with it. {days}",
         "de": "Was ändert sich durch „{b}“{measures}? Links {a}, rechts der Planfall. {days}",
@@ -61,9 +62,9 @@ WORDS = {
         "de": "Alle Kenngrößen stehen unter „Ergebnisse“ (Taste R).",
     },
     "street": {
-        "en": "{street}: {before} {vehicles} an hour before, {after} after "
+        "en": "{street}: {before} {vehicles} an hour without, {after} with it "
         "({difference}{interval}). {speed}",
-        "de": "{street}: vorher {before} {vehicles} je Stunde, nachher {after} "
+        "de": "{street}: {before} {vehicles} je Stunde ohne, {after} mit Maßnahme "
         "({difference}{interval}). {speed}",
     },
     "interval": {
@@ -71,8 +72,8 @@ WORDS = {
         "de": "; 95-%-Vertrauensbereich {low} bis {high}",
     },
     "speed": {
-        "en": "Speed: {before} before, {after} km/h after.",
-        "de": "Geschwindigkeit: vorher {before}, nachher {after} km/h.",
+        "en": "Speed: {before} without, {after} km/h with it.",
+        "de": "Geschwindigkeit: {before} ohne, {after} km/h mit Maßnahme.",
     },
     "ends": {
         "en": "Streets with clearly more traffic: {more}; with clearly less: {less}. On all "
@@ -103,9 +104,8 @@ def usual_tour(
     layer = FIRST if FIRST in layers else next(iter(layers), None)
     seen = {"layer": layer} if layer else {}
     if not runs:
-        return [
-            _stop("overview", {k: WORDS["city"][k].format(**_counts(city, k)) for k in LANGUAGES})
-        ]
+        words = WORDS["city" if city["streets"] else "houses"]
+        return [_stop("overview", {k: words[k].format(**_counts(city, k)) for k in LANGUAGES})]
     if len(runs) == 1:
         return [_stop("overview", _alone(runs[0]), mode="a", play=True, **seen)]
     base, run = runs[0], runs[1]

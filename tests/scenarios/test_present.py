@@ -72,7 +72,7 @@ def test_results_are_those_of_the_comparison(shown, ran_once):
     first = header["results"]["runs"]["slow"]["de"]["rows"][0]
     assert last["alternative"] == "slow"
     assert (
-        f"{first['title']}: vorher {first['base']}, nachher {first['mean']}" in last["text"]["de"]
+        f"{first['title']}: {first['base']} ohne, {first['mean']}" in last["text"]["de"]
     )
     assert first["difference"] in last["text"]["de"]
 
@@ -99,7 +99,7 @@ def test_trips_without_a_way_and_what_is_not_resolved_are_told(ran_once):
     assert row["verdict"].startswith("not resolved")
     assert "Verlustzeit je Fahrt" in found["runs"]["slow"]["de"]["unresolved"]
     said = told(changed, "slow")["en"]
-    assert said[0].startswith("Trips that are cut off, without any way: 0 before, 290 veh after")
+    assert said[0].startswith("Trips that are cut off, without any way: 0 without, 290 veh with it")
     assert "not resolved" in said[1]
     assert not results(comparison)["lost"]
 

@@ -197,7 +197,7 @@ def test_verdicts_say_which_trips_they_leave_out(ran_once: Path) -> None:
     cut_off = rows["Trips that are cut off, without any way"]
     assert cut_off["interval"] == "–"  # of no width
     first, *rest = told(changed, "slow")["de"]
-    assert first.startswith("Fahrten ohne möglichen Weg: vorher 0, nachher 290 Fz (+290): ")
+    assert first.startswith("Fahrten ohne möglichen Weg: 0 ohne, 290 Fz mit Maßnahme (+290): ")
     assert any("ohne 290 Fahrten" in said for said in rest) or "Verlustzeit" in rest[0]
     untouched = results(comparison)["runs"]["slow"]["en"]["rows"]
     assert not [row for row in untouched if "without" in row["verdict"]]
