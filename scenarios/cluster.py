@@ -148,7 +148,8 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         try:
             _knock(address)
-            ray.init(
+            _join(
+                ray,
                 address=address,
                 runtime_env={"env_vars": threads},
                 log_to_driver=False,
@@ -166,6 +167,17 @@ def _connected(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _join(ray: Any, **given: Any) -> None:
+    """Begin to use a cluster; a head that is too busy to serve a client at once is asked twice."""
+    try:
+        ray.init(**given)
+    except ConnectionError as error:
+        if "Initialization failure" not in str(error):
+            raise
+        ray.shutdown()
+        ray.init(**given)
 
 
 def _knock(address: str) -> None:

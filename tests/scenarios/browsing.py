@@ -30,6 +30,7 @@ def opened(
     browser: Any, file: Path, size: tuple[int, int] = DESK, address: str = "", **more: Any
 ) -> Iterator[Any]:
     """Open a presentation; fail on any error in the console and on any request outside."""
+    more = {"reduced_motion": "reduce", **more}  # the camera does not fly, it jumps
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **more)
     tab, wrong = context.new_page(), []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
