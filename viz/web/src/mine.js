@@ -117,7 +117,7 @@ export class MyStreet {
     if (this.name === null) parts.push(h("p", { className: "faint" }, t.mineChoose));
     else parts.push(...this.about(this.name));
     parts.push(h("p", { className: "faint small" }, `${header.title} · ${header.time ? `${period(header.time, state.lang)} · ` : ""}${
-      header.runs.length ? t.source(header.runs[0].days) : ""} ${header.city.attribution[state.lang]}`));
+      header.runs.length ? t.source(header.runs[0].days, header.years) : ""} ${header.city.attribution[state.lang]}`));
     this.body.replaceChildren(...parts);
   }
 

@@ -38,7 +38,7 @@ export const TEXTS = {
       same: "Nothing changes.",
       unknown: "Nobody drives here in the simulation.",
     },
-    source: (n) => `A simulation; means of ${n} random ${n === 1 ? "day" : "days"}. Each interval is for this street alone and holds chance only, not the computation’s own error.`,
+    source: (n, years) => `A simulation; means of ${n} random ${years ? "course" : "day"}${n === 1 ? "" : "s"}${years ? ` of ${years} ${years === 1 ? "year" : "years"}` : ""}. Each interval is for this street alone and holds chance only, not the computation’s own error.`,
     unresolved: (run, what) => `With “${run}” not resolved: ${what}. Drivers have not learnt exactly enough: their learning alone moves it by more than a fifth of the difference, and changes on streets may come of that, too.`,
     resultsNone: "No key indicator differs.", resultsSame: (what) => `No difference: ${what}.`, interval: "95 % interval", verdict: "Verdict",
     waiting: "standing", driving: "under way", of: "of", keys: [
@@ -88,7 +88,7 @@ export const TEXTS = {
       same: "Es ändert sich nichts.",
       unknown: "In der Simulation fährt hier niemand.",
     },
-    source: (n) => `Eine Simulation; Mittel aus ${n} zufälligen ${n === 1 ? "Tag" : "Tagen"}. Jeder Bereich gilt für diese Straße allein und enthält nur den Zufall, nicht den Fehler der Berechnung selbst.`,
+    source: (n, years) => `Eine Simulation; Mittel aus ${n} zufälligen ${years ? (n === 1 ? "Verlauf" : "Verläufen") : n === 1 ? "Tag" : "Tagen"}${years ? ` über ${years} ${years === 1 ? "Jahr" : "Jahre"}` : ""}. Jeder Bereich gilt für diese Straße allein und enthält nur den Zufall, nicht den Fehler der Berechnung selbst.`,
     unresolved: (run, what) => `Mit „${run}“ nicht auflösbar: ${what}. Die Fahrenden haben dafür nicht genau genug gelernt: Allein ihr Lernen verschiebt den Wert um mehr als ein Fünftel des Unterschieds; auch Änderungen auf Straßen können daher rühren.`,
     resultsNone: "Keine der wichtigsten Kenngrößen unterscheidet sich.", resultsSame: (what) => `Kein Unterschied: ${what}.`, interval: "95-%-Vertrauensbereich", verdict: "Urteil",
     waiting: "stehen", driving: "unterwegs", of: "von", keys: [

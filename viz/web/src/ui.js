@@ -247,7 +247,7 @@ export class Interface {
     return coloured ? said : said.split(". ")[0];
   }
 
-  days() { return this.t.source(this.app.header.runs[0].days).split(/[;.]/).slice(0, 2).join(";"); }
+  days() { return this.t.source(this.app.header.runs[0].days, this.app.header.years).split(/[;.]/).slice(0, 2).join(";"); }
 
   buildFoot() {
     const { header } = this.app;

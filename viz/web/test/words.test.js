@@ -137,3 +137,11 @@ test("without and with, not before and after", () => {
   assert.equal(sentences(c, "vehicles", "X", "de")[0], "Verkehr: 83 Fahrzeuge je Stunde ohne, 50 mit „X“.");
   for (const lang of ["de", "en"]) assert.doesNotMatch(JSON.stringify(TEXTS[lang]), /vorher|nachher|before|after[^ ]/i);
 });
+
+test("means of days, or of courses of years", () => {
+  const first = (lang, n, years) => TEXTS[lang].source(n, years).split(".")[0];
+  assert.equal(first("en", 3, 0), "A simulation; means of 3 random days");
+  assert.equal(first("en", 1, 6), "A simulation; means of 1 random course of 6 years");
+  assert.equal(first("de", 3, 6), "Eine Simulation; Mittel aus 3 zufälligen Verläufen über 6 Jahre");
+  assert.equal(first("de", 1, 0), "Eine Simulation; Mittel aus 1 zufälligen Tag");
+});
