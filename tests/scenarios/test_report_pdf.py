@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import socket
 import sys
 from dataclasses import replace
@@ -31,17 +32,25 @@ needs_pango = pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
 
 
 @pytest.fixture(scope="module", params=["en", "de"])
-def printed(
+def laid_out(
     request: pytest.FixtureRequest,
     made_up: MadeUp,  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, PdfReader]:
+) -> tuple[str, Any]:
+    """Its language, and the sheets as `write_pdf` lays them out."""
+    page = tmp_path_factory.mktemp("pdf") / "report.html"
+    write_report([made_up], page, title=f"A town {EVIL}", language=request.param)  # type: ignore[list-item]
+    text = report_pdf._fitted(report_pdf.printable(page.read_text(encoding="utf-8")))
+    return request.param, report_pdf._document(text).render()
+
+
+@pytest.fixture(scope="module")
+def printed(laid_out: tuple[str, Any]) -> tuple[str, PdfReader]:
     """Its language, and the PDF."""
     from pypdf import PdfReader
 
-    page = tmp_path_factory.mktemp("pdf") / "report.html"
-    write_report([made_up], page, title=f"A town {EVIL}", language=request.param)  # type: ignore[list-item]
-    return request.param, PdfReader(report_pdf.write_pdf(page))
+    language, sheets = laid_out
+    return language, PdfReader(io.BytesIO(sheets.write_pdf()))
 
 
 def text_of(page: Any) -> str:
@@ -122,14 +131,12 @@ def test_maps_are_drawn_on_the_first_page_and_after(printed: tuple[str, PdfReade
 
 
 @needs_pango
-def test_nothing_printed_is_cut_off(made_up: MadeUp, tmp_path: Path) -> None:  # noqa: F811
+def test_nothing_printed_is_cut_off(laid_out: tuple[str, Any]) -> None:
     from weasyprint.formatting_structure.boxes import TextBox
 
-    page = write_report([made_up], tmp_path / "r.html", title="A", language="de")  # type: ignore[list-item]
-    text = report_pdf._fitted(report_pdf.printable(page.read_text(encoding="utf-8")))
     margin, right = (mm / 25.4 * 96.0 for mm in (13.9, 210.0 - 13.9))
     n = 0
-    for sheet in report_pdf._document(text).render().pages:
+    for sheet in laid_out[1].pages:
         for box in sheet._page_box.descendants():
             if isinstance(box, TextBox) and box.text.strip():
                 n += 1
