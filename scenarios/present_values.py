@@ -11,7 +11,7 @@ from scenarios.limits import FIRST, Together, scale_of
 from scenarios.present_results import in_languages
 from scenarios.report_words import layer_title, unit_text
 from scenarios.runs import RunInfo
-from scenarios.street_differences import Moments
+from scenarios.street_differences import Moments, false_discoveries, p_values
 from scenarios.tables import check_starts
 from twin.system import Layer, layers
 from viz.palette import Scale
@@ -199,12 +199,7 @@ class Change:
 
         Of those chance alone explains one in 20 (`FOUND`).
         """
-        from scipy.stats import false_discovery_control
-
-        known = np.isfinite(self.p)
-        found = np.zeros(len(self.p), bool)
-        if known.any():
-            found[known] = false_discovery_control(self.p[known]) < FOUND
+        found: npt.NDArray[np.bool_] = false_discoveries(self.p) < FOUND
         return found
 
 
@@ -290,7 +285,7 @@ def _changes(
 
 
 def _change(base: Floats, here: Floats) -> Change:
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtrit
 
     moments = Moments()
     streets = np.arange(base.shape[1])
@@ -300,8 +295,7 @@ def _change(base: Floats, here: Floats) -> Change:
         reach = stdtrit(np.maximum(moments.n - 1.0, 1.0), 0.975) * error
         reach = np.where(moments.n >= 2.0, reach, np.nan)
         d = moments.means()
-        p = 2.0 * stdtr(np.maximum(moments.n - 1.0, 1.0), -np.abs(d) / error)
-        p = np.where((moments.n < 2.0) | ((d == 0.0) & (error == 0.0)), np.nan, p)
+        p = p_values(d, error, moments.n - 1.0)
         known = np.isfinite(here) & np.isfinite(base)
         count = np.maximum(known.sum(axis=0), 1)
         empty = ~known.any(axis=0)

@@ -128,7 +128,8 @@ class StreetDifferences:
                 p = correct(p)
                 with np.errstate(divide="ignore", invalid="ignore"):
                     percent = np.where(a == 0.0, np.nan, 100.0 * (b - a) / np.abs(a))
-                columns |= {f"percent_{name}": percent, f"p_{name}": p, f"q_{name}": _found(p)}
+                columns |= {f"percent_{name}": percent, f"p_{name}": p}
+                columns[f"q_{name}"] = false_discoveries(p)
         return pd.DataFrame({"street": streets.astype(np.int32), **columns})
 
 
@@ -172,7 +173,7 @@ def _p_paired(d: Moments, streets: NDArray[np.int64]) -> Floats:
     n = _at(streets, d.streets, d.n, float(d.rows))
     mean, m2 = (_at(streets, d.streets, v, 0.0) for v in (d.mean, d.m2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _p(mean, np.sqrt(m2 / (n - 1.0) / n), n - 1.0)
+        return p_values(mean, np.sqrt(m2 / (n - 1.0) / n), n - 1.0)
 
 
 def _p_welch(base: Moments, other: Moments, streets: NDArray[np.int64]) -> Floats:
@@ -186,10 +187,10 @@ def _p_welch(base: Moments, other: Moments, streets: NDArray[np.int64]) -> Float
         va, vb = a2 / (na - 1.0) / na, b2 / (nb - 1.0) / nb
         freedom = (va + vb) ** 2 / (va**2 / (na - 1.0) + vb**2 / (nb - 1.0))
         freedom = np.where(va + vb > 0.0, freedom, np.minimum(na, nb) - 1.0)
-        return _p(b - a, np.sqrt(va + vb), freedom)
+        return p_values(b - a, np.sqrt(va + vb), freedom)
 
 
-def _p(difference: Floats, error: Floats, freedom: Floats) -> Floats:
+def p_values(difference: Floats, error: Floats, freedom: Floats) -> Floats:
     """Return two-sided p-values of t; NaN where nothing differs or nothing is known."""
     from scipy.special import stdtr
 
@@ -198,7 +199,7 @@ def _p(difference: Floats, error: Floats, freedom: Floats) -> Floats:
     return np.where(unknown, np.nan, np.where(error == 0.0, 0.0, p))
 
 
-def _found(p: Floats) -> Floats:
+def false_discoveries(p: Floats) -> Floats:
     """Return false discovery rates; NaN stays and does not count."""
     found, known = np.full(len(p), np.nan), np.flatnonzero(np.isfinite(p))
     falling = known[np.argsort(p[known])[::-1]]
