@@ -63,7 +63,7 @@ def load_scenario(path: str | Path) -> Source:
         "FILE:LINE:".
     """
     path = Path(path)
-    return parse_scenario(_read(path), path)
+    return parse_scenario(read_text(path), path)
 
 
 def parse_scenario(text: str, path: Path) -> Source:
@@ -121,15 +121,22 @@ def with_replications(source: Source, number: int) -> Source:
         return replace(source, scenario=changed, text=dump_scenario(changed))
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path, what: str = "scenario") -> str:
+    """Return the text of a file that people write by hand: a scenario, or a tour.
+
+    Raises
+    ------
+    ScenarioError
+        If it cannot be read, is too large, or no UTF-8.
+    """
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        msg = f"{path}: cannot be read, {error.strerror or error}; name a scenario file (.yaml)"
+        msg = f"{path}: cannot be read, {error.strerror or error}; name a {what} file (.yaml)"
         raise ScenarioError(msg) from None
     if len(data) > MAX_BYTES:
-        msg = f"{path}: is larger than {MAX_BYTES} bytes; a scenario is a short text"
+        msg = f"{path}: is larger than {MAX_BYTES} bytes; a {what} is a short text"
         raise ScenarioError(msg)
     try:
         return data.decode("utf-8-sig")

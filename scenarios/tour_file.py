@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from scenarios._nodes import Document
 
-MOST_BYTES = 1_000_000
 NO_LAYER = "none"
 FAR = 1.0  # of its larger side, how far beside a city a camera may look
 
@@ -173,18 +172,9 @@ def bookmarks(
 def _document(path: Path) -> Document:
     """Return what a tour file says, with its lines."""
     from scenarios._nodes import NodeError, read_document
+    from scenarios.loading import read_text
 
-    try:
-        text = path.read_bytes()[: MOST_BYTES + 1].decode("utf-8")
-    except OSError as error:
-        msg = f"{path}: cannot be read, {error.strerror or error}; name a tour file (.yaml)"
-        raise InputError(msg) from None
-    except UnicodeDecodeError:
-        msg = f"{path}: is no UTF-8 text; save the tour as plain text"
-        raise InputError(msg) from None
-    if len(text) > MOST_BYTES:
-        msg = f"{path}: is larger than {MOST_BYTES:,} bytes; a tour is a short text"
-        raise InputError(msg)
+    text = read_text(path, "tour")
     try:
         return read_document(text)
     except NodeError as error:

@@ -21,9 +21,11 @@ from scenarios.present_tour import usual_tour
 from scenarios.present_values import Change, Named, _change, both_ways, named, of_names
 from scenarios.presenting import Content
 from scenarios.runs import RunInfo, open_runs
+from scenarios.tour_file import read_tour
 from scenarios.viewing import open_view
 from scenarios.views import Choice
 from twin.city import City
+from twin.errors import InputError
 from twin.system import layers
 
 if TYPE_CHECKING:
@@ -213,3 +215,16 @@ def test_spoken_numbers_have_no_more_decimals_than_matter(
     row = {"indicator": "delay_per_trip_s", "base_mean": base, "mean": mean,
            "difference": mean - base}  # fmt: skip
     assert _spoken(row) == digits
+
+
+def test_a_tour_file_is_read_as_scenarios_are(tmp_path: Path) -> None:
+    file = tmp_path / "tour.yaml"
+    file.write_bytes(b"\xef\xbb\xbfstops:\n- {title: A}\n")  # as editors of Windows begin it
+    assert [stop["title"]["de"] for stop in read_tour(file, [], [], [])] == ["A"]
+    for data, words in (
+        (b"stops:\n- {title: \xff}\n", "not UTF-8"),
+        (b" " * 1_000_001, "a tour is"),
+    ):
+        file.write_bytes(data)
+        with pytest.raises(InputError, match=words):
+            read_tour(file, [], [], [])
